@@ -1,0 +1,359 @@
+"""The demo catalogue: real colour photographs that ship inside well-known wheels, never downloaded.
+
+| photograph | inside | licence, as its package states it |
+|---|---|---|
+| coffee.png | scikit-image | CC0, by Rachel Michetti, courtesy of Pikolo Espresso Bar |
+| chelsea.png | scikit-image | CC0, by Stefan van der Walt |
+| astronaut.png | scikit-image | public domain, NASA |
+| motorcycle_left.png | scikit-image | none stated; Middlebury 2014 stereo benchmark |
+| flower.jpg | scikit-learn | CC BY 2.0, flickr.com/photos/vultilion |
+| grace_hopper.jpg | matplotlib | none stated; official US Navy portrait, a US government work |
+
+Nothing of it is shipped with this project: the catalogue is cut from the reader's own installation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from PIL import Image
+
+# Shape suffixes: H height, W width, C colour channel.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Photograph:
+    """A photograph inside an installed package, and the part of it that goes into the catalogue."""
+
+    package: str
+    """The import name; found without importing it."""
+    path: str
+    """Inside the package."""
+    crop: tuple[int, int, int, int]
+    """Left, top, right, bottom in px: the subject whole, with some air around it."""
+    source: str
+    """Who made it."""
+    licence: str
+
+
+PHOTOGRAPHS = {
+    "espresso": Photograph(
+        package="skimage",
+        path="data/coffee.png",
+        crop=(0, 0, 600, 400),
+        source="Rachel Michetti, courtesy of Pikolo Espresso Bar",
+        licence="CC0 1.0",
+    ),
+    "cat": Photograph(
+        package="skimage",
+        path="data/chelsea.png",
+        crop=(0, 0, 451, 300),
+        source="Stefan van der Walt",
+        licence="CC0 1.0",
+    ),
+    # Without the flag on the left, which a small network takes for part of the suit.
+    "astronaut": Photograph(
+        package="skimage",
+        path="data/astronaut.png",
+        crop=(40, 0, 512, 512),
+        source="NASA, portrait of Eileen Collins",
+        licence="public domain",
+    ),
+    "motorcycle": Photograph(
+        package="skimage",
+        path="data/motorcycle_left.png",
+        crop=(90, 90, 710, 470),
+        source="Middlebury 2014 stereo benchmark (Scharstein et al.)",
+        licence="none stated by the package",
+    ),
+    # Two crops of one picture; both end above the second bloom at the bottom.
+    "dahlia": Photograph(
+        package="sklearn",
+        path="datasets/images/flower.jpg",
+        crop=(120, 30, 494, 374),
+        source="flickr.com/photos/vultilion",
+        licence="CC BY 2.0",
+    ),
+    "dahlia-wide": Photograph(
+        package="sklearn",
+        path="datasets/images/flower.jpg",
+        crop=(0, 0, 640, 374),
+        source="flickr.com/photos/vultilion",
+        licence="CC BY 2.0",
+    ),
+    "officer": Photograph(
+        package="matplotlib",
+        path="mpl-data/sample_data/grace_hopper.jpg",
+        crop=(40, 0, 512, 500),
+        source="US Navy, portrait of Grace Hopper",
+        licence="none stated by the package; a work of the US government",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """One row of the catalogue."""
+
+    id: str
+    image: str
+    """File name in `images/`."""
+    prompt: str
+    title: str
+    category: str
+    seed: int | None = None
+    """None: derived from the id by the run."""
+
+
+ITEMS = (
+    Item(
+        id="espresso-marble",
+        image="espresso.jpg",
+        prompt="white marble counter, soft morning window light",
+        title="Espresso cup and saucer, red",
+        category="tableware",
+    ),
+    Item(
+        id="espresso-walnut",
+        image="espresso.jpg",
+        prompt="dark walnut wood table, warm bokeh lights, golden hour",
+        title="Espresso cup and saucer, red",
+        category="tableware",
+    ),
+    Item(
+        id="espresso-slate",
+        image="espresso.jpg",
+        prompt="slate, plaster wall, moody",
+        title="Espresso cup and saucer, red",
+        category="tableware",
+        seed=7,
+    ),
+    Item(
+        id="espresso-beach",
+        image="espresso.jpg",
+        prompt="sand, sea horizon, golden hour",
+        title="Espresso cup and saucer, red",
+        category="tableware",
+    ),
+    Item(
+        id="dahlia-linen",
+        image="dahlia-wide.jpg",
+        prompt="natural linen, bright morning light",
+        title="Dahlia, apricot",
+        category="flowers",
+    ),
+    Item(
+        id="dahlia-lavender",
+        image="dahlia.jpg",
+        prompt="seamless lavender sweep, pastel",
+        title="Dahlia, apricot, close",
+        category="flowers",
+    ),
+    Item(
+        id="dahlia-pond",
+        image="dahlia-cutout.png",
+        prompt="still water at sunset",
+        title="Dahlia, apricot, cut out",
+        category="flowers",
+    ),
+    Item(
+        id="motorcycle-neon",
+        image="motorcycle.jpg",
+        prompt="wet concrete floor at night, neon lights",
+        title="Motorcycle, red",
+        category="vehicles",
+        seed=42,
+    ),
+    Item(
+        id="officer-plaster",
+        image="officer.jpg",
+        prompt="warm grey plaster wall, soft window light",
+        title="Portrait, service dress",
+        category="portraits",
+    ),
+    Item(
+        id="officer-sky",
+        image="officer.jpg",
+        prompt="blue sky, bright noon light",
+        title="Portrait, service dress",
+        category="portraits",
+    ),
+    Item(
+        id="astronaut-midnight",
+        image="astronaut.jpg",
+        prompt="seamless midnightblue backdrop, moody studio light",
+        title="Portrait, flight suit",
+        category="portraits",
+    ),
+    Item(
+        id="astronaut-meadow",
+        image="astronaut.jpg",
+        prompt="green foliage, bright noon light",
+        title="Portrait, flight suit",
+        category="portraits",
+    ),
+    Item(
+        id="cat-evening",
+        image="cat.jpg",
+        prompt="bokeh lights on a warm evening",
+        title="Chelsea the cat",
+        category="pets",
+    ),
+    Item(
+        id="espresso-torn",
+        image="espresso-torn.jpg",
+        prompt="white marble counter",
+        title="Espresso cup, upload broken off",
+        category="tableware",
+    ),
+    Item(
+        id="teapot-lost",
+        image="teapot.jpg",
+        prompt="oak wood table, morning light",
+        title="Teapot, never photographed",
+        category="tableware",
+    ),
+)
+"""The last two are broken on purpose: a file cut off in the middle and one that is not there."""
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("image_uri", pa.string()),
+        pa.field("prompt", pa.string()),
+        pa.field("title", pa.string()),
+        pa.field("category", pa.string()),
+        pa.field("seed", pa.int64()),
+    ]
+)
+
+
+def build_catalogue(folder: Path) -> Path:
+    """Write the demo catalogue: `manifest.parquet`, `images/` and `SOURCES.md`.
+
+    Building twice gives the same files.
+
+    Returns:
+        The manifest. Its `image_uri` are relative to it.
+
+    Raises:
+        ValueError: a package that holds one of the photographs is not installed.
+    """
+    pictures = {name: _open(photograph) for name, photograph in PHOTOGRAPHS.items()}
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        (images / f"{name}.jpg").write_bytes(_jpeg(picture))
+    (images / "dahlia-cutout.png").write_bytes(_png(_cut_out_dahlia(pictures["dahlia"])))
+    whole = _jpeg(pictures["espresso"])
+    (images / "espresso-torn.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "SOURCES.md").write_text(_sources(), encoding="utf-8")
+    manifest = folder / "manifest.parquet"
+    pq.write_table(_manifest(), manifest)
+    return manifest
+
+
+def _manifest() -> pa.Table:
+    rows = [
+        {
+            "id": item.id,
+            "image_uri": f"images/{item.image}",
+            "prompt": item.prompt,
+            "title": item.title,
+            "category": item.category,
+            "seed": item.seed,
+        }
+        for item in ITEMS
+    ]
+    return pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA)
+
+
+def _open(photograph: Photograph) -> Image.Image:
+    """The cropped photograph, sRGB."""
+    spec = find_spec(photograph.package)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    paths = [Path(folder) / photograph.path for folder in folders]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        raise ValueError(
+            f"the demo photograph {photograph.package}/{photograph.path} is not installed: "
+            "pip install 'backlot[demo]'"
+        )
+    with Image.open(found) as picture:
+        return picture.convert("RGB").crop(photograph.crop)
+
+
+def _jpeg(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _cut_out_dahlia(picture: Image.Image) -> Image.Image:
+    """The bloom with its own alpha channel (straight), as a retoucher would deliver it."""
+    rgb_HWC = np.asarray(picture, dtype=np.float32) / np.float32(255)
+    alpha_HW = _dahlia_alpha(rgb_HWC)
+    rgba_HWC = np.dstack([rgb_HWC, alpha_HW])
+    return Image.fromarray(np.rint(rgba_HWC * 255).astype(np.uint8), "RGBA")
+
+
+DAHLIA_CENTRE_XY = (187.0, 192.0)
+DAHLIA_HEART_PX = (105.0, 120.0)
+"""Radii between which the fully taken heart gives way to the key."""
+DAHLIA_RIM_PX = (140.0, 144.0)
+"""Radii between which everything ends: the stems beyond are as bright as petals in shade."""
+DAHLIA_RED = (0.32, 0.56)
+"""Red, sRGB-encoded: teal leaves are below, apricot petals above."""
+
+
+def _dahlia_alpha(rgb_HWC: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Coverage of the bloom: a red key at the rim, whole inside it, nothing outside."""
+    height, width, _ = rgb_HWC.shape
+    y_HW, x_HW = np.mgrid[:height, :width].astype(np.float32)
+    radius_HW = np.hypot(x_HW - DAHLIA_CENTRE_XY[0], y_HW - DAHLIA_CENTRE_XY[1])
+    key_HW = _ramp(rgb_HWC[..., 0], *DAHLIA_RED)
+    heart_HW = 1 - _ramp(radius_HW, *DAHLIA_HEART_PX)
+    disc_HW = 1 - _ramp(radius_HW, *DAHLIA_RIM_PX)
+    return np.maximum(key_HW, heart_HW) * disc_HW
+
+
+def _ramp(value: NDArray[np.float32], low: float, high: float) -> NDArray[np.float32]:
+    """0 below `low`, 1 above `high`, a smooth cubic between them."""
+    t: NDArray[np.float32] = np.clip((value - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def _sources() -> str:
+    lines = [
+        "# Where these pictures come from",
+        "",
+        "Cut from files of installed Python packages, for demonstration only.",
+        "",
+        "| file | from | by | licence |",
+        "|---|---|---|---|",
+        *(
+            f"| images/{name}.jpg | {photo.package}/{photo.path} | {photo.source} "
+            f"| {photo.licence} |"
+            for name, photo in PHOTOGRAPHS.items()
+        ),
+        "",
+        "Changes: cropped, saved as JPEG. `dahlia-cutout.png` is `dahlia.jpg` with an alpha "
+        "channel added;",
+        "`espresso-torn.jpg` is the first half of `espresso.jpg`'s bytes. Neither `teapot.jpg` nor "
+        "its photograph exists.",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,164 @@
+"""Running a recipe from a terminal or a job: plan, progress, summary, contact sheet."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jobs.report import cards, render_html
+from pipeline import storage
+from pipeline.flow import RunConfig, find_run, prepare, run, stages
+from pipeline.ledger import read_document
+from pipeline.report import Report
+from pipeline.results import Tally, committed_files
+
+logger = logging.getLogger(__name__)
+
+
+def run_and_report(config: RunConfig, *, address: str | None) -> int:
+    """Run, write the contact sheet and print the summary; returns the exit code.
+
+    Raises:
+        ValueError: the request cannot be carried out; no worker was started for it.
+        FatalError: no row can be finished.
+    """
+    prepare(config)  # before anything is started: a wrong request is answered at once
+    from pipeline.execution import cluster
+
+    with cluster(address, progress_bars=sys.stderr.isatty()):
+        report = run(config, on_progress=Progress())
+    sheet = write_contact_sheet(report.run_uri)
+    print_summary(report, sheet)
+    return report.exit_code
+
+
+def dry_run(config: RunConfig) -> None:
+    """Print what a run would do: rows, stages, pools, and what is done already.
+
+    Raises:
+        ValueError: the request could not be carried out.
+    """
+    planner, request = prepare(config)
+    uri, ledger = find_run(config, request)
+    num_rows = planner.manifest.count()
+    num_done = 0 if ledger is None else sum(len(f.sample_ids) for f in ledger.committed())
+    console = _console()
+    facts = {
+        "recipe": f"{config.recipe.name} ({config.recipe.config_hash})",
+        "manifest": f"{request.manifest}: {num_rows:,} rows selected",
+        "run": uri if ledger is None else f"{uri}: continues, {num_done:,} rows done",
+        "to do": f"{(num_rows if ledger is None else ledger.num_planned) - num_done:,} rows",
+    }
+    for name, value in facts.items():
+        console.print(Text(f"{name:<9} {value}"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("stage", "CPUs", "GPUs", "actors", "batch", "reads", "adds"):
+        table.add_column(heading, overflow="fold")
+    for stage in stages(config.recipe, planner.manifest, uri):
+        pool = stage.resources
+        most = pool.max_actors or "as room allows"
+        table.add_row(
+            stage.name,
+            f"{pool.num_cpus:g}",
+            f"{pool.num_gpus:g}",
+            f"{pool.min_actors} to {most}",
+            str(stage.batch_size),
+            ", ".join(stage.reads),
+            ", ".join(stage.adds.names),
+        )
+    console.print(table)
+
+
+def write_contact_sheet(run_uri: str) -> str:
+    """Write `report.html` from a run's committed results; returns where it is.
+
+    Raises:
+        ValueError: there is no finished run in that folder.
+    """
+    uri = storage.absolute(run_uri)
+    summary, document = read_document(uri, "report.json"), read_document(uri, "run.json")
+    if summary is None or document is None:
+        raise ValueError(f"{uri}: no report.json there; name the folder of a run, .../run_id=X")
+    filesystem, _ = storage.arrow_filesystem(uri)
+    files = [storage.arrow_filesystem(file)[1] for file in committed_files(uri)]
+    html = render_html(
+        summary, cards(files, filesystem=filesystem), kept=tuple(document["recipe"]["keep"])
+    )
+    sheet = storage.join(uri, "report.html")
+    storage.write(sheet, html.encode())
+    return sheet
+
+
+@dataclass
+class Progress:
+    """Says how far a run is, in one line, now and then."""
+
+    every_s: float = 10.0
+    _started: float = field(default_factory=time.monotonic)
+    _said: float = 0.0
+    _first: int | None = None
+
+    def __call__(self, counted: Tally, num_planned: int) -> None:
+        """Log a line if the last one is long enough ago, and at the end."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = counted.rows
+        if now - self._said < self.every_s and counted.rows < num_planned:
+            return
+        self._said = now
+        rate = (counted.rows - self._first) / max(now - self._started, 1e-9)
+        logger.info(
+            "%d of %d rows, %d failed, %.2f images/s",
+            counted.rows,
+            num_planned,
+            counted.failed,
+            rate,
+        )
+
+
+def print_summary(report: Report, sheet: str) -> None:
+    """Print what a run came to."""
+    console = _console()
+    total = report.total
+    console.print(
+        Text(
+            f"\n{report.num_planned:,} rows: {total.rows - total.failed:,} with a picture, "
+            f"{total.failed:,} failed; {report.images_per_s:.2f} images/s over "
+            f"{report.wall_s:.1f} s",
+            style="bold",
+        )
+    )
+    _print_counts(console, "failed, by code", dict(sorted(total.codes.items())))
+    busy = sum(total.seconds.values()) or 1.0
+    shares = {
+        name: f"{seconds:8.1f} s  {seconds / busy:4.0%}" for name, seconds in total.seconds.items()
+    }
+    _print_counts(console, "where the time went", shares)
+    if report.discrepancies:
+        _print_counts(console, "ROWS NOT ACCOUNTED FOR", report.discrepancies)
+    if report.exceeded:
+        console.print(Text(f"over budget: {report.exceeded}", style="bold"))
+    if not report.complete:
+        console.print(Text("stopped early; the same command goes on from here"))
+    console.print(Text(f"dataset  {report.run_uri}"), soft_wrap=True)
+    console.print(Text(f"report   {sheet}"), soft_wrap=True)
+
+
+def _print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None:
+    if not counts:
+        return
+    console.print(Text(title))
+    for name, count in counts.items():
+        console.print(Text(f"  {name:<18} {count}"), soft_wrap=True)
+
+
+def _console() -> Console:
+    return Console(highlight=False)

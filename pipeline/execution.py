@@ -1,0 +1,294 @@
+"""Stages onto Ray Data: actors, isolation, timings, blocks. The only file that imports ray.
+
+A mapper knows nothing of this: it gets rows and returns what it adds. Here, once for all of them,
+rows that already failed are skipped, failures are isolated, one-out-per-in is checked, columns are
+attached under their declared types, and everything else is carried along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+import ray.data
+from ray.data.block import BlockMetadata
+from ray.data.datasource import Datasource, ReadTask
+from threadpoolctl import threadpool_limits
+
+from pipeline import schema
+from pipeline.errors import FatalError, Outcome, RowError, isolate
+from pipeline.plan import error_value
+from pipeline.stage import Stage, check_wiring
+
+logger = logging.getLogger(__name__)
+
+Unit = TypeVar("Unit")
+
+_MOST_ROWS_PER_BLOCK = 64
+"""One-row blocks cost the driver memory and time for each row; large ones keep actors waiting."""
+_SPARE_CPUS = 1
+"""Logical CPUs a local cluster has above the machine's cores: fetching, storing and writing wait
+for disks and networks, and would otherwise keep a core from the stages that compute."""
+
+
+class StageWorker:
+    """One actor of a stage: the mapper, and all that every mapper needs around it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
+        threadpool_limits(stage.resources.num_threads)
+        self._mapper = stage.mapper(stage.config)
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Run one batch: the same rows come out, in the same order."""
+        waiting = pc.is_null(table["error"])
+        rows = table.filter(waiting).select(self._stage.reads).to_pylist()
+        started = time.perf_counter()
+        outcomes = isolate(self._mapper.map_batch, rows)
+        seconds = (time.perf_counter() - started) / max(1, len(rows))
+        return attach(self._stage, table, waiting.to_pylist(), outcomes, seconds)
+
+
+def attach(
+    stage: Stage,
+    table: pa.Table,
+    waiting: Sequence[bool],
+    outcomes: Sequence[Outcome],
+    seconds: float,
+) -> pa.Table:
+    """The table with a stage's columns, errors and timings added and its drops gone.
+
+    Args:
+        stage: declares what is added and dropped.
+        table: the rows before the stage.
+        waiting: which of them the stage worked on; the others failed earlier.
+        outcomes: one for each that was waiting, in order.
+        seconds: spent on each.
+
+    Raises:
+        FatalError: an outcome has not exactly the columns that the stage declares.
+    """
+    remaining = iter(outcomes)
+    by_row = [next(remaining) if is_waiting else None for is_waiting in waiting]
+    names = set(stage.adds.names)
+    for outcome in outcomes:
+        if not isinstance(outcome, RowError) and outcome.keys() != names:
+            raise FatalError(
+                f"stage {stage.name!r} declares {sorted(names)} and returned {sorted(outcome)}"
+            )
+    for field in stage.adds:
+        values = [outcome[field.name] if isinstance(outcome, dict) else None for outcome in by_row]
+        # A row that failed has no value, whatever the column promises of the others.
+        table = table.append_column(
+            field.with_nullable(nullable=True), pa.array(values, field.type)
+        )
+    errors = [
+        error_value(stage.name, new) if isinstance(new, RowError) else old
+        for old, new in zip(table["error"].to_pylist(), by_row, strict=True)
+    ]
+    timings = [
+        {**old, f"{stage.name}_s": seconds} if is_waiting else old
+        for old, is_waiting in zip(table["timings"].to_pylist(), waiting, strict=True)
+    ]
+    table = _replaced(table, "error", errors)
+    table = _replaced(table, "timings", timings)
+    return table.drop_columns(list(stage.drops))
+
+
+def execute(
+    units: Sequence[Unit],
+    read: Callable[[Unit], pa.Table],
+    stages: Sequence[Stage],
+    write: Callable[[pa.Table], str],
+    *,
+    columns: Sequence[str],
+    most_rows: int,
+) -> Iterator[str]:
+    """Run rows through the stages; yields a receipt for every block of rows that is written.
+
+    Args:
+        units: what is read, each by one task, and travels as one block.
+        read: a unit's rows, with an `error` column; runs in the cluster.
+        stages: in order.
+        write: takes finished rows to storage and returns a receipt; runs in the cluster.
+        columns: what `read` returns.
+        most_rows: in any one unit.
+
+    Raises:
+        ValueError: the stages do not fit together.
+        FatalError: no row can be finished.
+    """
+    check_wiring(stages, [*columns, "timings"])
+    timings = schema.timings(tuple(stage.name for stage in stages))
+    dataset = ray.data.read_datasource(
+        _Units(units, read, timings), override_num_blocks=len(units), num_cpus=0.1
+    )
+    for stage in stages:
+        dataset = _through(dataset, stage, most_rows)
+    dataset = dataset.map_batches(
+        _Write(write), batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=0.1
+    )
+    try:
+        for table in dataset.iter_batches(
+            batch_size=None, batch_format="pyarrow", prefetch_batches=0
+        ):
+            yield from table["receipt"].to_pylist()
+    except ray.exceptions.RayError as error:
+        raise _unwrapped(error) from error
+
+
+def block_rows(num_rows: int) -> int:
+    """Rows that should travel together: few enough for every core to have work, at most 64."""
+    cores = max(1, int(_available().get("CPU", 1)))
+    return max(1, min(_MOST_ROWS_PER_BLOCK, math.ceil(num_rows / (4 * cores))))
+
+
+def check_capacity(stages: Sequence[Stage]) -> None:
+    """Refuse pools for which the connected cluster has no room: they would wait for ever.
+
+    Raises:
+        ValueError: the smallest pools together need more than the cluster has.
+    """
+    available = _available()
+    for kind, key in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
+        needs = {s.name: getattr(s.resources, kind) * s.resources.min_actors for s in stages}
+        total, there = sum(needs.values()), available.get(key, 0.0)
+        if total > there + 1e-6:
+            listed = ", ".join(f"{name} {need:g}" for name, need in needs.items() if need)
+            raise ValueError(
+                f"resources: the stages need {total:g} {key} at the least ({listed}), the cluster "
+                f"has {there:g}: lower resources.<stage>.{kind} or min_actors, or use a larger one"
+            )
+
+
+@contextlib.contextmanager
+def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
+    """Connect to Ray for the length of a block; what it started, it stops.
+
+    Args:
+        address: of a running cluster, or None for one of its own on this machine. A process that is
+            connected already stays so.
+        progress_bars: whether Ray draws them; without, the caller logs lines.
+    """
+    ray.data.DataContext.get_current().enable_progress_bars = progress_bars
+    if ray.is_initialized():
+        yield
+        return
+    quiet: dict[str, Any] = {"logging_level": logging.WARNING, "include_dashboard": False}
+    if address is not None:
+        ray.init(address=address, logging_level=logging.WARNING)
+        folder = None
+    else:
+        # Sockets live below it and their paths must stay short.
+        folder = tempfile.mkdtemp(prefix="backlot-", dir=os.environ.get("TMPDIR", "/tmp"))
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        cores = max(2, len(os.sched_getaffinity(0)))
+        ray.init(address="local", num_cpus=cores + _SPARE_CPUS, _temp_dir=folder, **quiet)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(Path(folder), ignore_errors=True)
+
+
+class _Units(Datasource):
+    """Ray's view of the plan: one task per unit."""
+
+    def __init__(
+        self, units: Sequence[Unit], read: Callable[[Unit], pa.Table], timings: pa.Field
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._units = units
+        self._read = read
+        self._timings = timings
+
+    def get_name(self) -> str:
+        return "Plan"
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:  # noqa: ARG002
+        metadata = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+        return [ReadTask(_Task(unit, self._read, self._timings), metadata) for unit in self._units]
+
+
+class _Task:
+    def __init__(self, unit: Unit, read: Callable[[Unit], pa.Table], timings: pa.Field) -> None:
+        self._unit, self._read, self._timings = unit, read, timings
+
+    def __call__(self) -> list[pa.Table]:
+        table = self._read(self._unit)
+        nothing = dict.fromkeys(child.name for child in self._timings.type)
+        values = pa.array([nothing] * table.num_rows, self._timings.type)
+        return [table.append_column(self._timings, values)]
+
+
+class _Write:
+    """The last step: only the receipt travels back to the driver."""
+
+    def __init__(self, write: Callable[[pa.Table], str]) -> None:
+        self._write = write
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        return pa.table({"receipt": [self._write(table)]})
+
+
+def _through(dataset: Any, stage: Stage, most_rows: int) -> Any:
+    resources = stage.resources
+    options: dict[str, Any] = {"num_cpus": resources.num_cpus}
+    if resources.num_gpus:
+        options["num_gpus"] = resources.num_gpus
+    if resources.memory_mb:
+        options["memory"] = resources.memory_mb * 2**20
+    return dataset.map_batches(
+        _named(stage.name),
+        fn_constructor_args=(stage,),
+        # A larger batch than block would wait for a second block, and idle actors with it.
+        batch_size=min(stage.batch_size, most_rows),
+        batch_format="pyarrow",
+        zero_copy_batch=True,
+        compute=ray.data.ActorPoolStrategy(
+            min_size=resources.min_actors, max_size=resources.max_actors
+        ),
+        **options,
+    )
+
+
+def _available() -> dict[str, float]:
+    resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    return resources
+
+
+def _named(name: str) -> type[StageWorker]:
+    """The worker class under the stage's name, which is what Ray's dashboard shows."""
+    return type(name.capitalize(), (StageWorker,), {})
+
+
+def _replaced(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
+    field = table.schema.field(name)
+    return table.set_column(table.column_names.index(name), field, pa.array(values, field.type))
+
+
+def _unwrapped(error: BaseException) -> BaseException:
+    """The `FatalError` somewhere inside what Ray raised, or that error itself."""
+    seen: BaseException | None = error
+    while seen is not None:
+        cause = getattr(seen, "cause", None) or seen.__cause__
+        if isinstance(seen, FatalError):
+            return seen
+        seen = cause if isinstance(cause, BaseException) else None
+    return error

@@ -1,0 +1,158 @@
+"""The main flow, on one screen: what is asked for, the stages it goes through, and the run.
+
+manifest --plan--> rows --fetch--> matte --> prompt --> render --> store --write--> dataset
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from pipeline.execution import block_rows, check_capacity, execute
+from pipeline.ledger import (
+    Ledger,
+    Request,
+    find_run_id,
+    open_ledger,
+    read_unit,
+    run_uri,
+    start_ledger,
+)
+from pipeline.manifest import Manifest, open_manifest
+from pipeline.plan import Planner
+from pipeline.recipe import Recipe
+from pipeline.report import Report, exceeded, now
+from pipeline.results import Committed, ResultWriter, Tally, read_receipt
+from pipeline.stage import Stage
+from pipeline.stages.fetch import fetch
+from pipeline.stages.matte import matte
+from pipeline.stages.prompt import prompt
+from pipeline.stages.render import render
+from pipeline.stages.store import store
+from pipeline.storage import scheme_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunConfig:
+    """Everything that a run depends on."""
+
+    recipe: Recipe
+    manifest: str
+    output: str
+    where: str | None = None
+    limit: int | None = None
+    run_id: str | None = None
+    """None: go on with the unfinished run of the same request, or start a new one."""
+
+
+def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
+    """The product: what happens to a row, in order."""
+    pools = recipe.resources
+    local_root = manifest.root if scheme_of(manifest.uri) == "file" else None
+    listed = [
+        fetch(recipe.fetch, pools.fetch, local_root=local_root),
+        matte(recipe.matte, pools.matte, limits=recipe.input),
+        prompt(recipe.prompt, pools.prompt),
+        render(recipe.render, pools.render, limits=recipe.input),
+    ]
+    if recipe.output.image_objects:
+        format_ = recipe.render.format
+        listed.append(store(recipe.output, pools.store, run_uri=run_uri, format=format_))
+    return listed
+
+
+def prepare(config: RunConfig) -> tuple[Planner, Request]:
+    """Check what is asked for, reading the manifest's ids and writing nothing.
+
+    Raises:
+        ValueError: one line naming the field and the fix.
+    """
+    manifest = open_manifest(config.manifest, where=config.where, limit=config.limit)
+    planner = Planner(recipe=config.recipe, manifest=manifest)
+    planner.check()
+    return planner, Request(
+        manifest=manifest.uri,
+        where=config.where,
+        limit=config.limit,
+        config_hash=config.recipe.config_hash,
+    )
+
+
+def find_run(config: RunConfig, request: Request) -> tuple[str, Ledger | None]:
+    """Where the run is or will be, and its ledger if it was started before.
+
+    Raises:
+        ValueError: the run id belongs to another request.
+    """
+    run_id = config.run_id or find_run_id(config.output, request, config.recipe.name, now())
+    uri = run_uri(config.output, run_id)
+    return uri, open_ledger(uri, request=request)
+
+
+def run(config: RunConfig, *, on_progress: Callable[[Tally, int], None]) -> Report:
+    """Do what is left of a run, and finish it. Ray must be connected.
+
+    Args:
+        config: what is asked for.
+        on_progress: called with the tally so far and the number of planned rows.
+
+    Raises:
+        ValueError: a request that cannot be carried out.
+        FatalError: no row can be finished; what is done stays done.
+    """
+    started_at, recipe = now(), config.recipe
+    planner, request = prepare(config)
+    uri, ledger = find_run(config, request)
+    todo = stages(recipe, planner.manifest, uri)
+    check_capacity(todo)
+
+    if ledger is None:
+        ledger = start_ledger(uri, request=request, recipe=recipe, planner=planner)
+    before = ledger.committed()
+    total = sum((file.tally for file in before), Tally())
+    rows_per_block = block_rows(ledger.num_planned - total.rows)
+    receipts = execute(
+        ledger.pending(before, rows_per_block),
+        partial(read_unit, ledger.uri),
+        todo,
+        ResultWriter(ledger.uri, ledger.run_id, recipe),
+        columns=planner.plan_schema.names,
+        most_rows=rows_per_block,
+    )
+    for receipt in receipts:
+        total += read_receipt(receipt)
+        on_progress(total, ledger.num_planned)
+        if exceeded(total, recipe.budget, ledger.num_planned):
+            break  # what is done stays done: the same command goes on from here
+    return finish(ledger, recipe, request.manifest, started_at, num_before=_rows(before))
+
+
+def finish(
+    ledger: Ledger, recipe: Recipe, manifest: str, started_at: datetime, *, num_before: int
+) -> Report:
+    """Count the committed results against the plan; if they agree, the run is done."""
+    committed = ledger.committed()
+    report = Report(
+        run_id=ledger.run_id,
+        run_uri=ledger.uri,
+        recipe=recipe.name,
+        config_hash=recipe.config_hash,
+        manifest=manifest,
+        started_at=started_at,
+        finished_at=now(),
+        num_planned=ledger.num_planned,
+        num_done_before=num_before,
+        total=sum((file.tally for file in committed), Tally()),
+        budget=recipe.budget,
+        discrepancies=ledger.discrepancies(committed),
+    )
+    ledger.write_json("report.json", report.as_dict())
+    if report.complete:
+        ledger.succeed(committed)
+    return report
+
+
+def _rows(files: Sequence[Committed]) -> int:
+    return sum(file.tally.rows for file in files)

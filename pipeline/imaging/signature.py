@@ -1,0 +1,59 @@
+"""Which picture format some bytes are in, told by their first few and nothing else."""
+
+from __future__ import annotations
+
+from PIL import features
+
+from pipeline.errors import ErrorCode, RowError
+
+_SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",  # BigTIFF, and the next
+    b"MM\0+": "TIFF",
+    b"\xff\x4f\xff\x51": "JPEG2000",  # the bare codestream
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG2000",
+}
+_OPTIONAL = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
+"""Formats that Pillow can be built without, and its names for those features."""
+
+
+def identify(data: bytes) -> str:
+    """Name the format as Pillow does.
+
+    Only what this returns is ever opened: no PostScript, PDF or vectors, whatever their extension.
+
+    Raises:
+        RowError: `unsupported_format`.
+    """
+    brands = _brands(data)
+    if brands & {b"avif", b"avis"}:
+        found = "AVIF"
+    elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        found = "WEBP"
+    else:
+        found = next((name for magic, name in _SIGNATURES.items() if data.startswith(magic)), "")
+    if found in _OPTIONAL and not features.check(_OPTIONAL[found]):
+        raise RowError(
+            ErrorCode.UNSUPPORTED_FORMAT, f"this installation of Pillow cannot read {found}"
+        )
+    if not found:
+        start = "it is HEIC" if brands & {b"heic", b"heix"} else f"it starts with {data[:12]!r}"
+        raise RowError(
+            ErrorCode.UNSUPPORTED_FORMAT,
+            f"not JPEG, PNG, WebP, AVIF, TIFF, GIF, BMP or JPEG 2000: {start}",
+        )
+    return found
+
+
+def _brands(data: bytes) -> set[bytes]:
+    """The brands an ISO media file declares in its opening `ftyp` box (ISO/IEC 14496-12, 4.3)."""
+    if data[4:8] != b"ftyp":
+        return set()
+    size = min(int.from_bytes(data[:4], "big"), 256)
+    return {data[at : at + 4] for at in range(8, size, 4) if at != 12}  # 12: the minor version

@@ -1,0 +1,232 @@
+"""The ledger of a run: its folder, what was planned, what is done, and when it is finished.
+
+    <output>/run_id=<id>/  run.json  plan/  results/  images/  report.json  report.html  _SUCCESS
+
+Progress lives here and nowhere else, so that losing every machine of the cluster loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.plan import Planner
+from pipeline.recipe import Recipe
+from pipeline.results import Committed, read_committed
+from pipeline.sql import query
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What somebody asked for. The same request again means the same run, until it is finished."""
+
+    manifest: str
+    where: str | None
+    limit: int | None
+    config_hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkUnit:
+    """Rows of one plan file that travel together."""
+
+    plan_file: str
+    rows: tuple[int, ...]
+    """Positions in the file, ascending."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ledger:
+    """An opened run: its plan is complete and on storage."""
+
+    uri: str
+    run_id: str
+    num_planned: int
+    plan_files: tuple[str, ...]
+
+    def committed(self) -> list[Committed]:
+        """The result files that count; torn ones, left by a killed writer, are removed."""
+        files, torn = read_committed(self.uri)
+        for uri in torn:
+            storage.remove(uri)
+        return files
+
+    def pending(self, committed: Sequence[Committed], rows_per_block: int) -> list[WorkUnit]:
+        """The plan minus the results: what is still to do, in units of at most so many rows."""
+        if not committed:
+            return [
+                WorkUnit(
+                    plan_file=file, rows=tuple(range(first, min(first + rows_per_block, size)))
+                )
+                for file in self.plan_files
+                for size in [_num_rows(storage.join(self.uri, file))]
+                for first in range(0, size, rows_per_block)
+            ]
+        done = pa.chunked_array([chunk for file in committed for chunk in file.sample_ids.chunks])
+        left = query(
+            "SELECT file, list(row ORDER BY row) AS rows FROM plan "
+            "ANTI JOIN done USING (sample_id) GROUP BY file ORDER BY file",
+            plan=pa.RecordBatchReader.from_batches(_POSITIONS, self._positions()),
+            done=pa.table({"sample_id": done}),
+        )
+        return [
+            WorkUnit(
+                plan_file=self.plan_files[row["file"]],
+                rows=tuple(row["rows"][first : first + rows_per_block]),
+            )
+            for batch in left
+            for row in batch.to_pylist()
+            for first in range(0, len(row["rows"]), rows_per_block)
+        ]
+
+    def discrepancies(self, committed: Sequence[Committed]) -> dict[str, list[str]]:
+        """Ids that are lost, duplicated or unexpected, at most 20 of each; empty if all is well."""
+        empty = pa.chunked_array([], pa.string())
+        done = [chunk for file in committed for chunk in file.sample_ids.chunks]
+        tables = {
+            "plan": pa.Table.from_batches(list(self._positions()), _POSITIONS),
+            "done": pa.table({"sample_id": pa.chunked_array(done) if done else empty}),
+        }
+        statements = {
+            "lost": "SELECT sample_id FROM plan ANTI JOIN done USING (sample_id) LIMIT 20",
+            "duplicated": "SELECT sample_id FROM done GROUP BY 1 HAVING count(*) > 1 LIMIT 20",
+            "unexpected": "SELECT sample_id FROM done ANTI JOIN plan USING (sample_id) LIMIT 20",
+        }
+        found = {
+            kind: query(sql, **tables).read_all()["sample_id"].to_pylist()
+            for kind, sql in statements.items()
+        }
+        return {kind: ids for kind, ids in found.items() if ids}
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Put a JSON document into the run's folder."""
+        data = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        storage.write(storage.join(self.uri, name), data.encode())
+
+    def succeed(self, committed: Sequence[Committed]) -> None:
+        """Declare the run finished: readers of the dataset go by this list of files."""
+        self.write_json("_SUCCESS", {"results": sorted(file.file for file in committed)})
+
+    def _positions(self) -> Iterator[pa.RecordBatch]:
+        for index, file in enumerate(self.plan_files):
+            filesystem, path = storage.arrow_filesystem(storage.join(self.uri, file))
+            ids = pq.read_table(
+                path, columns=["sample_id"], filesystem=filesystem, partitioning=None
+            )["sample_id"].combine_chunks()
+            yield pa.record_batch(
+                [
+                    pa.array([index] * len(ids), pa.int32()),
+                    pa.array(range(len(ids)), pa.int32()),
+                    ids,
+                ],
+                schema=_POSITIONS,
+            )
+
+
+_ROWS_PER_GROUP = 256
+_POSITIONS = pa.schema([("file", pa.int32()), ("row", pa.int32()), ("sample_id", pa.string())])
+
+
+def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
+    """The plan rows of a unit. Runs inside the cluster."""
+    filesystem, path = storage.arrow_filesystem(storage.join(run_uri, unit.plan_file))
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        group_rows = file.metadata.row_group(0).num_rows
+        first, last = unit.rows[0] // group_rows, unit.rows[-1] // group_rows
+        table = file.read_row_groups(list(range(first, last + 1)))
+    offset = first * group_rows
+    return table.take(pa.array([row - offset for row in unit.rows]))
+
+
+def run_uri(output: str, run_id: str) -> str:
+    """The folder of a run."""
+    return storage.join(storage.absolute(output), f"run_id={run_id}")
+
+
+def find_run_id(output: str, request: Request, recipe_name: str, now: datetime) -> str:
+    """The unfinished run of the same request, so that the same command goes on; else a fresh id."""
+    for folder in reversed(storage.list_folders(storage.absolute(output))):
+        document = read_document(folder, "run.json")
+        if document is None or document["request"] != asdict(request):
+            continue
+        if not storage.exists(storage.join(folder, "_SUCCESS")):
+            return str(document["run_id"])
+    stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
+    return f"{stamp}-{recipe_name}"
+
+
+def read_document(run_uri: str, name: str) -> dict[str, Any] | None:
+    """A JSON document of a run, such as `run.json`; None where there is none."""
+    try:
+        return dict(json.loads(storage.read(storage.join(run_uri, name))))
+    except FileNotFoundError:
+        return None
+
+
+def open_ledger(uri: str, *, request: Request) -> Ledger | None:
+    """Open a run that has been planned; None if it has not.
+
+    Raises:
+        ValueError: the run id belongs to another request.
+    """
+    document = read_document(uri, "run.json")
+    if document is None:
+        return None
+    if document["request"] != asdict(request):
+        differing = [k for k, v in asdict(request).items() if document["request"].get(k) != v]
+        raise ValueError(
+            f"--run-id {document['run_id']}: started with another {', '.join(differing)}; "
+            "choose a new run id, or repeat its command to continue it"
+        )
+    plan = document["plan"]
+    return Ledger(
+        uri=uri,
+        run_id=document["run_id"],
+        num_planned=plan["rows"],
+        plan_files=tuple(plan["files"]),
+    )
+
+
+def start_ledger(uri: str, *, request: Request, recipe: Recipe, planner: Planner) -> Ledger:
+    """Plan a new run.
+
+    A plan is made once: a manifest that changes afterwards belongs to the next run.
+
+    Raises:
+        ValueError: the plan would be empty.
+    """
+    files, num_rows = [], 0
+    for index, table in enumerate(planner.tables()):
+        sink = pa.BufferOutputStream()
+        # Small row groups: a unit reads little more than its own rows.
+        pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+        name = f"plan/plan-{index:05d}.parquet"
+        storage.write(storage.join(uri, name), sink.getvalue().to_pybytes())
+        files.append(name)
+        num_rows += table.num_rows
+    if not num_rows:
+        raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
+    run_id = uri.rpartition("/run_id=")[2]
+    document = {
+        "run_id": run_id,
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "request": asdict(request),
+        "recipe": recipe.model_dump(mode="json"),
+        "plan": {"rows": num_rows, "files": files},
+    }
+    # Last, so that a run.json always speaks of a complete plan.
+    data = json.dumps(document, indent=1, ensure_ascii=False)
+    storage.write(storage.join(uri, "run.json"), data.encode())
+    return Ledger(uri=uri, run_id=run_id, num_planned=num_rows, plan_files=tuple(files))
+
+
+def _num_rows(uri: str) -> int:
+    filesystem, path = storage.arrow_filesystem(uri)
+    return int(pq.read_metadata(path, filesystem=filesystem).num_rows)

@@ -1,0 +1,196 @@
+"""Reading a manifest: finding its files, checking its columns, filtering its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.dataset as pads
+
+from pipeline import storage
+from pipeline.sql import check_condition, query, quoted
+
+_FORMATS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
+_TEXT_COLUMNS = ("id", "image_uri", "prompt")
+"""Always text, whatever a CSV file's values look like: an id of 00123 is not the number 123."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """An opened manifest. Nothing but schemas has been read."""
+
+    uri: str
+    root: str
+    """Folder that relative image URIs start from."""
+    dataset: pads.Dataset
+    where: str | None
+    limit: int | None
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The selected rows, in the manifest's order."""
+        yield from query(self._selection(columns), manifest=self.dataset)
+
+    def count(self) -> int:
+        """How many rows are selected."""
+        selection = self._selection(["id"])
+        reader = query(f"SELECT count(*) AS n FROM ({selection})", manifest=self.dataset)
+        return int(reader.read_all()["n"][0].as_py())
+
+    def unsound_ids(self) -> list[tuple[str | None, int]]:
+        """Ids that are null or not unique among the selected rows, with how often; at most 5."""
+        selection = self._selection(["id"])
+        reader = query(
+            f"SELECT id, count(*) AS times FROM ({selection}) GROUP BY id "
+            "HAVING count(*) > 1 OR id IS NULL ORDER BY times DESC, id LIMIT 5",
+            manifest=self.dataset,
+        )
+        return [(row["id"], row["times"]) for row in reader.read_all().to_pylist()]
+
+    def _selection(self, columns: Sequence[str]) -> str:
+        names = ", ".join(quoted(name) for name in columns)
+        where = "" if self.where is None else f" WHERE ({self.where})"
+        limit = "" if self.limit is None else f" LIMIT {self.limit:d}"
+        return f"SELECT {names} FROM manifest{where}{limit}"
+
+
+def open_manifest(uri: str, *, where: str | None = None, limit: int | None = None) -> Manifest:
+    """Find the files of a manifest and read their schema.
+
+    Args:
+        uri: a file, a folder or a glob pattern; Parquet, CSV or JSON Lines.
+        where: SQL condition over its columns; only rows that meet it are selected.
+        limit: at most so many rows are selected.
+
+    Raises:
+        ValueError: one line saying what is wrong with which field, and the fix.
+    """
+    uri = storage.absolute(uri)
+    files, root = _files(uri)
+    format_name = _format(uri, files)
+    filesystem, _ = storage.arrow_filesystem(uri)
+    paths = [storage.arrow_filesystem(file)[1] for file in files]
+    try:
+        dataset = pads.dataset(paths, filesystem=filesystem, format=_reader(format_name))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(
+            f"manifest {uri}: not readable as {format_name}: {_first_line(error)}"
+        ) from None
+    manifest = Manifest(uri=uri, root=root, dataset=dataset, where=where, limit=limit)
+    _check_columns(manifest)
+    if where is not None:
+        try:
+            check_condition(where, dataset.schema)
+        except ValueError as error:
+            raise ValueError(f"--where {where!r}: {error}") from None
+    return manifest
+
+
+def _files(uri: str) -> tuple[list[str], str]:
+    try:
+        if any(character in uri for character in "*?["):
+            found = storage.glob_files(uri)
+            fixed = uri[: min(uri.find(c) for c in "*?[" if c in uri)]
+            root = fixed.rpartition("/")[0]
+        elif storage.is_folder(uri):
+            found = [f for f in storage.list_files(uri) if PurePosixPath(f).suffix in _FORMATS]
+            root = uri
+        else:
+            found = [uri] if storage.exists(uri) else []
+            root = storage.parent(uri)
+    except (PermissionError, OSError) as error:
+        raise ValueError(f"manifest {uri}: cannot be listed: {_first_line(error)}") from None
+    if not found:
+        raise ValueError(
+            f"manifest {uri}: nothing there; name a Parquet, CSV or JSON Lines file, a folder of "
+            "them, or a pattern such as 'catalog/*.parquet'"
+        )
+    return found, root
+
+
+def _format(uri: str, files: Sequence[str]) -> str:
+    suffixes = {PurePosixPath(file).suffix.lower() for file in files}
+    formats = {_FORMATS.get(suffix) for suffix in suffixes}
+    if None in formats:
+        raise ValueError(
+            f"manifest {uri}: {sorted(suffixes)} is not a manifest format: use "
+            f"{', '.join(_FORMATS)}"
+        )
+    if len(formats) > 1:
+        raise ValueError(f"manifest {uri}: mixes {sorted(suffixes)}: keep one format per manifest")
+    return str(formats.pop())
+
+
+def _reader(format_name: str) -> Any:
+    if format_name == "csv":
+        as_text = dict.fromkeys(_TEXT_COLUMNS, pa.string())
+        return pads.CsvFileFormat(
+            convert_options=pacsv.ConvertOptions(column_types=as_text, strings_can_be_null=True)
+        )
+    return format_name
+
+
+def _check_columns(manifest: Manifest) -> None:
+    schema = manifest.dataset.schema
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise ValueError(f"manifest {manifest.uri}: columns {twice} occur twice: rename one")
+    if "id" not in schema.names:
+        raise ValueError(
+            f"manifest {manifest.uri}: column 'id' is missing (there are {schema.names}): "
+            "add one unique string per row"
+        )
+    if "image_uri" not in schema.names and "image" not in schema.names:
+        raise ValueError(
+            f"manifest {manifest.uri}: column 'image_uri' (or 'image' with the bytes) is missing; "
+            f"there are {schema.names}"
+        )
+    for name in _TEXT_COLUMNS:
+        if name in schema.names and not _is_text(schema.field(name).type):
+            raise ValueError(
+                f"manifest {manifest.uri}: column {name!r} must be string, is "
+                f"{schema.field(name).type}: cast it"
+            )
+    if "image" in schema.names and not _is_bytes(schema.field("image").type):
+        raise ValueError(
+            f"manifest {manifest.uri}: column 'image' must be binary (or a struct with binary "
+            f"'bytes'), is {schema.field('image').type}"
+        )
+    if "seed" in schema.names and not pa.types.is_integer(schema.field("seed").type):
+        raise ValueError(
+            f"manifest {manifest.uri}: column 'seed' must be an integer, is "
+            f"{schema.field('seed').type}: cast it"
+        )
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    return bool(
+        pa.types.is_string(type_)
+        or pa.types.is_large_string(type_)
+        or pa.types.is_string_view(type_)
+        or pa.types.is_null(type_)
+    )
+
+
+def _is_bytes(type_: pa.DataType) -> bool:
+    if pa.types.is_struct(type_):
+        index = type_.get_field_index("bytes")
+        return index >= 0 and _is_bytes(type_.field(index).type)
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+
+
+def _first_line(error: Exception) -> str:
+    """What a library says before it starts to quote and draw: one line."""
+    said = str(error).strip().partition("\n\n")[0]
+    return " ".join(said.split())

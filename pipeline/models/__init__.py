@@ -1,0 +1,1 @@
+"""Networks and generators: arrays in, arrays out. No ray, Arrow or network here."""

@@ -1,0 +1,1 @@
+"""Background generators. One class per architecture; the checkpoint is configuration."""

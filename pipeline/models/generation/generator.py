@@ -1,0 +1,70 @@
+"""What every background generator takes and gives, whatever draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Shape suffixes: H height, W width, C colour channel.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GenerationRequest:
+    """One background to draw around one product."""
+
+    image_HWC: NDArray[np.uint8]
+    """The photograph at generation size, sRGB."""
+    alpha_HW: NDArray[np.float32]
+    """Where the product is: coverage in [0, 1], same size."""
+    prompt: str
+    seed: int
+    """Decides every random choice of this background; nothing else does."""
+    negative_prompt: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Light:
+    """The key light of a generated scene, for the shadows and colours that follow it."""
+
+    azimuth_deg: float
+    """Where the light comes from, seen by the camera: 0 behind it, -90 left, 90 right, 180 ahead."""
+    elevation_deg: float
+    """Height above the horizon: 0 grazing, 90 overhead."""
+    softness: float
+    """0 a point source with hard shadows, 1 an overcast sky."""
+    white_rgb: tuple[float, float, float]
+    """Linear-light colour of a neutral surface under it, brightest channel 1."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Background:
+    """A drawn background at the size of its request."""
+
+    rgb_HWC: NDArray[np.float32]
+    """sRGB-encoded, [0, 1], not yet dithered: quantise once, at the very end."""
+    understood: tuple[str, ...] = ()
+    """The words of the prompt that had an effect, where the generator can tell."""
+    light: Light | None = None
+    """None when the generator does not know it."""
+    ground_y: float | None = None
+    """Row of the horizon (far edge of the ground) as a fraction of the height; None: unknown."""
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class Generator(Protocol):
+    """Draws backgrounds. Built once per actor; weights load in its constructor."""
+
+    revision: str
+    """Names code and weights: the same request under the same revision gives the same pixels."""
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Background]:
+        """Draw one background per request, in order; requests of one call may differ in size.
+
+        Raises:
+            MemoryError: the batch does not fit; the caller retries it smaller.
+        """
+        ...

@@ -1,0 +1,239 @@
+"""Plan: a manifest in, one row per result out, with everything about it decided.
+
+Identity, seed, prompt and fingerprint are fixed here, once, so that no later stage and no restart
+can decide them differently. A row that cannot be planned is planned all the same, with its error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import string
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import schema, storage
+from pipeline.errors import ErrorCode, RowError
+from pipeline.manifest import Manifest
+from pipeline.recipe import Recipe
+
+ROWS_PER_FILE = 4096
+"""Of a plan file: the unit the pipeline reads. A multiple of every block size it cuts them into."""
+
+_MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Planner:
+    """What is needed to plan a row: the recipe, and what the manifest offers."""
+
+    recipe: Recipe
+    manifest: Manifest
+
+    @property
+    def keep_fields(self) -> list[pa.Field]:
+        """The manifest columns that travel to the result."""
+        return [self.manifest.dataset.schema.field(name) for name in self.recipe.keep]
+
+    @property
+    def plan_schema(self) -> pa.Schema:
+        """The columns of a plan file."""
+        planned = [
+            schema.SAMPLE_ID,
+            schema.ID,
+            schema.FINGERPRINT,
+            schema.IMAGE_URI,
+            schema.IMAGE_INPUT,
+            schema.PROMPT,
+            schema.PROMPT_ORIGIN,
+            schema.SEED,
+        ]
+        return pa.schema([*planned, *self.keep_fields, schema.ERROR])
+
+    def check(self) -> None:
+        """Refuse what no row could survive, before anything is written.
+
+        Raises:
+            ValueError: one line naming the column or field and the fix.
+        """
+        names = self.manifest.dataset.schema.names
+        config = self.recipe.prompt
+        for name in self.recipe.keep:
+            if name not in names:
+                raise ValueError(f"keep: the manifest has no column {name!r}; it has {names}")
+            if name in schema.RESERVED:
+                raise ValueError(f"keep: {name!r} is a column of every result: take it out of keep")
+        for name in template_columns(config.template):
+            if name not in names:
+                raise ValueError(
+                    f"prompt.template: the manifest has no column {name!r}; it has {names}"
+                )
+        if "prompt" not in names and config.template is None and config.default is None:
+            raise ValueError(
+                "manifest has no column 'prompt' and the recipe no prompt.default or "
+                "prompt.template: add one of the three"
+            )
+        problems = self.manifest.unsound_ids()
+        if problems:
+            (worst, times), more = problems[0], len(problems) - 1
+            what = f"is null in {times} rows" if worst is None else f"has {worst!r} {times} times"
+            also = f" ({'at least ' if more == 4 else ''}{more} more such)" if more else ""
+            raise ValueError(f"manifest column 'id' {what}{also}: ids must be present and unique")
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The plan, in files' worth of rows."""
+        rows: list[Mapping[str, Any]] = []
+        for batch in self.manifest.batches(self._columns()):
+            rows.extend(self._plan_row(row) for row in batch.to_pylist())
+            while len(rows) >= ROWS_PER_FILE:
+                yield pa.Table.from_pylist(rows[:ROWS_PER_FILE], schema=self.plan_schema)
+                del rows[:ROWS_PER_FILE]
+        if rows:
+            yield pa.Table.from_pylist(rows, schema=self.plan_schema)
+
+    def _columns(self) -> list[str]:
+        wanted = ["id", "image_uri", "image", "prompt", "seed"]
+        wanted += [*self.recipe.keep, *template_columns(self.recipe.prompt.template)]
+        present = self.manifest.dataset.schema.names
+        return [name for name in dict.fromkeys(wanted) if name in present]
+
+    def _plan_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        sample_id = row["id"]
+        error: RowError | None = None
+        prompt, origin, seed, uri = None, None, 0, None
+        try:
+            prompt, origin = resolve_prompt(row, self.recipe)
+            seed = resolve_seed(row.get("seed"), sample_id)
+            uri = resolve_uri(row, self.manifest.root)
+        except RowError as found:
+            error = found
+        image = _image_bytes(row.get("image"))
+        planned = {
+            "sample_id": sample_id,
+            "id": row["id"],
+            "image_uri": uri,
+            "image_input": image,
+            "prompt": prompt,
+            "prompt_origin": origin,
+            "seed": seed,
+            "error": None if error is None else error_value("plan", error),
+        }
+        planned["fingerprint"] = fingerprint(planned, self.recipe.pixel_hash)
+        return {**{name: row[name] for name in self.recipe.keep}, **planned}
+
+
+def error_value(stage: str, error: RowError) -> dict[str, Any]:
+    """A `RowError` as the value of the error column."""
+    return {
+        "stage": stage,
+        "code": str(error.code),
+        "message": error.message,
+        "retryable": error.retryable,
+    }
+
+
+def template_columns(template: str | None) -> list[str]:
+    """The manifest columns a prompt template names.
+
+    >>> template_columns("{color} kitchen, {season}")
+    ['color', 'season']
+
+    Raises:
+        ValueError: the template uses more of the format language than plain column names: a
+            manifest must not reach into Python objects.
+    """
+    if template is None:
+        return []
+    try:
+        parsed = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"prompt.template {template!r}: {error}") from None
+    names = []
+    for _, name, specification, conversion in parsed:
+        if name is None:
+            continue
+        if not name.isidentifier() or specification or conversion:
+            raise ValueError(
+                f"prompt.template {template!r}: {{{name}}} must be a plain column name in braces"
+            )
+        names.append(name)
+    return names
+
+
+def resolve_prompt(row: Mapping[str, Any], recipe: Recipe) -> tuple[str, str]:
+    """The prompt of a row and where it comes from: its own, the template's, the default.
+
+    Raises:
+        RowError: `prompt_missing` if there is none; `bad_request` if the template needs a value
+            that is null here.
+    """
+    own = row.get("prompt")
+    if own is not None and own.strip():
+        return own, "manifest"
+    template = recipe.prompt.template
+    if template is not None:
+        values = {name: row[name] for name in template_columns(template)}
+        empty = [name for name, value in values.items() if value is None]
+        if not empty:
+            return template.format_map({k: str(v) for k, v in values.items()}), "template"
+        if recipe.prompt.default is None:
+            raise RowError(
+                ErrorCode.BAD_REQUEST,
+                f"prompt.template needs column {empty[0]!r}, null in this row",
+            )
+    if recipe.prompt.default is not None:
+        return recipe.prompt.default, "default"
+    raise RowError(
+        ErrorCode.PROMPT_MISSING, "prompt is empty and the recipe has no prompt.default: add one"
+    )
+
+
+def resolve_seed(requested: int | None, sample_id: str) -> int:
+    """The row's seed, or one that follows from its identity; in [0, 2^31 - 1).
+
+    Raises:
+        RowError: `bad_request`, the seed is below -1 (-1 asks for a derived one).
+    """
+    if requested is not None and requested < -1:
+        raise RowError(ErrorCode.BAD_REQUEST, f"seed {requested} is negative: use 0 or more, or -1")
+    if requested is None or requested == -1:
+        digest = hashlib.sha256(f"seed\0{sample_id}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") % _MAX_SEED
+    return requested % _MAX_SEED
+
+
+def resolve_uri(row: Mapping[str, Any], root: str) -> str | None:
+    """The absolute URI of a row's photograph; None when its bytes came with the manifest.
+
+    Raises:
+        RowError: `bad_request`, the row has neither.
+    """
+    uri = row.get("image_uri")
+    if uri is not None and uri.strip():
+        return storage.resolve(uri.strip(), against=root)
+    if _image_bytes(row.get("image")) is not None:
+        return None
+    raise RowError(ErrorCode.BAD_REQUEST, "image_uri is empty, and so is image: fill one in")
+
+
+def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:
+    """A hash of all that decides the pixels of a result, but for the photograph's own content.
+
+    Two rows with one fingerprint have the same picture; a nightly run redoes what has a new one.
+    """
+    image = planned["image_input"]
+    identity: Sequence[Any] = (
+        planned["image_uri"],
+        None if image is None else hashlib.sha256(image).hexdigest(),
+        planned["prompt"],
+        planned["seed"],
+        pixel_hash,
+    )
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+
+
+def _image_bytes(value: bytes | Mapping[str, bytes] | None) -> bytes | None:
+    return value["bytes"] if isinstance(value, Mapping) else value

@@ -1,0 +1,189 @@
+"""The recipe: what is to be done to a catalogue, as one frozen model read from YAML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.imaging.codec import ImageLimits
+from pipeline.stage import Resources
+from pipeline.stages.fetch import FetchConfig
+from pipeline.stages.matte import MatteConfig
+from pipeline.stages.prompt import PromptConfig
+from pipeline.stages.render import RenderConfig
+from pipeline.stages.store import OutputConfig
+
+
+class Budget(BaseModel):
+    """How many rows may fail before a run counts as failed itself (exit code 3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_failures: float = Field(
+        0.05,
+        ge=0,
+        description="Failed rows accepted: below 1 a fraction of the run, from 1 on a count.",
+    )
+    max_unexpected: int = Field(
+        10, ge=0, description="Rows with code 'unexpected' accepted: those are bugs."
+    )
+
+    def allowed_failures(self, num_rows: int) -> int:
+        """Failed rows accepted in a run of `num_rows`."""
+        if self.max_failures >= 1:
+            return int(self.max_failures)
+        return int(self.max_failures * num_rows)
+
+
+class Pools(BaseModel):
+    """Actors of each stage. The defaults suit a laptop and the embedded models."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fetch: Resources = Field(Resources(num_cpus=0.2, max_actors=2), description="Reads bytes.")
+    matte: Resources = Field(Resources(num_cpus=1), description="Cuts out.")
+    prompt: Resources = Field(Resources(num_cpus=0.1, max_actors=1), description="Cleans prompts.")
+    render: Resources = Field(Resources(num_cpus=1), description="Generates and composites.")
+    store: Resources = Field(Resources(num_cpus=0.2, max_actors=2), description="Writes objects.")
+
+
+class Recipe(BaseModel):
+    """Everything that decides what a run does, except which manifest it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="Name of the recipe."
+    )
+    description: str = Field("", description="What it is for, in a sentence.")
+    keep: tuple[str, ...] = Field(
+        (), description="Manifest columns carried to the result, under their own name."
+    )
+    input: ImageLimits = Field(ImageLimits(), description="Which photographs are accepted.")
+    fetch: FetchConfig = Field(FetchConfig(), description="How photographs are read.")
+    matte: MatteConfig = Field(MatteConfig(), description="How products are cut out.")
+    prompt: PromptConfig = Field(PromptConfig(), description="How prompts are prepared.")
+    render: RenderConfig = Field(RenderConfig(), description="How pictures are made.")
+    output: OutputConfig = Field(OutputConfig(), description="What is written.")
+    budget: Budget = Field(Budget(), description="How many failures are too many.")
+    resources: Pools = Field(Pools(), description="Where it runs: actors of each stage.")
+
+    @model_validator(mode="after")
+    def _something_is_written(self) -> Recipe:
+        if not (self.output.image_column or self.output.image_objects):
+            raise ValueError(
+                "output: image_column and image_objects are both false, so no picture would be "
+                "kept: set one of them"
+            )
+        return self
+
+    @property
+    def config_hash(self) -> str:
+        """Names the resolved recipe."""
+        return _hash(self.model_dump(mode="json"))
+
+    @property
+    def pixel_hash(self) -> str:
+        """Names the parts of the recipe that decide pixels: unlike `config_hash`, not the pools."""
+        sections = {"input", "matte", "prompt", "render"}
+        return _hash(self.model_dump(mode="json", include=sections))
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_recipe(text: str, *, overrides: Sequence[str] = (), source: str) -> Recipe:
+    """Build a recipe from YAML.
+
+    Args:
+        text: YAML.
+        overrides: `a.b=value` settings, applied in order; values are YAML too.
+        source: what to call it in messages.
+
+    Raises:
+        ValueError: one line naming the field, what is wrong with it and what is accepted.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{source}: not valid YAML: {_one_line(error)}") from None
+    if not isinstance(values, dict):
+        raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
+            f"{source}: a recipe is a mapping of sections, such as 'name: mine'"
+        )
+    for override in overrides:
+        values = _overridden(values, override)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise ValueError(f"{source}: {explain(error)}") from None
+
+
+def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
+    """Build a recipe from a YAML file. Raises ValueError as `parse_recipe`, and for the file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"recipe {path}: cannot be read: {_one_line(error)}") from None
+    return parse_recipe(text, overrides=overrides, source=f"recipe {path.name}")
+
+
+def explain(error: ValidationError) -> str:
+    """A pydantic error as one line: the fields, what is wrong, and what would be right."""
+    parts = []
+    for detail in error.errors():
+        where = ".".join(str(step) for step in detail["loc"])
+        what = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            what = f"there is no such field{_did_you_mean(detail['loc'])}"
+        elif detail["type"] not in ("missing", "value_error"):
+            what = f"{what[0].lower()}{what[1:]}, got {detail['input']!r}"
+        parts.append(f"{where}: {what}" if where else what)
+    return "; ".join(parts)
+
+
+def _did_you_mean(location: tuple[int | str, ...]) -> str:
+    model: Any = Recipe
+    for step in location[:-1]:
+        field = getattr(model, "model_fields", {}).get(step)
+        if field is None:
+            return ""
+        model = field.annotation
+    names = list(getattr(model, "model_fields", {}))
+    return f" (there are: {', '.join(names)})" if names else ""
+
+
+def _overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:
+    path, separator, text = override.partition("=")
+    steps = path.strip().split(".")
+    if not separator or not all(steps):
+        raise ValueError(f"--set {override}: write it as section.field=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(
+            f"--set {override}: the value is not valid YAML: {_one_line(error)}"
+        ) from None
+    return _placed(values, steps, value, override)
+
+
+def _placed(values: Any, steps: Sequence[str], value: Any, override: str) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
+            f"--set {override}: {steps[0]!r} lies below something that is no section"
+        )
+    first, *rest = steps
+    below = _placed(values.get(first) or {}, rest, value, override) if rest else value
+    return {**values, first: below}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,169 @@
+"""Result files: writing one whole or not at all, and reading back what is committed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import schema, storage
+from pipeline.recipe import Recipe
+
+_READ_THREADS = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """What is in one result file, or in several added up."""
+
+    rows: int = 0
+    codes: Mapping[str, int] = field(default_factory=dict)
+    """Failed rows by error code."""
+    stages: Mapping[str, int] = field(default_factory=dict)
+    """Failed rows by the stage that refused them."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Busy seconds by stage."""
+
+    @property
+    def failed(self) -> int:
+        """Rows without a picture."""
+        return sum(self.codes.values())
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            rows=self.rows + other.rows,
+            codes=Counter(self.codes) + Counter(other.codes),
+            stages=Counter(self.stages) + Counter(other.stages),
+            seconds=_summed(self.seconds, other.seconds),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResultWriter:
+    """Turns finished rows into one result file per block. Runs inside the cluster."""
+
+    run_uri: str
+    run_id: str
+    recipe: Recipe
+
+    def __call__(self, table: pa.Table) -> str:
+        """Write the rows as a file; its receipt is for `read_receipt`."""
+        finished = self._finished(table)
+        # The name follows from the rows: a block that is written again replaces itself.
+        digest = hashlib.sha256("\0".join(sorted(finished["sample_id"].to_pylist())).encode())
+        name = f"part-{digest.hexdigest()[:24]}.parquet"
+        storage.write(storage.join(self.run_uri, "results", name), _parquet(finished))
+        counted = tally(finished)
+        return json.dumps({f.name: getattr(counted, f.name) for f in fields(Tally)})
+
+    def _finished(self, table: pa.Table) -> pa.Table:
+        recipe = self.recipe
+        constants = {
+            schema.RUN_ID: self.run_id,
+            schema.RECIPE: recipe.name,
+            schema.CONFIG_HASH: recipe.config_hash,
+        }
+        for constant, value in constants.items():
+            table = table.append_column(constant, pa.repeat(pa.scalar(value), table.num_rows))
+        if "image_path" not in table.column_names:
+            nowhere = pa.nulls(table.num_rows, pa.string())
+            table = table.append_column(schema.IMAGE_PATH, nowhere)
+        table = table.append_column(schema.IMAGE, self._images(table)).drop_columns(["picture"])
+        if not recipe.output.alpha:
+            table = table.drop_columns(["alpha"])
+        *ordered, error = schema.RESULT_ORDER
+        present = [n for n in (*ordered, *recipe.keep, error) if n in table.column_names]
+        return table.select(present).replace_schema_metadata(schema.HUGGING_FACE_METADATA)
+
+    def _images(self, table: pa.Table) -> pa.ChunkedArray:
+        kept = self.recipe.output.image_column
+        images = [
+            None if picture is None else {"bytes": picture if kept else None, "path": path}
+            for picture, path in zip(
+                table["picture"].to_pylist(), table["image_path"].to_pylist(), strict=True
+            )
+        ]
+        # One chunk a row: a chunk of `binary` ends at 2 GiB, which many large PNGs together exceed.
+        chunks = [pa.array([image], schema.IMAGE_TYPE) for image in images]
+        return pa.chunked_array(chunks, schema.IMAGE_TYPE)
+
+
+def tally(table: pa.Table) -> Tally:
+    """Count a table with the columns `error` and `timings`."""
+    errors = [error for error in table["error"].to_pylist() if error is not None]
+    seconds = {
+        child.name.removesuffix("_s"): pc.sum(pc.struct_field(table["timings"], child.name)).as_py()
+        for child in table.schema.field("timings").type
+    }
+    return Tally(
+        rows=table.num_rows,
+        codes=Counter(error["code"] for error in errors),
+        stages=Counter(error["stage"] for error in errors),
+        seconds={name: value or 0.0 for name, value in seconds.items()},
+    )
+
+
+def read_receipt(receipt: str) -> Tally:
+    """What is in the file that a receipt speaks of."""
+    return Tally(**json.loads(receipt))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Committed:
+    """One readable result file: its rows' ids and its tally."""
+
+    file: str
+    sample_ids: pa.ChunkedArray
+    tally: Tally
+
+
+def read_committed(run_uri: str) -> tuple[list[Committed], list[str]]:
+    """Read back every result file of a run: ids and outcomes, never pictures.
+
+    Returns:
+        The readable files, and the names of torn ones (a write that was cut off).
+    """
+    files = committed_files(run_uri)
+    with ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="results") as pool:
+        read = list(pool.map(_read_one, files))
+    torn = [file for file, found in zip(files, read, strict=True) if found is None]
+    return [found for found in read if found is not None], torn
+
+
+def committed_files(run_uri: str) -> list[str]:
+    """The result files of a run that are complete, as whole URIs."""
+    return storage.list_files(storage.join(run_uri, "results"), suffix=".parquet")
+
+
+def _read_one(uri: str) -> Committed | None:
+    filesystem, path = storage.arrow_filesystem(uri)
+    try:
+        table = pq.read_table(
+            path,
+            columns=["sample_id", "error", "timings"],
+            filesystem=filesystem,
+            partitioning=None,
+        )
+    except pa.ArrowInvalid:
+        return None
+    name = uri.rpartition("/")[2]
+    return Committed(file=name, sample_ids=table["sample_id"], tally=tally(table))
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    # Level 1: most bytes are pictures, compressed already. Dictionaries of pictures help nobody.
+    pq.write_table(table, sink, compression="zstd", compression_level=1, use_dictionary=False)
+    return sink.getvalue()
+
+
+def _summed(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    return {name: one.get(name, 0.0) + other.get(name, 0.0) for name in {**one, **other}}

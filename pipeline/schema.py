@@ -1,0 +1,141 @@
+"""Every column that travels: its name, Arrow type and meaning. Nothing else defines a column.
+
+Between stages travel encoded bytes, never pixel arrays: a decoded photograph is 20 times its file.
+Bytes are `large_binary` because a `binary` chunk ends at 2 GiB.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+
+def column(name: str, type_: pa.DataType, description: str, *, nullable: bool = True) -> pa.Field:
+    """A column whose meaning is kept in the field's metadata, so that files explain themselves."""
+    return pa.field(name, type_, nullable=nullable, metadata={"description": description})
+
+
+# Children of a struct stay nullable: Arrow cannot cast a null struct whose children are not.
+ERROR_TYPE = pa.struct(
+    [
+        ("stage", pa.string()),
+        ("code", pa.string()),
+        ("message", pa.string()),
+        ("retryable", pa.bool_()),
+    ]
+)
+IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""The layout of a Hugging Face `datasets` Image, which must be met to the letter."""
+GEOMETRY_TYPE = pa.struct(
+    [
+        ("source_height", pa.int32()),
+        ("source_width", pa.int32()),
+        ("normalised_height", pa.int32()),
+        ("normalised_width", pa.int32()),
+        ("generation_height", pa.int32()),
+        ("generation_width", pa.int32()),
+        ("margin_top", pa.int32()),
+        ("margin_left", pa.int32()),
+    ]
+)
+THUMBS_TYPE = pa.struct([("source", pa.binary()), ("cutout", pa.binary()), ("result", pa.binary())])
+METRICS_TYPE = pa.struct(
+    [
+        ("coverage", pa.float32()),
+        ("soft_fraction", pa.float32()),
+        ("background_scale", pa.float32()),
+    ]
+)
+
+# --- plan: one row per result -----------------------------------------------------------------
+SAMPLE_ID = column(
+    "sample_id", pa.string(), "identity of the result, unique in a run", nullable=False
+)
+ID = column("id", pa.string(), "the manifest row's id", nullable=False)
+FINGERPRINT = column(
+    "fingerprint", pa.string(), "hash of all that decides the pixels of this result", nullable=False
+)
+IMAGE_URI = column("image_uri", pa.string(), "where the photograph is, absolute")
+IMAGE_INPUT = column("image_input", pa.large_binary(), "the photograph itself, from the manifest")
+PROMPT = column("prompt", pa.string(), "what the manifest or the recipe asked for")
+PROMPT_ORIGIN = column("prompt_origin", pa.string(), "'manifest', 'template' or 'default'")
+SEED = column("seed", pa.int64(), "decides every random choice of this result", nullable=False)
+ERROR = column("error", ERROR_TYPE, "why there is no image; null when there is one")
+
+# --- fetch ------------------------------------------------------------------------------------
+IMAGE_BYTES = column("image_bytes", pa.large_binary(), "the photograph's file, as fetched")
+IMAGE_SHA256 = column("image_sha256", pa.string(), "SHA-256 of the photograph's file, hex")
+
+# --- matte ------------------------------------------------------------------------------------
+ALPHA = column(
+    "alpha",
+    pa.large_binary(),
+    "coverage of the product: 8-bit grey PNG at the upright source's size",
+)
+ALPHA_SOURCE = column("alpha_source", pa.string(), "'network' or 'file' (the input carried one)")
+MATTING_MODEL = column(
+    "matting_model", pa.string(), "revision that cut the product out; null: alpha from the file"
+)
+DECODE_NOTES = column(
+    "decode_notes", pa.list_(pa.string()), "what was converted when the file was read"
+)
+
+# --- prompt -----------------------------------------------------------------------------------
+FINAL_PROMPT = column("final_prompt", pa.string(), "what the generator was given")
+PROMPT_SOURCE = column("prompt_source", pa.string(), "where final_prompt comes from")
+PROMPT_NOTES = column("prompt_notes", pa.list_(pa.string()), "what was changed in the prompt")
+
+# --- render -----------------------------------------------------------------------------------
+GEOMETRY = column(
+    "geometry", GEOMETRY_TYPE, "source, normalised and generation size and margin, px"
+)
+PICTURE = column(
+    "picture", pa.large_binary(), "the finished image, encoded, on its way to be stored"
+)
+IMAGE = column("image", IMAGE_TYPE, "the finished image: encoded bytes, sRGB, and its file name")
+HEIGHT = column("height", pa.int32(), "of the finished image, px")
+WIDTH = column("width", pa.int32(), "of the finished image, px")
+PROMPT_UNDERSTOOD = column(
+    "prompt_understood",
+    pa.list_(pa.string()),
+    "words that had an effect, where the generator can tell",
+)
+METRICS = column(
+    "metrics",
+    METRICS_TYPE,
+    "coverage: mean alpha; soft_fraction: share of 0.02 < alpha < 0.98; "
+    "background_scale: output px per generated px along a side, above 1 the background is enlarged",
+)
+GENERATION_MODEL = column("generation_model", pa.string(), "revision that drew the background")
+THUMBS = column("thumbs", THUMBS_TYPE, "WebP thumbnails for contact sheets")
+
+# --- store ------------------------------------------------------------------------------------
+IMAGE_PATH = column("image_path", pa.string(), "the image object, relative to the run's folder")
+
+# --- written by the runner --------------------------------------------------------------------
+RUN_ID = column("run_id", pa.string(), "the run that made this row")
+RECIPE = column("recipe", pa.string(), "name of the recipe")
+CONFIG_HASH = column("config_hash", pa.string(), "hash of the resolved recipe")
+
+
+def timings(stage_names: tuple[str, ...]) -> pa.Field:
+    """Seconds spent on the row inside each stage's actor; null where the row never got."""
+    return column(
+        "timings",
+        pa.struct([(f"{name}_s", pa.float32()) for name in stage_names]),
+        "seconds inside each stage's actor, the row's share of its batch",
+    )
+
+
+RESULT_ORDER = (
+    "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_notes",
+    "prompt_understood", "seed", "height", "width", "image_path", "metrics", "alpha",
+    "alpha_source", "matting_model", "generation_model", "geometry", "decode_notes", "timings",
+    "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_sha256", "thumbs",
+    "error",
+)  # fmt: skip
+"""Column order of a result file; the manifest's kept columns come before `error`."""
+
+RESERVED = frozenset(RESULT_ORDER) | {"image_input", "image_bytes", "prompt_origin", "picture"}
+"""Names a manifest column that is carried along must not take."""
+
+HUGGING_FACE_METADATA = {b"huggingface": b'{"info": {"features": {"image": {"_type": "Image"}}}}'}

@@ -1,0 +1,62 @@
+"""Fetch: image URI in, the photograph's bytes out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline import schema
+from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
+from pipeline.stage import Resources, Stage
+from pipeline.storage import PhotoReader, ReadPolicy
+
+
+class FetchConfig(ReadPolicy):
+    """How photographs are read."""
+
+    max_bytes: int = Field(
+        64 * 2**20, ge=1, description="Largest file accepted, bytes; larger ones are not read."
+    )
+
+
+class FetchMapper:
+    """Reads a batch of photographs at once."""
+
+    def __init__(self, config: FetchConfig, *, local_root: str | None) -> None:
+        self._reader = PhotoReader(config, local_root=local_root, max_bytes=config.max_bytes)
+
+    def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Read what the manifest did not bring along; hash what came."""
+        uris = [row["image_uri"] for row in rows if row["image_input"] is None]
+        fetched = iter(self._reader.read_many(uris))
+        found = [
+            next(fetched) if row["image_input"] is None else row["image_input"] for row in rows
+        ]
+        return each([{"bytes": data} for data in found], _digest)
+
+
+def _digest(row: Row) -> Columns:
+    data = row["bytes"]
+    if isinstance(data, RowError):
+        raise data
+    if not data:
+        raise RowError(ErrorCode.EMPTY_FILE, "the image has no bytes")
+    return {"image_bytes": data, "image_sha256": hashlib.sha256(data).hexdigest()}
+
+
+def fetch(config: FetchConfig, resources: Resources, *, local_root: str | None) -> Stage:
+    """The stage that reads photographs; `local_root` is the one local folder it may read."""
+    return Stage(
+        name="fetch",
+        mapper=partial(FetchMapper, local_root=local_root),
+        config=config,
+        reads=("image_uri", "image_input"),
+        adds=pa.schema([schema.IMAGE_BYTES, schema.IMAGE_SHA256]),
+        drops=("image_input",),
+        batch_size=64,
+        resources=resources,
+    )
