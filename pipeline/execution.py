@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,12 +25,14 @@ import ray
 import ray.data
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from threadpoolctl import threadpool_limits
 
 from pipeline import schema
 from pipeline.errors import FatalError, Outcome, RowError, isolate
 from pipeline.plan import error_value
 from pipeline.stage import Stage, check_wiring
+from pipeline.strikes import StrikeBook, Strikes, guarded
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,8 @@ Unit = TypeVar("Unit")
 
 _MOST_ROWS_PER_BLOCK = 64
 """One-row blocks cost the driver memory and time for each row; large ones keep actors waiting."""
+_NO_PROGRESS_TIMEOUT_S = 2 * 60 * 60
+"""Waiting for machines, loading models and a block of slow rows all look like no progress."""
 _SPARE_CPUS = 1
 """Logical CPUs a local cluster has above the machine's cores: fetching, storing and writing wait
 for disks and networks, and would otherwise keep a core from the stages that compute."""
@@ -45,8 +50,10 @@ for disks and networks, and would otherwise keep a core from the stages that com
 class StageWorker:
     """One actor of a stage: the mapper, and all that every mapper needs around it."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, book: StrikeBook, max_strikes: int) -> None:
         self._stage = stage
+        self._book = book
+        self._max_strikes = max_strikes
         # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
         threadpool_limits(stage.resources.num_threads)
         self._mapper = stage.mapper(stage.config)
@@ -54,9 +61,17 @@ class StageWorker:
     def __call__(self, table: pa.Table) -> pa.Table:
         """Run one batch: the same rows come out, in the same order."""
         waiting = pc.is_null(table["error"])
-        rows = table.filter(waiting).select(self._stage.reads).to_pylist()
+        alive = table.filter(waiting)
+        rows = alive.select(self._stage.reads).to_pylist()
         started = time.perf_counter()
-        outcomes = isolate(self._mapper.map_batch, rows)
+        outcomes = guarded(
+            partial(isolate, self._mapper.map_batch),
+            rows,
+            alive["sample_id"].to_pylist(),
+            stage=self._stage.name,
+            book=self._book,
+            max_strikes=self._max_strikes,
+        )
         seconds = (time.perf_counter() - started) / max(1, len(rows))
         return attach(self._stage, table, waiting.to_pylist(), outcomes, seconds)
 
@@ -115,6 +130,7 @@ def execute(
     *,
     columns: Sequence[str],
     most_rows: int,
+    max_strikes: int,
 ) -> Iterator[str]:
     """Run rows through the stages; yields a receipt for every block of rows that is written.
 
@@ -125,18 +141,21 @@ def execute(
         write: takes finished rows to storage and returns a receipt; runs in the cluster.
         columns: what `read` returns.
         most_rows: in any one unit.
+        max_strikes: how often a row may take its worker process down before it is given up.
 
     Raises:
         ValueError: the stages do not fit together.
         FatalError: no row can be finished.
     """
     check_wiring(stages, [*columns, "timings"])
+    _set_context()
+    book = _RemoteStrikes.start()
     timings = schema.timings(tuple(stage.name for stage in stages))
     dataset = ray.data.read_datasource(
         _Units(units, read, timings), override_num_blocks=len(units), num_cpus=0.1
     )
     for stage in stages:
-        dataset = _through(dataset, stage, most_rows)
+        dataset = _through(dataset, stage, most_rows, (stage, book, max_strikes))
     dataset = dataset.map_batches(
         _Write(write), batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=0.1
     )
@@ -237,6 +256,32 @@ class _Task:
         return [table.append_column(self._timings, values)]
 
 
+class _RemoteStrikes:
+    """The strike book as workers see it: an actor beside the driver, for as long as that lives."""
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    @classmethod
+    def start(cls) -> _RemoteStrikes:
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
+        return cls(ray.remote(Strikes).options(scheduling_strategy=here, **options).remote())
+
+    def begin(self, stage: str, ids: Sequence[str], *, suspects: bool) -> list[int]:
+        strikes: list[int] = ray.get(self._actor.begin.remote(stage, ids, suspects=suspects))
+        return strikes
+
+    def end(self, stage: str, ids: Sequence[str]) -> None:
+        self._actor.end.remote(stage, ids)  # nobody waits: a lost one costs a row its company
+
+
+def _set_context() -> None:
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = False
+    context.execution_no_progress_timeout_s = _NO_PROGRESS_TIMEOUT_S
+
+
 class _Write:
     """The last step: only the receipt travels back to the driver."""
 
@@ -247,7 +292,7 @@ class _Write:
         return pa.table({"receipt": [self._write(table)]})
 
 
-def _through(dataset: Any, stage: Stage, most_rows: int) -> Any:
+def _through(dataset: Any, stage: Stage, most_rows: int, arguments: tuple[Any, ...]) -> Any:
     resources = stage.resources
     options: dict[str, Any] = {"num_cpus": resources.num_cpus}
     if resources.num_gpus:
@@ -256,7 +301,7 @@ def _through(dataset: Any, stage: Stage, most_rows: int) -> Any:
         options["memory"] = resources.memory_mb * 2**20
     return dataset.map_batches(
         _named(stage.name),
-        fn_constructor_args=(stage,),
+        fn_constructor_args=arguments,
         # A larger batch than block would wait for a second block, and idle actors with it.
         batch_size=min(stage.batch_size, most_rows),
         batch_format="pyarrow",

@@ -23,8 +23,9 @@ from pipeline.ledger import (
 from pipeline.manifest import Manifest, open_manifest
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
+from pipeline.reconcile import deduplicate
 from pipeline.report import Report, exceeded, now
-from pipeline.results import Committed, ResultWriter, Tally, read_receipt
+from pipeline.results import ResultWriter, Tally, read_receipt
 from pipeline.stage import Stage
 from pipeline.stages.fetch import fetch
 from pipeline.stages.matte import matte
@@ -32,6 +33,9 @@ from pipeline.stages.prompt import prompt
 from pipeline.stages.render import render
 from pipeline.stages.store import store
 from pipeline.storage import scheme_of
+
+_ROUNDS = 3
+"""Times the results are held against the plan before rows that keep vanishing are a failure."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,29 +114,53 @@ def run(config: RunConfig, *, on_progress: Callable[[Tally, int], None]) -> Repo
 
     if ledger is None:
         ledger = start_ledger(uri, request=request, recipe=recipe, planner=planner)
-    before = ledger.committed()
-    total = sum((file.tally for file in before), Tally())
+    num_before = sum(file.tally.rows for file in ledger.committed())
+    columns = planner.plan_schema.names
+    for _ in range(_ROUNDS):
+        if not work_off(ledger, todo, recipe, columns, on_progress):
+            break
+    return finish(ledger, recipe, request.manifest, started_at, num_before=num_before)
+
+
+def work_off(
+    ledger: Ledger,
+    todo: Sequence[Stage],
+    recipe: Recipe,
+    columns: Sequence[str],
+    on_progress: Callable[[Tally, int], None],
+) -> bool:
+    """Take what is pending through the stages; returns whether it is worth looking again.
+
+    The committed results are the truth: rows that got lost on the way are pending once more.
+    """
+    committed = ledger.committed()
+    total = sum((file.tally for file in committed), Tally())
     rows_per_block = block_rows(ledger.num_planned - total.rows)
+    pending = ledger.pending(committed, rows_per_block)
+    if not pending:
+        return False
     receipts = execute(
-        ledger.pending(before, rows_per_block),
+        pending,
         partial(read_unit, ledger.uri),
         todo,
         ResultWriter(ledger.uri, ledger.run_id, recipe),
-        columns=planner.plan_schema.names,
+        columns=columns,
         most_rows=rows_per_block,
+        max_strikes=recipe.budget.max_strikes,
     )
     for receipt in receipts:
         total += read_receipt(receipt)
         on_progress(total, ledger.num_planned)
         if exceeded(total, recipe.budget, ledger.num_planned):
-            break  # what is done stays done: the same command goes on from here
-    return finish(ledger, recipe, request.manifest, started_at, num_before=_rows(before))
+            return False  # what is done stays done: the same command goes on from here
+    return True
 
 
 def finish(
     ledger: Ledger, recipe: Recipe, manifest: str, started_at: datetime, *, num_before: int
 ) -> Report:
     """Count the committed results against the plan; if they agree, the run is done."""
+    deduplicate(ledger.uri, ledger.committed())
     committed = ledger.committed()
     report = Report(
         run_id=ledger.run_id,
@@ -152,7 +180,3 @@ def finish(
     if report.complete:
         ledger.succeed(committed)
     return report
-
-
-def _rows(files: Sequence[Committed]) -> int:
-    return sum(file.tally.rows for file in files)

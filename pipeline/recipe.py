@@ -23,7 +23,7 @@ from pipeline.stages.store import OutputConfig
 class Budget(BaseModel):
     """How many rows may fail before a run counts as failed itself (exit code 3)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     max_failures: float = Field(
         0.05,
@@ -32,6 +32,11 @@ class Budget(BaseModel):
     )
     max_unexpected: int = Field(
         10, ge=0, description="Rows with code 'unexpected' accepted: those are bugs."
+    )
+    max_strikes: int = Field(
+        3,
+        ge=1,
+        description="How often a row may take its worker process down before it is given up.",
     )
 
     def allowed_failures(self, num_rows: int) -> int:
@@ -51,6 +56,19 @@ class Pools(BaseModel):
     prompt: Resources = Field(Resources(num_cpus=0.1, max_actors=1), description="Cleans prompts.")
     render: Resources = Field(Resources(num_cpus=1), description="Generates and composites.")
     store: Resources = Field(Resources(num_cpus=0.2, max_actors=2), description="Writes objects.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_defaults(cls, values: Any) -> Any:
+        """What a recipe does not say of a pool is that pool's default, not any pool's."""
+        if not isinstance(values, Mapping):
+            return values
+        return {
+            name: {**cls.model_fields[name].default.model_dump(), **pool}
+            if name in cls.model_fields and isinstance(pool, Mapping)
+            else pool
+            for name, pool in values.items()
+        }
 
 
 class Recipe(BaseModel):
@@ -85,8 +103,11 @@ class Recipe(BaseModel):
 
     @property
     def config_hash(self) -> str:
-        """Names the resolved recipe."""
-        return _hash(self.model_dump(mode="json"))
+        """Names what the recipe makes: all of it but the pools and the budget.
+
+        A run that is continued with more actors, or with more patience, is the same run.
+        """
+        return _hash(self.model_dump(mode="json", exclude={"resources", "budget"}))
 
     @property
     def pixel_hash(self) -> str:

@@ -57,10 +57,7 @@ class ResultWriter:
     def __call__(self, table: pa.Table) -> str:
         """Write the rows as a file; its receipt is for `read_receipt`."""
         finished = self._finished(table)
-        # The name follows from the rows: a block that is written again replaces itself.
-        digest = hashlib.sha256("\0".join(sorted(finished["sample_id"].to_pylist())).encode())
-        name = f"part-{digest.hexdigest()[:24]}.parquet"
-        storage.write(storage.join(self.run_uri, "results", name), _parquet(finished))
+        write_result(self.run_uri, finished)
         counted = tally(finished)
         return json.dumps({f.name: getattr(counted, f.name) for f in fields(Tally)})
 
@@ -85,15 +82,28 @@ class ResultWriter:
 
     def _images(self, table: pa.Table) -> pa.ChunkedArray:
         kept = self.recipe.output.image_column
+        columns = (table[name].to_pylist() for name in ("picture", "image_path", "error"))
         images = [
-            None if picture is None else {"bytes": picture if kept else None, "path": path}
-            for picture, path in zip(
-                table["picture"].to_pylist(), table["image_path"].to_pylist(), strict=True
-            )
+            # A picture whose object could not be stored is no result.
+            {"bytes": picture if kept else None, "path": path}
+            if picture is not None and error is None
+            else None
+            for picture, path, error in zip(*columns, strict=True)
         ]
         # One chunk a row: a chunk of `binary` ends at 2 GiB, which many large PNGs together exceed.
         chunks = [pa.array([image], schema.IMAGE_TYPE) for image in images]
         return pa.chunked_array(chunks, schema.IMAGE_TYPE)
+
+
+def write_result(run_uri: str, table: pa.Table) -> None:
+    """Write finished rows as one result file.
+
+    Its name follows from the rows: a block that is written again replaces itself.
+    """
+    ids = sorted(table["sample_id"].to_pylist())
+    digest = hashlib.sha256("\0".join(ids).encode()).hexdigest()
+    uri = storage.join(run_uri, "results", f"part-{digest[:24]}.parquet")
+    storage.write(uri, _parquet(table))
 
 
 def tally(table: pa.Table) -> Tally:
@@ -118,11 +128,17 @@ def read_receipt(receipt: str) -> Tally:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Committed:
-    """One readable result file: its rows' ids and its tally."""
+    """One readable result file: which rows are in it, and its tally."""
 
     file: str
-    sample_ids: pa.ChunkedArray
+    outcomes: pa.Table
+    """`sample_id`, and whether the row `failed`."""
     tally: Tally
+
+    @property
+    def sample_ids(self) -> pa.ChunkedArray:
+        """The rows in it."""
+        return self.outcomes["sample_id"]
 
 
 def read_committed(run_uri: str) -> tuple[list[Committed], list[str]]:
@@ -154,8 +170,10 @@ def _read_one(uri: str) -> Committed | None:
         )
     except pa.ArrowInvalid:
         return None
-    name = uri.rpartition("/")[2]
-    return Committed(file=name, sample_ids=table["sample_id"], tally=tally(table))
+    outcomes = pa.table(
+        {"sample_id": table["sample_id"], "failed": pc.is_valid(table["error"])},
+    )
+    return Committed(file=uri.rpartition("/")[2], outcomes=outcomes, tally=tally(table))
 
 
 def _parquet(table: pa.Table) -> bytes:
