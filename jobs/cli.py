@@ -165,7 +165,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _refuse(message: str, code: int) -> int:
-    typer.echo(f"backlot: error: {' '.join(message.split())}", err=True)
+    if message:  # with no arguments at all, the help was shown instead
+        typer.echo(f"backlot: error: {' '.join(message.split())}", err=True)
     return code
 
 

@@ -8,6 +8,7 @@ Progress lives here and nowhere else, so that losing every machine of the cluste
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -146,7 +147,16 @@ def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
 
 
 def run_uri(output: str, run_id: str) -> str:
-    """The folder of a run."""
+    """The folder of a run.
+
+    Raises:
+        ValueError: the id could lead out of the output folder.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id):
+        raise ValueError(
+            f"--run-id {run_id!r}: use letters, digits, '.', '_' and '-', and start with one of "
+            "the first two"
+        )
     return storage.join(storage.absolute(output), f"run_id={run_id}")
 
 

@@ -38,27 +38,33 @@ class Manifest:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The selected rows, in the manifest's order."""
-        yield from query(self._selection(columns), manifest=self.dataset)
+        yield from self._query(self._selection(columns))
 
     def count(self) -> int:
         """How many rows are selected."""
         selection = self._selection(["id"])
-        reader = query(f"SELECT count(*) AS n FROM ({selection})", manifest=self.dataset)
-        return int(reader.read_all()["n"][0].as_py())
+        (batch,) = self._query(f"SELECT count(*) AS n FROM ({selection})")
+        return int(batch["n"][0].as_py())
 
     def unsound_ids(self) -> list[tuple[str | None, int]]:
         """Ids that are null or not unique among the selected rows, with how often; at most 5."""
         selection = self._selection(["id"])
-        reader = query(
+        batches = self._query(
             f"SELECT id, count(*) AS times FROM ({selection}) GROUP BY id "
-            "HAVING count(*) > 1 OR id IS NULL ORDER BY times DESC, id LIMIT 5",
-            manifest=self.dataset,
+            "HAVING count(*) > 1 OR id IS NULL ORDER BY times DESC, id LIMIT 5"
         )
-        return [(row["id"], row["times"]) for row in reader.read_all().to_pylist()]
+        return [(row["id"], row["times"]) for batch in batches for row in batch.to_pylist()]
+
+    def _query(self, sql: str) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from query(sql, manifest=self.dataset)
+        except ValueError as error:
+            condition = "" if self.where is None else f", --where {self.where!r}"
+            raise ValueError(f"manifest {self.uri}{condition}: {error}") from None
 
     def _selection(self, columns: Sequence[str]) -> str:
         names = ", ".join(quoted(name) for name in columns)
-        where = "" if self.where is None else f" WHERE ({self.where})"
+        where = "" if self.where is None else f" WHERE ({self.where}\n)"
         limit = "" if self.limit is None else f" LIMIT {self.limit:d}"
         return f"SELECT {names} FROM manifest{where}{limit}"
 
@@ -102,7 +108,9 @@ def _files(uri: str) -> tuple[list[str], str]:
             fixed = uri[: min(uri.find(c) for c in "*?[" if c in uri)]
             root = fixed.rpartition("/")[0]
         elif storage.is_folder(uri):
-            found = [f for f in storage.list_files(uri) if PurePosixPath(f).suffix in _FORMATS]
+            found = [
+                f for f in storage.list_files(uri) if PurePosixPath(f).suffix.lower() in _FORMATS
+            ]
             root = uri
         else:
             found = [uri] if storage.exists(uri) else []
@@ -134,16 +142,21 @@ def _reader(format_name: str) -> Any:
     if format_name == "csv":
         as_text = dict.fromkeys(_TEXT_COLUMNS, pa.string())
         return pads.CsvFileFormat(
-            convert_options=pacsv.ConvertOptions(column_types=as_text, strings_can_be_null=True)
+            # Only nothing is null: an id or a brand may well be called NA.
+            convert_options=pacsv.ConvertOptions(
+                column_types=as_text, strings_can_be_null=True, null_values=[""]
+            )
         )
     return format_name
 
 
 def _check_columns(manifest: Manifest) -> None:
     schema = manifest.dataset.schema
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    # SQL does not tell apart names that differ in case only.
+    folded = [name.casefold() for name in schema.names]
+    twice = sorted(name for name in schema.names if folded.count(name.casefold()) > 1)
     if twice:
-        raise ValueError(f"manifest {manifest.uri}: columns {twice} occur twice: rename one")
+        raise ValueError(f"manifest {manifest.uri}: columns {twice} share a name: rename one")
     if "id" not in schema.names:
         raise ValueError(
             f"manifest {manifest.uri}: column 'id' is missing (there are {schema.names}): "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Planner:
             schema.ID,
             schema.FINGERPRINT,
             schema.IMAGE_URI,
+            schema.IMAGE_VERSION,
             schema.IMAGE_INPUT,
             schema.PROMPT,
             schema.PROMPT_ORIGIN,
@@ -62,6 +64,8 @@ class Planner:
         names = self.manifest.dataset.schema.names
         config = self.recipe.prompt
         for name in self.recipe.keep:
+            if self.recipe.keep.count(name) > 1:
+                raise ValueError(f"keep: {name!r} is named twice: once is enough")
             if name not in names:
                 raise ValueError(f"keep: the manifest has no column {name!r}; it has {names}")
             if name in schema.RESERVED:
@@ -89,10 +93,10 @@ class Planner:
         for batch in self.manifest.batches(self._columns()):
             rows.extend(self._plan_row(row) for row in batch.to_pylist())
             while len(rows) >= ROWS_PER_FILE:
-                yield pa.Table.from_pylist(rows[:ROWS_PER_FILE], schema=self.plan_schema)
+                yield self._table(rows[:ROWS_PER_FILE])
                 del rows[:ROWS_PER_FILE]
         if rows:
-            yield pa.Table.from_pylist(rows, schema=self.plan_schema)
+            yield self._table(rows)
 
     def _columns(self) -> list[str]:
         wanted = ["id", "image_uri", "image", "prompt", "seed"]
@@ -121,8 +125,31 @@ class Planner:
             "seed": seed,
             "error": None if error is None else error_value("plan", error),
         }
-        planned["fingerprint"] = fingerprint(planned, self.recipe.pixel_hash)
         return {**{name: row[name] for name in self.recipe.keep}, **planned}
+
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+        """Planned rows with their versions, looked up together, and their fingerprints."""
+        versions = self._versions(rows)
+        dated = [{**row, "image_version": versions.get(row["image_uri"])} for row in rows]
+        pixel_hash = self.recipe.pixel_hash
+        return pa.Table.from_pylist(
+            [{**row, "fingerprint": fingerprint(row, pixel_hash)} for row in dated],
+            schema=self.plan_schema,
+        )
+
+    def _versions(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+        if self.recipe.fetch.versions == "none":
+            return {}
+        uris = (row["image_uri"] for row in rows if row["image_input"] is None)
+        return storage.versions([uri for uri in dict.fromkeys(uris) if self._may_look_at(uri)])
+
+    def _may_look_at(self, uri: str | None) -> bool:
+        """Whether a photograph may be read at all: what may not is not looked at either."""
+        if uri is None or storage.scheme_of(uri) not in self.recipe.fetch.allowed_schemes:
+            return False
+        if storage.scheme_of(uri) != "file":
+            return True
+        return posixpath.normpath(uri).startswith(self.manifest.root.rstrip("/") + "/")
 
 
 def error_value(stage: str, error: RowError) -> dict[str, Any]:
@@ -220,13 +247,16 @@ def resolve_uri(row: Mapping[str, Any], root: str) -> str | None:
 
 
 def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:
-    """A hash of all that decides the pixels of a result, but for the photograph's own content.
+    """A hash of whose result it is and of all that decides its pixels.
 
-    Two rows with one fingerprint have the same picture; a nightly run redoes what has a new one.
+    The photograph itself counts by its version on the storage, or by its bytes where the manifest
+    holds them. The same fingerprint again is the same picture; a nightly run makes the new ones.
     """
     image = planned["image_input"]
     identity: Sequence[Any] = (
+        planned["sample_id"],
         planned["image_uri"],
+        planned["image_version"],
         None if image is None else hashlib.sha256(image).hexdigest(),
         planned["prompt"],
         planned["seed"],

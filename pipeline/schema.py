@@ -55,6 +55,12 @@ FINGERPRINT = column(
     "fingerprint", pa.string(), "hash of all that decides the pixels of this result", nullable=False
 )
 IMAGE_URI = column("image_uri", pa.string(), "where the photograph is, absolute")
+IMAGE_VERSION = column(
+    "image_version",
+    pa.string(),
+    "the photograph's version on its storage when the row was planned; null: nothing was there, "
+    "or it was not looked up",
+)
 IMAGE_INPUT = column("image_input", pa.large_binary(), "the photograph itself, from the manifest")
 PROMPT = column("prompt", pa.string(), "what the manifest or the recipe asked for")
 PROMPT_ORIGIN = column("prompt_origin", pa.string(), "'manifest', 'template' or 'default'")
@@ -130,12 +136,16 @@ RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_notes",
     "prompt_understood", "seed", "height", "width", "image_path", "metrics", "alpha",
     "alpha_source", "matting_model", "generation_model", "geometry", "decode_notes", "timings",
-    "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_sha256", "thumbs",
-    "error",
+    "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
+    "thumbs", "error",
 )  # fmt: skip
 """Column order of a result file; the manifest's kept columns come before `error`."""
 
-RESERVED = frozenset(RESULT_ORDER) | {"image_input", "image_bytes", "prompt_origin", "picture"}
+RUN_URI = column("run_uri", pa.string(), "the folder of that run, which image_path starts from")
+
+RESERVED = frozenset(RESULT_ORDER) | {
+    "image_input", "image_bytes", "prompt_origin", "picture", "run_uri",
+}  # fmt: skip
 """Names a manifest column that is carried along must not take."""
 
 HUGGING_FACE_METADATA = {b"huggingface": b'{"info": {"features": {"image": {"_type": "Image"}}}}'}

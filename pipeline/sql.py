@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
@@ -20,15 +21,17 @@ def query(sql: str, **tables: Any) -> pa.RecordBatchReader:
     """Run `sql` over Arrow tables or datasets, named by keyword; rows keep their order.
 
     Raises:
-        ValueError: one line saying what is wrong with the SQL.
+        ValueError: one line saying what is wrong with the SQL or, while rows are read from the
+            answer, with the data.
     """
     connection = duckdb.connect(config=_SEALED)
     for name, table in tables.items():
         connection.register(name, table)
     try:
-        return connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
+        answer = connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
     except duckdb.Error as error:
         raise ValueError(_one_line(error)) from None
+    return pa.RecordBatchReader.from_batches(answer.schema, _streamed(answer))
 
 
 def check_condition(condition: str, columns: pa.Schema) -> None:
@@ -37,12 +40,20 @@ def check_condition(condition: str, columns: pa.Schema) -> None:
     Raises:
         ValueError: one line saying what is wrong with it.
     """
-    query(f"SELECT 1 FROM nothing WHERE ({condition})", nothing=columns.empty_table()).read_all()
+    # The line break ends a comment that the condition may end in.
+    query(f"SELECT 1 FROM nothing WHERE ({condition}\n)", nothing=columns.empty_table()).read_all()
 
 
 def quoted(name: str) -> str:
     """A column name as SQL takes any name."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def _streamed(answer: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from answer
+    except OSError as error:  # a value that the condition stumbles over, far into the rows
+        raise ValueError(_one_line(error)) from None
 
 
 def _one_line(error: Exception) -> str:

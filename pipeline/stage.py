@@ -15,7 +15,7 @@ from pipeline.errors import Outcome, Row
 class Resources(BaseModel):
     """What one actor of a stage takes, and how many there may be."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     num_cpus: float = Field(1.0, gt=0, description="CPUs an actor holds; also bounds its threads.")
     num_gpus: float = Field(

@@ -7,12 +7,14 @@ standard chain and never from a recipe, so they cannot end up in `run.json` or a
 from __future__ import annotations
 
 import os
+import re
+import stat
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import fsspec
 import pyarrow.fs as pafs
@@ -23,20 +25,24 @@ from pipeline.errors import ErrorCode, RowError
 TEMPORARY_PREFIX = ".writing-"
 """Local files under this name are unfinished: readers never see them under their own name."""
 
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
 
 def scheme_of(uri: str) -> str:
     """`s3`, `https`, ...; `file` for a local path with or without a scheme."""
-    scheme = urlsplit(uri).scheme
-    # A drive letter or a bare path is no scheme.
-    return scheme.lower() if "://" in uri and scheme else "file"
+    # Not urlsplit: it raises for some of what a manifest may hold, such as "http://[".
+    found = _SCHEME.match(uri)
+    return found[1].lower() if found else "file"
 
 
 def absolute(uri: str) -> str:
     """A local path made absolute and free of `file://`; other URIs without a trailing slash."""
     if scheme_of(uri) != "file":
         return uri.rstrip("/")
-    path = unquote(urlsplit(uri).path) if uri.startswith("file://") else uri
-    return str(Path(path).expanduser().absolute())
+    if _SCHEME.match(uri):
+        path = uri.partition("://")[2].partition("/")[2]  # after the host, which is this machine
+        return str(Path("/" + unquote(path)))
+    return str(Path(uri).expanduser().absolute())
 
 
 def join(uri: str, *parts: str) -> str:
@@ -51,7 +57,7 @@ def parent(uri: str) -> str:
 
 def resolve(uri: str, *, against: str) -> str:
     """An absolute URI for `uri`; a relative one is taken from the folder `against`."""
-    if scheme_of(uri) != "file" or uri.startswith("file://") or uri.startswith("/"):
+    if _SCHEME.match(uri) or uri.startswith("/"):
         return absolute(uri) if scheme_of(uri) == "file" else uri
     return join(against, uri)
 
@@ -206,20 +212,24 @@ class PhotoReader:
         )
 
     def _read_local(self, uri: str) -> bytes:
-        if "\0" in uri:
+        named = absolute(uri)
+        if "\0" in named:
             raise RowError(ErrorCode.BAD_REQUEST, "image_uri holds a NUL character")
         # realpath follows links: a link inside the folder must not lead out of it.
-        path = os.path.realpath(absolute(uri))
+        path = os.path.realpath(named)
         if self._local_root is None or not path.startswith(self._local_root.rstrip("/") + "/"):
             raise RowError(
                 ErrorCode.URI_NOT_ALLOWED,
                 f"image_uri {uri!r} lies outside the manifest's folder {self._local_root}",
             )
         try:
-            size = Path(path).stat().st_size
-            if size > self._max_bytes:
+            status = Path(path).stat()
+            if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+                raise RowError(ErrorCode.NOT_FOUND, f"{uri} is not a file")
+            if status.st_size > self._max_bytes:
                 raise RowError(
-                    ErrorCode.TOO_MANY_BYTES, f"{size} bytes, at most {self._max_bytes} accepted"
+                    ErrorCode.TOO_MANY_BYTES,
+                    f"{status.st_size} bytes, at most {self._max_bytes} accepted",
                 )
             return Path(path).read_bytes()
         except FileNotFoundError:
@@ -227,5 +237,5 @@ class PhotoReader:
         except PermissionError:
             raise RowError(ErrorCode.ACCESS_DENIED, f"not allowed to read {uri}") from None
         except OSError as error:
-            # A folder, a name too long, a broken disk: this row's path, not the run's.
+            # A name too long, a circle of links, a broken disk: this row's path, not the run's.
             raise RowError(ErrorCode.NOT_FOUND, f"cannot read {uri}: {error.strerror}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import partial
+from typing import Literal
 
 import pyarrow as pa
 from pydantic import Field
@@ -20,6 +21,12 @@ class FetchConfig(ReadPolicy):
 
     max_bytes: int = Field(
         64 * 2**20, ge=1, description="Largest file accepted, bytes; larger ones are not read."
+    )
+    versions: Literal["list", "none"] = Field(
+        "list",
+        description="'list': a run notes which version of each photograph is there when it plans, "
+        "by listing folders, so that a nightly run sees photographs that changed. 'none': it does "
+        "not look, and a photograph that changed under its old name goes unnoticed.",
     )
 
 

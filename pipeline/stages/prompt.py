@@ -15,7 +15,8 @@ from pipeline.stage import Resources, Stage
 
 # "Create a new background for" is how people talk to a chat, and means nothing to a generator.
 _INSTRUCTION = re.compile(
-    r"^(?:please\s+)?create\s+(?:(?:an?\s+)?(?:new\s+)?background\s+(?:for|of|with)\s+)?(?:an?\s+)?",
+    r"^(?:(?:please\s+)?create\s+(?:(?:an?\s+)?(?:new\s+)?background\s+(?:for|of|with)\s+)?"
+    r"(?:an?\s+)?)+",
     re.IGNORECASE,
 )
 
@@ -82,7 +83,8 @@ def clean(prompt: str, *, max_characters: int) -> tuple[str, list[str]]:
         not character.isspace() and unicodedata.category(character) != "Cc" for character in text
     ):
         notes.append("invisible characters removed")
-    text = " ".join(visible.split())
+    # Once more: what stood around a removed character may now belong together.
+    text = " ".join(unicodedata.normalize("NFKC", visible).split())
     without = _INSTRUCTION.sub("", text, count=1)
     if without != text and without:
         notes.append(f"instruction {text[: len(text) - len(without)].strip()!r} removed")

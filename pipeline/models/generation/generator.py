@@ -31,7 +31,7 @@ class Light:
     """The key light of a generated scene, for the shadows and colours that follow it."""
 
     azimuth_deg: float
-    """Where the light comes from, seen by the camera: 0 behind it, -90 left, 90 right, 180 ahead."""
+    """Where the light comes from: 0 behind the camera, -90 left of it, 90 right, 180 ahead."""
     elevation_deg: float
     """Height above the horizon: 0 grazing, 90 overhead."""
     softness: float

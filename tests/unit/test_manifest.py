@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.manifest import Manifest, open_manifest
+from tests.conftest import MakeManifest
+
+
+def rows(manifest: Manifest, *columns: str) -> list[dict[str, Any]]:
+    return [row for batch in manifest.batches(columns) for row in batch.to_pylist()]
+
+
+def ids(manifest: Manifest) -> list[str]:
+    return [row["id"] for row in rows(manifest, "id")]
+
+
+def refusal(uri: str | Path, **how: Any) -> str:
+    """What is said when a manifest is refused, now or once its ids are read."""
+    with pytest.raises(ValueError, match=r"\S") as caught:
+        open_manifest(str(uri), **how).unsound_ids()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def catalogue(make_manifest: MakeManifest) -> str:
+    return make_manifest(
+        id=["a", "b", "c", "d"],
+        image_uri=["1.jpg", "2.jpg", "3.jpg", "4.jpg"],
+        brand=["Acme", "O'Hara", None, "Acme"],
+        price=[10, 20, 30, 40],
+    )
+
+
+def test_a_parquet_file(catalogue: str) -> None:
+    manifest = open_manifest(catalogue)
+    assert ids(manifest) == ["a", "b", "c", "d"]
+    assert manifest.count() == 4
+    assert manifest.root == str(Path(catalogue).parent)
+
+
+def test_only_the_columns_asked_for_are_read_in_their_order(catalogue: str) -> None:
+    (first, *_) = rows(open_manifest(catalogue), "price", "id")
+    assert list(first.items()) == [("price", 10), ("id", "a")]
+
+
+def test_a_folder_is_all_its_files_in_order_of_their_names(
+    make_manifest: MakeManifest, tmp_path: Path
+) -> None:
+    make_manifest("all/b.parquet", id=["3"], image_uri=["x"])
+    make_manifest("all/a.parquet", id=["1", "2"], image_uri=["x", "x"])
+    make_manifest("all/deeper/c.PARQUET", id=["4"], image_uri=["x"])
+    (tmp_path / "all" / "_SUCCESS").touch()
+    (tmp_path / "all" / "notes.txt").write_text("not a manifest")
+    manifest = open_manifest(str(tmp_path / "all"))
+    assert ids(manifest) == ["1", "2", "3", "4"]
+    assert manifest.root == str(tmp_path / "all")
+
+
+def test_a_pattern_is_the_files_that_match_and_its_root_the_folder_before_it(
+    make_manifest: MakeManifest, tmp_path: Path
+) -> None:
+    for name in ("shop-1", "shop-2", "other"):
+        make_manifest(f"all/{name}.parquet", id=[name], image_uri=["x"])
+    manifest = open_manifest(str(tmp_path / "all" / "shop-*.parquet"))
+    assert ids(manifest) == ["shop-1", "shop-2"]
+    assert manifest.root == str(tmp_path / "all")
+    deeper = open_manifest(str(tmp_path / "*" / "other.parquet"))
+    assert ids(deeper) == ["other"]
+    assert deeper.root == str(tmp_path)
+
+
+def test_a_path_may_be_relative_or_a_file_uri(
+    catalogue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(catalogue).parent)
+    relative, uri = open_manifest("manifest.parquet"), open_manifest(f"file://{catalogue}")
+    assert relative.uri == uri.uri == catalogue
+    assert relative.root == uri.root == str(Path(catalogue).parent)
+
+
+def test_csv_text_stays_text_and_only_nothing_is_null(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(
+        "id,image_uri,prompt,brand,seed\n"
+        "00123,1.jpg,,NA,7\n"
+        "1e5,2.jpg,null,,\n"
+        'NA,3.jpg,"red, ""loud""",nan,-1\n'
+        "2024-01-01,4.jpg,true,x,9\n"
+    )
+    found = rows(open_manifest(str(path)), "id", "prompt", "brand", "seed")
+    assert [row["id"] for row in found] == ["00123", "1e5", "NA", "2024-01-01"]
+    assert [row["prompt"] for row in found] == [None, "null", 'red, "loud"', "true"]
+    assert [row["brand"] for row in found] == ["NA", None, "nan", "x"]
+    assert [row["seed"] for row in found] == [7, None, -1, 9]
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    lines = [{"id": "007", "image_uri": "1.jpg", "seed": 3}, {"id": "8", "image_uri": "2.jpg"}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert rows(open_manifest(str(path)), "id", "seed") == [
+        {"id": "007", "seed": 3},
+        {"id": "8", "seed": None},
+    ]
+
+
+@pytest.mark.parametrize(
+    "type_", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+)
+def test_ids_may_be_stored_in_any_kind_of_text(
+    make_manifest: MakeManifest, type_: pa.DataType
+) -> None:
+    text = pa.array(["x", "y", "x"]).cast(type_)
+    uri = make_manifest(id=text, image_uri=text, prompt=text)
+    manifest = open_manifest(uri)
+    assert ids(manifest) == ["x", "y", "x"]
+    assert manifest.unsound_ids() == [("x", 2)]
+
+
+@pytest.mark.parametrize("type_", [pa.binary(), pa.large_binary()], ids=str)
+def test_photographs_may_come_along_as_bytes(
+    make_manifest: MakeManifest, type_: pa.DataType
+) -> None:
+    uri = make_manifest(id=["a"], image=pa.array([b"\xff\xd8"], type_))
+    assert rows(open_manifest(uri), "image") == [{"image": b"\xff\xd8"}]
+
+
+def test_photographs_may_come_along_as_a_hugging_face_image(make_manifest: MakeManifest) -> None:
+    images = pa.array(
+        [{"bytes": b"\xff\xd8", "path": "1.jpg"}, None],
+        pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
+    )
+    found = rows(open_manifest(make_manifest(id=["a", "b"], image=images)), "image")
+    assert found == [{"image": {"bytes": b"\xff\xd8", "path": "1.jpg"}}, {"image": None}]
+
+
+def test_names_of_columns_are_taken_as_they_are(make_manifest: MakeManifest) -> None:
+    name = 'shelf "A"; order by'
+    uri = make_manifest(**{"id": ["a"], "image_uri": ["x"], name: ["top"]})
+    assert rows(open_manifest(uri), name) == [{name: "top"}]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"sku": ["a"], "image_uri": ["x"]}, r"column 'id' is missing (there are ['sku', 'im"),
+        ({"id": ["a"]}, "column 'image_uri' (or 'image' with the bytes) is missing"),
+        ({"id": [1], "image_uri": ["x"]}, "column 'id' must be string, is int64: cast it"),
+        ({"id": ["a"], "image_uri": [1.5]}, "column 'image_uri' must be string, is double"),
+        ({"id": ["a"], "image_uri": ["x"], "prompt": [True]}, "'prompt' must be string, is bool"),
+        ({"id": ["a"], "image_uri": ["x"], "seed": ["7"]}, "'seed' must be an integer, is string"),
+        ({"id": ["a"], "image_uri": ["x"], "seed": [7.0]}, "'seed' must be an integer, is double"),
+        ({"id": ["a"], "image": ["x"]}, "column 'image' must be binary (or a struct with"),
+        ({"id": ["a"], "image": [{"path": "x"}]}, "column 'image' must be binary (or a struct"),
+        ({"ID": ["a"], "id": ["b"], "image_uri": ["x"]}, "columns ['ID', 'id'] share a name"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_refused(
+    make_manifest: MakeManifest, columns: dict[str, Sequence[Any]], message: str
+) -> None:
+    uri = make_manifest(**columns)
+    refused = refusal(uri)
+    assert uri in refused
+    assert message in refused
+
+
+def test_a_column_that_occurs_twice_is_refused(tmp_path: Path) -> None:
+    twice = pa.table([["a"], ["x"], ["y"]], names=["id", "image_uri", "image_uri"])
+    pq.write_table(twice, tmp_path / "m.parquet")
+    assert "duplicate field names" in refusal(tmp_path / "m.parquet")
+
+
+def test_where_selects_rows(catalogue: str) -> None:
+    manifest = open_manifest(catalogue, where="brand = 'Acme' OR price BETWEEN 15 AND 25")
+    assert ids(manifest) == ["a", "b", "d"]
+    assert manifest.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "selected"),
+    [
+        ("brand = 'O''Hara'", ["b"]),
+        ("brand IS NULL", ["c"]),
+        ("price > 10 -- the dear ones", ["b", "c", "d"]),
+        ("id IN ('a', 'zz')", ["a"]),
+        ("false", []),
+    ],
+)
+def test_where_is_sql(catalogue: str, where: str, selected: list[str]) -> None:
+    manifest = open_manifest(catalogue, where=where)
+    assert ids(manifest) == selected
+    assert manifest.count() == len(selected)
+
+
+@pytest.mark.parametrize(("limit", "selected"), [(1, ["a"]), (3, ["a", "b", "d"]), (9, None)])
+def test_limit_takes_the_first_of_those_that_where_selects(
+    catalogue: str, limit: int, selected: list[str] | None
+) -> None:
+    manifest = open_manifest(catalogue, where="brand IS NOT NULL", limit=limit)
+    assert ids(manifest) == (selected or ["a", "b", "d"])
+    assert manifest.count() == len(selected or ["a", "b", "d"])
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("brand =", "syntax error"),
+        ("", "--where ''"),
+        ("colour = 'red'", '"colour" not found'),
+        ("price > 'many'", "Could not convert string"),
+        ("brand", "Could not convert string"),
+        ("count(*) > 1", "aggregates"),
+        ("true) --", "syntax error"),
+        ("true) LIMIT 1 --", "syntax error"),
+        ("true); SELECT (1", "--where"),
+        ("id IN (SELECT id FROM somewhere)", "somewhere does not exist"),
+    ],
+)
+def test_a_condition_that_makes_no_sense_is_one_line_that_quotes_it(
+    catalogue: str, where: str, message: str
+) -> None:
+    refused = refusal(catalogue, where=where)
+    assert f"--where {where!r}" in refused
+    assert message in refused
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "read_text('{}')",
+        "read_csv('{}')",
+        "'{}'",
+        "glob('/*')",
+        "pandas_frame",
+        "duckdb_secrets() WHERE load_aws_credentials()",
+    ],
+)
+def test_a_condition_cannot_read_anything_else(catalogue: str, tmp_path: Path, source: str) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("id\na\n")
+    source = source.format(secret)
+    refused = refusal(catalogue, where=f"id IN (SELECT * FROM {source})")
+    assert "Permission Error" in refused or "Catalog Error" in refused
+
+
+def test_a_value_the_condition_stumbles_over_far_into_the_rows_is_one_line(
+    make_manifest: MakeManifest,
+) -> None:
+    count = 500_000
+    sizes = pa.array(["1"] * (count - 1) + ["XL"])
+    names = pa.array(range(count)).cast(pa.string())
+    uri = make_manifest(id=names, image_uri=names, size=sizes)
+    manifest = open_manifest(uri, where="CAST(size AS INT) = 1")
+    with pytest.raises(ValueError, match=r"--where 'CAST.*Could not convert string 'XL'") as caught:
+        rows(manifest, "id")
+    assert "\n" not in str(caught.value)
+
+
+def test_doubled_and_missing_ids_are_found_among_the_selected_rows_only(
+    make_manifest: MakeManifest,
+) -> None:
+    uri = make_manifest(
+        id=["a", "b", "a", None, None, None, "c"], image_uri=["x"] * 7, n=[1, 1, 2, 2, 2, 2, 3]
+    )
+    assert open_manifest(uri).unsound_ids() == [(None, 3), ("a", 2)]
+    assert open_manifest(uri, where="n = 2").unsound_ids() == [(None, 3)]
+    assert open_manifest(uri, where="n = 1").unsound_ids() == []
+    assert open_manifest(uri, limit=2).unsound_ids() == []
+
+
+def test_a_single_missing_id_is_unsound(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a", None], image_uri=["x", "x"])
+    assert open_manifest(uri).unsound_ids() == [(None, 1)]
+
+
+@pytest.mark.parametrize("where", ["absent.parquet", "empty", "no-*.parquet"])
+def test_nothing_there_is_said_with_what_would_be_right(tmp_path: Path, where: str) -> None:
+    (tmp_path / "empty").mkdir()
+    refused = refusal(tmp_path / where)
+    assert str(tmp_path / where) in refused
+    assert "nothing there; name a Parquet, CSV or JSON Lines file" in refused
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m.xlsx", b"PK", "['.xlsx'] is not a manifest format: use .parquet"),
+        ("manifest", b"id", "[''] is not a manifest format"),
+        ("m.parquet", b"id,image_uri\n", "not readable as parquet"),
+        ("m.parquet", b"", "not readable as parquet"),
+        ("m.csv", b"", "not readable as csv"),
+        ("m.jsonl", b"", "not readable as json"),
+        ("m.jsonl", b'{"id": ', "not readable as json"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert message in refusal(tmp_path / name)
+
+
+def test_mixed_formats_are_refused(make_manifest: MakeManifest, tmp_path: Path) -> None:
+    make_manifest("all/a.parquet", id=["1"], image_uri=["x"])
+    (tmp_path / "all" / "b.csv").write_text("id,image_uri\n2,x\n")
+    assert "mixes ['.csv', '.parquet']: keep one format" in refusal(tmp_path / "all")
+
+
+def test_a_torn_file_among_good_ones_is_named(make_manifest: MakeManifest, tmp_path: Path) -> None:
+    make_manifest("all/a.parquet", id=["1"], image_uri=["x"])
+    torn = tmp_path / "all" / "b.parquet"
+    torn.write_bytes((tmp_path / "all" / "a.parquet").read_bytes()[:-20])
+    assert str(torn) in refusal(tmp_path / "all")
+
+
+def test_a_storage_that_is_not_supported_is_refused() -> None:
+    assert "scheme 'ftp' is not supported" in refusal("ftp://host/manifest.parquet")
+
+
+def test_opening_reads_no_rows(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a", "a"], image_uri=["x", "x"])
+    assert open_manifest(uri).dataset.schema.names == ["id", "image_uri"]

@@ -1,0 +1,400 @@
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import schema
+from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.manifest import open_manifest
+from pipeline.plan import (
+    ROWS_PER_FILE,
+    Planner,
+    error_value,
+    fingerprint,
+    resolve_prompt,
+    resolve_seed,
+    resolve_uri,
+    template_columns,
+)
+from pipeline.recipe import Recipe, parse_recipe
+from tests.conftest import MakeManifest
+
+
+def recipe_with(*overrides: str) -> Recipe:
+    return parse_recipe("name: mine", overrides=overrides, source="mine")
+
+
+def planned(uri: str, *overrides: str, **how: Any) -> list[dict[str, Any]]:
+    planner = Planner(recipe=recipe_with(*overrides), manifest=open_manifest(uri, **how))
+    planner.check()
+    return [row for table in planner.tables() for row in table.to_pylist()]
+
+
+def refusal(uri: str, *overrides: str) -> str:
+    with pytest.raises(ValueError, match=r"\S") as caught:
+        Planner(recipe=recipe_with(*overrides), manifest=open_manifest(uri)).check()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "overrides", "prompt", "origin"),
+    [
+        ({"prompt": "sand"}, [], "sand", "manifest"),
+        ({"prompt": "sand"}, ["prompt.template='{c} wall'"], "sand", "manifest"),
+        ({"prompt": None, "c": "red"}, ["prompt.template='{c} wall'"], "red wall", "template"),
+        ({"prompt": " \t", "c": "red"}, ["prompt.template='{c} wall'"], "red wall", "template"),
+        ({"c": 7}, ["prompt.template='{c} wall'"], "7 wall", "template"),
+        (
+            {"c": "red"},
+            ["prompt.template='{c} wall'", "prompt.default=oak"],
+            "red wall",
+            "template",
+        ),
+        ({"c": None}, ["prompt.template='{c} wall'", "prompt.default=oak"], "oak", "default"),
+        ({"prompt": ""}, ["prompt.default=oak"], "oak", "default"),
+        ({"prompt": "{c}"}, ["prompt.template='{c} wall'"], "{c}", "manifest"),
+        ({"c": "{c}"}, ["prompt.template='{{{c}}}'"], "{{c}}", "template"),
+    ],
+)
+def test_the_prompt_is_the_rows_own_then_the_templates_then_the_default(
+    row: Mapping[str, Any], overrides: list[str], prompt: str, origin: str
+) -> None:
+    assert resolve_prompt(row, recipe_with(*overrides)) == (prompt, origin)
+
+
+def test_a_row_without_any_prompt_is_an_error() -> None:
+    with pytest.raises(RowError, match="add one") as caught:
+        resolve_prompt({"prompt": None}, recipe_with())
+    assert caught.value.code == ErrorCode.PROMPT_MISSING
+
+
+def test_a_row_without_a_value_its_template_needs_is_an_error_that_names_it() -> None:
+    recipe = recipe_with("prompt.template='{color} {season}'")
+    with pytest.raises(RowError, match="needs column 'season'") as caught:
+        resolve_prompt({"color": "red", "season": None}, recipe)
+    assert caught.value.code == ErrorCode.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("template", "names"),
+    [
+        (None, []),
+        ("plain words", []),
+        ("{color} kitchen, {season}", ["color", "season"]),
+        ("{a}{a}", ["a", "a"]),
+        ("{{literal}} {a}", ["a"]),
+        ("{größe}", ["größe"]),
+    ],
+)
+def test_a_template_names_its_columns(template: str | None, names: list[str]) -> None:
+    assert template_columns(template) == names
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{id.__class__}",
+        "{id.__class__.__mro__[1]}",
+        "{id[0]}",
+        "{0}",
+        "{}",
+        "{ id }",
+        "{id!r}",
+        "{id:>1000000000}",
+        "{id:{width}}",
+        "{",
+        "}",
+        "{id",
+        "{a-b}",
+    ],
+)
+def test_a_template_can_do_nothing_but_name_columns(
+    make_manifest: MakeManifest, template: str
+) -> None:
+    with pytest.raises(ValueError, match=r"^prompt\.template "):
+        template_columns(template)
+    uri = make_manifest(id=["a"], image_uri=["x"])
+    assert template in refusal(uri, f'prompt.template="{template}"')
+
+
+@pytest.mark.parametrize("seed", [0, 1, 42, 2**31 - 2])
+def test_a_seed_asked_for_is_the_seed_used(seed: int) -> None:
+    assert resolve_seed(seed, "any") == seed
+
+
+@pytest.mark.parametrize("seed", [None, -1])
+def test_no_seed_is_one_that_follows_from_the_id(seed: int | None) -> None:
+    assert resolve_seed(seed, "shoe") == resolve_seed(None, "shoe")
+    assert resolve_seed(seed, "shoe") != resolve_seed(seed, "shoe2")
+
+
+def test_derived_seeds_never_change() -> None:
+    digest = hashlib.sha256(b"seed\0shoe").digest()
+    assert resolve_seed(None, "shoe") == int.from_bytes(digest[:8], "big") % (2**31 - 1)
+
+
+@given(seed=st.none() | st.integers(-1, 2**64), sample_id=st.text())
+def test_every_seed_fits_every_generator(seed: int | None, sample_id: str) -> None:
+    assert 0 <= resolve_seed(seed, sample_id) < 2**31 - 1
+
+
+@pytest.mark.parametrize("seed", [-2, -(2**40)])
+def test_a_negative_seed_is_an_error(seed: int) -> None:
+    with pytest.raises(RowError, match="use 0 or more, or -1") as caught:
+        resolve_seed(seed, "any")
+    assert caught.value.code == ErrorCode.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("uri", "root", "resolved"),
+    [
+        ("shoe.jpg", "/data/shop", "/data/shop/shoe.jpg"),
+        ("images/shoe.jpg", "/data/shop/", "/data/shop/images/shoe.jpg"),
+        ("/elsewhere/shoe.jpg", "/data", "/elsewhere/shoe.jpg"),
+        ("file:///elsewhere/my%20shoe.jpg", "/data", "/elsewhere/my shoe.jpg"),
+        ("my%20shoe #1?.jpg", "/data", "/data/my%20shoe #1?.jpg"),
+        ("s3://bucket/shoe.jpg", "/data", "s3://bucket/shoe.jpg"),
+        ("https://host/shoe.jpg?x=1", "/data", "https://host/shoe.jpg?x=1"),
+        ("shoe.jpg", "s3://bucket/shop", "s3://bucket/shop/shoe.jpg"),
+        (" shoe.jpg\n", "/data", "/data/shoe.jpg"),
+    ],
+)
+def test_relative_uris_start_from_the_manifests_folder(uri: str, root: str, resolved: str) -> None:
+    assert resolve_uri({"image_uri": uri}, root) == resolved
+
+
+@given(st.text().filter(str.strip))
+def test_no_uri_can_break_the_plan(uri: str) -> None:
+    assert resolve_uri({"image_uri": uri}, "/data")
+
+
+@pytest.mark.parametrize("uri", ["http://[", "s3://[::1/x", "https://a\u2100b/x", "file://[/x"])
+def test_a_uri_that_parsers_choke_on_is_kept_for_the_reader_to_refuse(uri: str) -> None:
+    assert resolve_uri({"image_uri": uri}, "/data")
+
+
+@pytest.mark.parametrize("image", [b"jpeg", {"bytes": b"jpeg", "path": None}])
+def test_a_row_that_brings_its_bytes_needs_no_uri(image: Any) -> None:
+    assert resolve_uri({"image_uri": None, "image": image}, "/data") is None
+
+
+@pytest.mark.parametrize("image", [None, {"bytes": None, "path": "x.jpg"}])
+@pytest.mark.parametrize("uri", [None, "", "  "])
+def test_a_row_without_a_photograph_is_an_error(uri: str | None, image: Any) -> None:
+    with pytest.raises(RowError, match="fill one in") as caught:
+        resolve_uri({"image_uri": uri, "image": image}, "/data")
+    assert caught.value.code == ErrorCode.BAD_REQUEST
+
+
+BASE = {"image_uri": "/a.jpg", "image_input": None, "prompt": "sand", "seed": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"image_uri": "/b.jpg"},
+        {"image_uri": None},
+        {"image_input": b"jpeg"},
+        {"image_input": b""},
+        {"prompt": "oak"},
+        {"prompt": None},
+        {"prompt": ""},
+        {"seed": 2},
+    ],
+)
+def test_the_fingerprint_follows_what_decides_pixels(change: dict[str, Any]) -> None:
+    assert fingerprint({**BASE, **change}, "p") != fingerprint(BASE, "p")
+
+
+def test_the_fingerprint_follows_the_recipes_pixels() -> None:
+    assert fingerprint(BASE, "p") != fingerprint(BASE, "q")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": "other"}, {"sample_id": "other"}, {"title": "x"}, {"prompt_origin": "default"}],
+)
+def test_the_fingerprint_ignores_everything_else(change: dict[str, Any]) -> None:
+    assert fingerprint({**BASE, **change}, "p") == fingerprint(BASE, "p")
+
+
+def test_neighbouring_values_of_a_fingerprint_do_not_run_together() -> None:
+    one = {**BASE, "image_uri": "ab", "prompt": "c"}
+    other = {**BASE, "image_uri": "a", "prompt": "bc"}
+    assert fingerprint(one, "p") != fingerprint(other, "p")
+
+
+def test_a_plan_row_has_everything_decided(make_manifest: MakeManifest, tmp_path: Path) -> None:
+    uri = make_manifest(
+        id=["a", "b"], image_uri=["1.jpg", "s3://x/2.jpg"], prompt=["sand", None], seed=[5, None]
+    )
+    first, second = planned(uri, "prompt.default=oak")
+    assert first == {
+        "sample_id": "a",
+        "id": "a",
+        "fingerprint": first["fingerprint"],
+        "image_uri": str(tmp_path / "1.jpg"),
+        "image_input": None,
+        "prompt": "sand",
+        "prompt_origin": "manifest",
+        "seed": 5,
+        "error": None,
+    }
+    assert (second["prompt"], second["prompt_origin"]) == ("oak", "default")
+    assert second["image_uri"] == "s3://x/2.jpg"
+    assert second["seed"] == resolve_seed(None, "b")
+
+
+def test_planning_twice_gives_the_same_plan(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a", "b"], image_uri=["1.jpg", "2.jpg"])
+    assert planned(uri, "prompt.default=oak") == planned(uri, "prompt.default=oak")
+
+
+def test_fingerprints_do_not_depend_on_pools_or_kept_columns(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a"], image_uri=["1.jpg"], prompt=["sand"], title=["x"])
+    variants = {
+        row["fingerprint"]
+        for overrides in ([], ["resources.render.num_cpus=2"], ["keep=[title]"])
+        for row in planned(uri, *overrides)
+    }
+    assert len(variants) == 1
+    (other,) = planned(uri, "render.quality=80")
+    assert other["fingerprint"] not in variants
+
+
+def test_rows_that_cannot_be_planned_carry_their_error(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(
+        id=["good", "dumb", "lost", "seedy"],
+        image_uri=["1.jpg", "2.jpg", " ", "4.jpg"],
+        prompt=["sand", None, "sand", "sand"],
+        seed=[1, 1, 1, -9],
+    )
+    rows = planned(uri)
+    assert [row["id"] for row in rows] == ["good", "dumb", "lost", "seedy"]
+    errors = [row["error"] and (row["error"]["stage"], row["error"]["code"]) for row in rows]
+    assert errors == [
+        None,
+        ("plan", "prompt_missing"),
+        ("plan", "bad_request"),
+        ("plan", "bad_request"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "type_"),
+    [
+        (["red", None], pa.large_string()),
+        (["red", None], pa.dictionary(pa.int32(), pa.string())),
+        ([1, None], pa.uint16()),
+        ([1.5, None], pa.float32()),
+        ([["a", "b"], None], pa.list_(pa.string())),
+        ([{"w": 1}, None], pa.struct([("w", pa.int32())])),
+        ([1_700_000_000_000, None], pa.timestamp("ms", tz="UTC")),
+    ],
+    ids=lambda value: str(value) if isinstance(value, pa.DataType) else "",
+)
+def test_kept_columns_travel_with_value_and_type(
+    make_manifest: MakeManifest, values: list[Any], type_: pa.DataType
+) -> None:
+    column = pa.array(values, type_)
+    uri = make_manifest(id=["a", "b"], image_uri=["x", "y"], prompt=["p", "p"], extra=column)
+    planner = Planner(recipe=recipe_with("keep=[extra]"), manifest=open_manifest(uri))
+    (table,) = planner.tables()
+    assert table["extra"].type == type_
+    assert table["extra"].to_pylist() == column.to_pylist()
+    assert table.schema.equals(planner.plan_schema)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("keep=[colour]", "keep: the manifest has no column 'colour'; it has ['id',"),
+        ("keep=[id]", "keep: 'id' is a column of every result: take it out of keep"),
+        ("keep=[error]", "keep: 'error' is a column of every result"),
+        ("keep=[title, title]", "keep: 'title' is named twice"),
+        ("prompt.template='{colour} wall'", "prompt.template: the manifest has no column 'colour'"),
+    ],
+)
+def test_a_recipe_that_does_not_fit_the_manifest_is_refused(
+    make_manifest: MakeManifest, override: str, message: str
+) -> None:
+    uri = make_manifest(id=["a"], image_uri=["x"], prompt=["p"], title=["t"], error=["e"])
+    assert message in refusal(uri, override)
+
+
+def test_a_manifest_without_prompts_needs_a_recipe_with_one(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a"], image_uri=["x"])
+    assert "add one of the three" in refusal(uri)
+    assert planned(uri, "prompt.default=oak")[0]["prompt"] == "oak"
+    assert planned(uri, "prompt.template=shelf {id}")[0]["prompt"] == "shelf a"
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["a", "a", "b"], "has 'a' 2 times: ids must be present and unique"),
+        (["a", None, None], "is null in 2 rows: ids"),
+        (["a", "a", "b", "b", "b"], "has 'b' 3 times (1 more such): ids"),
+        ([f"{n // 2}" for n in range(20)], "2 times (at least 4 more such): ids"),
+    ],
+)
+def test_ids_must_be_present_and_unique(
+    make_manifest: MakeManifest, ids: list[str | None], message: str
+) -> None:
+    uri = make_manifest(id=ids, image_uri=["x"] * len(ids), prompt=["p"] * len(ids))
+    assert message in refusal(uri)
+
+
+def test_a_long_plan_is_cut_into_files_and_keeps_the_manifests_order(
+    make_manifest: MakeManifest, tmp_path: Path
+) -> None:
+    sizes = (3000, 1, 7000)
+    names = [[f"{file}-{n}" for n in range(size)] for file, size in enumerate(sizes)]
+    for file, ids in enumerate(names):
+        make_manifest(
+            f"all/{file}.parquet", id=ids, image_uri=["x"] * len(ids), prompt=["p"] * len(ids)
+        )
+    planner = Planner(recipe=recipe_with(), manifest=open_manifest(str(tmp_path / "all")))
+    tables = list(planner.tables())
+    assert [table.num_rows for table in tables] == [ROWS_PER_FILE, ROWS_PER_FILE, 1809]
+    planned_ids = chain.from_iterable(table["sample_id"].to_pylist() for table in tables)
+    assert list(planned_ids) == list(chain.from_iterable(names))
+
+
+def test_a_plan_of_no_rows_is_empty(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a"], image_uri=["x"], prompt=["p"])
+    assert planned(uri, where="false") == []
+
+
+def test_where_and_limit_decide_what_is_planned(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a", "b", "c"], image_uri=["x"] * 3, prompt=["p"] * 3, n=[1, 2, 3])
+    assert [row["id"] for row in planned(uri, where="n > 1", limit=1)] == ["b"]
+
+
+def test_photographs_that_come_along_are_planned_by_their_content(
+    make_manifest: MakeManifest,
+) -> None:
+    uri = make_manifest(id=["a", "b"], image=[b"one", b"two"], prompt=["p", "p"], seed=[1, 1])
+    one, two = planned(uri)
+    assert (one["image_uri"], one["image_input"]) == (None, b"one")
+    assert one["fingerprint"] != two["fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [(RowError(ErrorCode.STORAGE, "m"), False), (TransientError(ErrorCode.STORAGE, "m"), True)],
+)
+def test_an_error_as_a_value_fits_its_column(error: RowError, *, retryable: bool) -> None:
+    value = error_value("fetch", error)
+    assert pa.array([value], schema.ERROR_TYPE).to_pylist() == [
+        {"stage": "fetch", "code": "storage", "message": "m", "retryable": retryable}
+    ]
