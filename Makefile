@@ -17,6 +17,9 @@ setup: $(READY)  ## Create .venv with everything, at the versions of constraints
 demo: $(READY)  ## Replace backgrounds in a small catalogue and print where the report is
 	$(BIN)/backlot demo
 
+bench: $(READY)  ## Measure what the machinery costs by itself
+	$(BIN)/backlot bench
+
 fmt: $(READY)  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -30,8 +33,11 @@ lint: $(READY)  ## Check format, style, types and the direction of imports
 test: lint  ## Check everything, as CI does
 	$(BIN)/pytest
 
+chaos: $(READY)  ## Kill drivers, actors and nodes at random and count the rows: takes a while
+	BACKLOT_CHAOS_KILLS=$${KILLS:-24} $(BIN)/pytest tests/chaos --log-cli-level=INFO
+
 clean:  ## Remove what the other verbs made
 	rm -rf .venv demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo fmt lint test clean
+.PHONY: help setup demo bench fmt lint test chaos clean

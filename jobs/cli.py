@@ -33,6 +33,10 @@ ManifestUri = Annotated[
 OutputUri = Annotated[
     str, typer.Option("--output", help="Folder of the dataset; each run gets its own below it.")
 ]
+DatasetUri = Annotated[
+    str, typer.Argument(metavar="OUTPUT", help="Folder of a dataset, with its runs below it.")
+]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run: .../run_id=X")]
 Where = Annotated[
     str | None,
     typer.Option("--where", help="SQL condition over manifest columns, such as \"brand = 'A'\"."),
@@ -90,6 +94,104 @@ def run(
 
 
 @app.command()
+def nightly(
+    recipe: RecipeName,
+    manifest: ManifestUri,
+    output: OutputUri,
+    where: Where = None,
+    limit: Limit = None,
+    settings: Settings = None,
+    run_id: RunId = None,
+    address: Address = None,
+) -> None:
+    """Make what is new or has changed since the earlier runs under the same output.
+
+    A row is left out if an earlier run has made its picture, or found that it cannot be made, from
+    the same photograph, prompt and recipe. Failures that may pass are taken up again. The same
+    command again on the same day (UTC) goes on with that day's run.
+
+    Exit codes as of `run`; 0 as well when there is nothing to do.
+    """
+    from dataclasses import replace
+
+    from jobs.run import run_and_report
+
+    config = _run_config(
+        recipe, manifest, output, where=where, limit=limit, settings=settings, run_id=run_id
+    )
+    raise typer.Exit(run_and_report(replace(config, only_changed=True), address=address))
+
+
+@app.command()
+def reprocess(
+    output: DatasetUri,
+    where: Annotated[
+        str,
+        typer.Option(
+            "--where",
+            help="SQL condition over result and manifest columns, such as "
+            "\"error.code = 'storage' or brand = 'A'\".",
+        ),
+    ],
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Default: the recipe the rows were made with.")
+    ] = None,
+    settings: Settings = None,
+    run_id: RunId = None,
+    address: Address = None,
+) -> None:
+    """Make chosen rows anew, as a run of its own that names the runs they come from.
+
+    The condition is asked of the newest row of every sample, with a picture or without. A result
+    column hides a manifest column of the same name.
+    """
+    from jobs.reprocess import reprocess as run_again
+
+    code = run_again(
+        output,
+        condition=where,
+        recipe=recipe,
+        overrides=settings or [],
+        run_id=run_id,
+        address=address,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def current(
+    output: DatasetUri,
+    materialise: Annotated[
+        str | None, typer.Option("--materialise", help="Write the rows as Parquet files there.")
+    ] = None,
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, row positions left out.")
+    ] = False,
+) -> None:
+    """Show the merged view: the newest row with a picture of every sample, over finished runs."""
+    from jobs.show import show_current, write_current
+
+    if materialise is not None:
+        typer.echo(write_current(output, materialise))
+    else:
+        typer.echo(show_current(output, as_json=json))
+
+
+@app.command()
+def verify(run_folder: RunFolder) -> None:
+    """Recount a run: planned rows against results, result files and picture objects.
+
+    Reads every picture that a result row holds. Exit codes: 0 all is there, once and whole; 1 not.
+    """
+    from jobs.show import show_verdict
+
+    said, code = show_verdict(run_folder)
+    typer.echo(said)
+    raise typer.Exit(code)
+
+
+@app.command()
 def recipes() -> None:
     """List the recipes that ship with Backlot."""
     from jobs.recipes import shipped_recipes
@@ -111,9 +213,7 @@ def schema() -> None:
 
 
 @app.command()
-def report(
-    run_folder: Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run: .../run_id=X")],
-) -> None:
+def report(run_folder: RunFolder) -> None:
     """Write the contact sheet (report.html) of a run anew."""
     from jobs.run import write_contact_sheet
 
@@ -143,14 +243,30 @@ def demo(
     raise typer.Exit(run_and_report(config, address=None))
 
 
+@app.command()
+def bench(
+    rows: Annotated[
+        list[int] | None, typer.Option("--rows", min=1000, help="Rows; may be given repeatedly.")
+    ] = None,
+    rows_per_block: Annotated[int, typer.Option("--rows-per-block", min=1)] = 64,
+) -> None:
+    """Measure what the machinery costs by itself, with stages that do nothing."""
+    from jobs.bench import run_control_plane
+
+    run_control_plane(rows or [10_000, 100_000], rows_per_block)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns its exit code.
 
     A mistake in the request is one line on standard error and exit code 2, never a traceback.
     """
-    from pipeline.errors import FatalError
+    from pipeline.errors import FatalError, TransientError
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    # Ours at INFO, the libraries' at WARNING: theirs is for who debugs them.
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for package in ("jobs", "pipeline"):
+        logging.getLogger(package).setLevel(logging.INFO)
     try:
         result = app(arguments, standalone_mode=False)
     except typer.TyperException as error:
@@ -159,7 +275,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _refuse("interrupted; the same command goes on from here", EXIT_FAILED)
     except ValueError as error:
         return _refuse(str(error), EXIT_USAGE)
-    except FatalError as error:
+    except (FatalError, TransientError) as error:
         return _refuse(str(error), EXIT_FAILED)
     return int(result or 0)
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from jobs.report import cards, render_html
 from pipeline import storage
+from pipeline.execution import cluster
 from pipeline.flow import RunConfig, find_run, prepare, run, stages
 from pipeline.ledger import read_document
 from pipeline.report import Report
@@ -30,11 +32,8 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
         ValueError: the request cannot be carried out; no worker was started for it.
         FatalError: no row can be finished.
     """
-    prepare(config)  # before anything is started: a wrong request is answered at once
-    from pipeline.execution import cluster
-
-    with cluster(address, progress_bars=sys.stderr.isatty()):
-        report = run(config, on_progress=Progress())
+    connect = partial(cluster, address, progress_bars=sys.stderr.isatty())
+    report = run(config, on_progress=Progress(), connect=connect)
     sheet = write_contact_sheet(report.run_uri)
     print_summary(report, sheet)
     return report.exit_code
@@ -128,6 +127,11 @@ def print_summary(report: Report, sheet: str) -> None:
     """Print what a run came to."""
     console = _console()
     total = report.total
+    if report.num_unchanged:
+        said = f"{report.num_unchanged:,} rows are unchanged since earlier runs"
+        console.print(Text(f"\n{said}" if report.num_planned else f"\nnothing to do: {said}"))
+    elif report.num_planned == report.num_done_before:
+        console.print(Text(f"\nnothing to do: run {report.run_id} was finished before"))
     console.print(
         Text(
             f"\n{report.num_planned:,} rows: {total.rows - total.failed:,} with a picture, "

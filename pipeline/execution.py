@@ -46,6 +46,17 @@ _SPARE_CPUS = 1
 """Logical CPUs a local cluster has above the machine's cores: fetching, storing and writing wait
 for disks and networks, and would otherwise keep a core from the stages that compute."""
 
+_FORWARDED = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "BACKLOT_S3_ADDRESSING_STYLE",
+    "BACKLOT_S3_ANONYMOUS",
+)
+"""Settings of the driver that workers need too. No credentials: a node has its own, and what is put
+into a job's environment can be read by whoever may look at the cluster."""
+
 
 class StageWorker:
     """One actor of a stage: the mapper, and all that every mapper needs around it."""
@@ -56,7 +67,8 @@ class StageWorker:
         self._max_strikes = max_strikes
         # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
         threadpool_limits(stage.resources.num_threads)
-        self._mapper = stage.mapper(stage.config)
+        with self._told():
+            self._mapper = stage.mapper(stage.config)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Run one batch: the same rows come out, in the same order."""
@@ -64,16 +76,26 @@ class StageWorker:
         alive = table.filter(waiting)
         rows = alive.select(self._stage.reads).to_pylist()
         started = time.perf_counter()
-        outcomes = guarded(
-            partial(isolate, self._mapper.map_batch),
-            rows,
-            alive["sample_id"].to_pylist(),
-            stage=self._stage.name,
-            book=self._book,
-            max_strikes=self._max_strikes,
-        )
+        with self._told():
+            outcomes = guarded(
+                partial(isolate, self._mapper.map_batch),
+                rows,
+                alive["sample_id"].to_pylist(),
+                stage=self._stage.name,
+                book=self._book,
+                max_strikes=self._max_strikes,
+            )
         seconds = (time.perf_counter() - started) / max(1, len(rows))
         return attach(self._stage, table, waiting.to_pylist(), outcomes, seconds)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Put a fatal error into the book: what Ray carries to the driver is only its text."""
+        try:
+            yield
+        except FatalError as error:
+            self._book.fail(f"stage {self._stage.name}: {error}")
+            raise
 
 
 def attach(
@@ -152,20 +174,29 @@ def execute(
     book = _RemoteStrikes.start()
     timings = schema.timings(tuple(stage.name for stage in stages))
     dataset = ray.data.read_datasource(
-        _Units(units, read, timings), override_num_blocks=len(units), num_cpus=0.1
+        _Units(units, read, timings), override_num_blocks=len(units), **_light_tasks()
     )
     for stage in stages:
         dataset = _through(dataset, stage, most_rows, (stage, book, max_strikes))
     dataset = dataset.map_batches(
-        _Write(write), batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=0.1
+        _Write(write),
+        batch_size=None,
+        batch_format="pyarrow",
+        zero_copy_batch=True,
+        **_light_tasks(),
     )
     try:
         for table in dataset.iter_batches(
             batch_size=None, batch_format="pyarrow", prefetch_batches=0
         ):
             yield from table["receipt"].to_pylist()
-    except ray.exceptions.RayError as error:
-        raise _unwrapped(error) from error
+    except ray.exceptions.RayError:
+        failures = book.failures()
+        if failures:
+            raise FatalError(failures[0]) from None
+        raise
+    finally:
+        book.stop()
 
 
 def block_rows(num_rows: int) -> int:
@@ -202,12 +233,15 @@ def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
         progress_bars: whether Ray draws them; without, the caller logs lines.
     """
     ray.data.DataContext.get_current().enable_progress_bars = progress_bars
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
     if ray.is_initialized():
         yield
         return
     quiet: dict[str, Any] = {"logging_level": logging.WARNING, "include_dashboard": False}
     if address is not None:
-        ray.init(address=address, logging_level=logging.WARNING)
+        forwarded = {name: os.environ[name] for name in _FORWARDED if name in os.environ}
+        runtime_env = {"env_vars": forwarded}
+        ray.init(address=address, logging_level=logging.WARNING, runtime_env=runtime_env)
         folder = None
     else:
         # Sockets live below it and their paths must stay short.
@@ -275,6 +309,22 @@ class _RemoteStrikes:
     def end(self, stage: str, ids: Sequence[str]) -> None:
         self._actor.end.remote(stage, ids)  # nobody waits: a lost one costs a row its company
 
+    def fail(self, message: str) -> None:
+        ray.get(self._actor.fail.remote(message))
+
+    def stop(self) -> None:
+        ray.kill(self._actor)
+
+    def failures(self) -> list[str]:
+        failures: list[str] = ray.get(self._actor.failures.remote())
+        return failures
+
+
+def _light_tasks() -> dict[str, Any]:
+    """Few at a time: each runs in a process of its own, which takes seconds to start."""
+    cores = int(_available().get("CPU", 1))
+    return {"num_cpus": 0.2, "compute": ray.data.TaskPoolStrategy(size=max(2, cores // 4))}
+
 
 def _set_context() -> None:
     context = ray.data.DataContext.get_current()
@@ -326,14 +376,3 @@ def _named(name: str) -> type[StageWorker]:
 def _replaced(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
     field = table.schema.field(name)
     return table.set_column(table.column_names.index(name), field, pa.array(values, field.type))
-
-
-def _unwrapped(error: BaseException) -> BaseException:
-    """The `FatalError` somewhere inside what Ray raised, or that error itself."""
-    seen: BaseException | None = error
-    while seen is not None:
-        cause = getattr(seen, "cause", None) or seen.__cause__
-        if isinstance(seen, FatalError):
-            return seen
-        seen = cause if isinstance(cause, BaseException) else None
-    return error

@@ -7,6 +7,7 @@ Progress lives here and nowhere else, so that losing every machine of the cluste
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.plan import Planner
+from pipeline.plan import ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
 from pipeline.results import Committed, read_committed
+from pipeline.settled import Settled, rechunked
 from pipeline.sql import query
 
 
@@ -32,6 +34,20 @@ class Request:
     where: str | None
     limit: int | None
     config_hash: str
+    only_changed: bool = False
+    """Without the rows that earlier runs have settled."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Which rows of earlier runs a re-processing run makes anew."""
+
+    parent: tuple[str, ...]
+    """The ids of those runs."""
+    condition: str
+    """What selected the rows."""
+    image_root: str
+    """Folder that the parents' relative image URIs start from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +67,8 @@ class Ledger:
     run_id: str
     num_planned: int
     plan_files: tuple[str, ...]
+    num_unchanged: int = 0
+    """Rows that were not planned because an earlier run has settled them."""
 
     def committed(self) -> list[Committed]:
         """The result files that count; torn ones, left by a killed writer, are removed."""
@@ -152,10 +170,10 @@ def run_uri(output: str, run_id: str) -> str:
     Raises:
         ValueError: the id could lead out of the output folder.
     """
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run_id):
+    if not re.fullmatch(r"(?![.-])[A-Za-z0-9._-]{1,128}", run_id):
         raise ValueError(
-            f"--run-id {run_id!r}: use letters, digits, '.', '_' and '-', and start with one of "
-            "the first two"
+            f"--run-id {run_id!r}: use letters, digits, '.', '_' and '-', at most 128 of them and "
+            "neither '.' nor '-' to start with"
         )
     return storage.join(storage.absolute(output), f"run_id={run_id}")
 
@@ -168,8 +186,20 @@ def find_run_id(output: str, request: Request, recipe_name: str, now: datetime) 
             continue
         if not storage.exists(storage.join(folder, "_SUCCESS")):
             return str(document["run_id"])
+    return fresh_run_id(recipe_name, now)
+
+
+def fresh_run_id(recipe_name: str, now: datetime) -> str:
+    """An id that no run has yet: the time to the millisecond, and the recipe."""
     stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
     return f"{stamp}-{recipe_name}"
+
+
+def nightly_run_id(request: Request, recipe_name: str, now: datetime) -> str:
+    """One id for the same request all day (UTC), so that the same command goes on."""
+    asked = json.dumps(asdict(request), sort_keys=True)
+    digest = hashlib.sha256(asked.encode()).hexdigest()[:6]
+    return f"nightly-{now.astimezone(UTC):%Y%m%d}-{recipe_name}-{digest}"
 
 
 def read_document(run_uri: str, name: str) -> dict[str, Any] | None:
@@ -201,19 +231,46 @@ def open_ledger(uri: str, *, request: Request) -> Ledger | None:
         run_id=document["run_id"],
         num_planned=plan["rows"],
         plan_files=tuple(plan["files"]),
+        num_unchanged=document["unchanged"],
     )
 
 
-def start_ledger(uri: str, *, request: Request, recipe: Recipe, planner: Planner) -> Ledger:
+def start_ledger(
+    uri: str,
+    *,
+    request: Request,
+    recipe: Recipe,
+    planner: Planner,
+    settled: Settled | None = None,
+    origin: Origin | None = None,
+) -> Ledger:
     """Plan a new run.
 
     A plan is made once: a manifest that changes afterwards belongs to the next run.
 
+    Args:
+        uri: the run's folder.
+        request: what is asked for.
+        recipe: how.
+        planner: makes the plan.
+        settled: rows to leave out; a plan may be empty then, and only then.
+        origin: of a re-processing run.
+
     Raises:
-        ValueError: the plan would be empty.
+        ValueError: the manifest selects nothing.
     """
-    files, num_rows = [], 0
-    for index, table in enumerate(planner.tables()):
+    files, num_rows, num_selected = [], 0, 0
+
+    def selected() -> Iterator[pa.Table]:
+        nonlocal num_selected
+        for table in planner.tables():
+            num_selected += table.num_rows
+            yield table
+
+    tables = selected()
+    if settled is not None:
+        tables = rechunked(settled.left_out_of(tables), ROWS_PER_FILE)
+    for index, table in enumerate(tables):
         sink = pa.BufferOutputStream()
         # Small row groups: a unit reads little more than its own rows.
         pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_PER_GROUP)
@@ -221,20 +278,31 @@ def start_ledger(uri: str, *, request: Request, recipe: Recipe, planner: Planner
         storage.write(storage.join(uri, name), sink.getvalue().to_pybytes())
         files.append(name)
         num_rows += table.num_rows
-    if not num_rows:
+    if not num_selected:
         raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
     run_id = uri.rpartition("/run_id=")[2]
     document = {
         "run_id": run_id,
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "request": asdict(request),
+        "parent": [] if origin is None else list(origin.parent),
+        "condition": None if origin is None else origin.condition,
+        "image_root": planner.manifest.root,
         "recipe": recipe.model_dump(mode="json"),
         "plan": {"rows": num_rows, "files": files},
+        "unchanged": num_selected - num_rows,
+        "adopted": {} if settled is None else dict(settled.adopted),
     }
     # Last, so that a run.json always speaks of a complete plan.
     data = json.dumps(document, indent=1, ensure_ascii=False)
     storage.write(storage.join(uri, "run.json"), data.encode())
-    return Ledger(uri=uri, run_id=run_id, num_planned=num_rows, plan_files=tuple(files))
+    return Ledger(
+        uri=uri,
+        run_id=run_id,
+        num_planned=num_rows,
+        plan_files=tuple(files),
+        num_unchanged=num_selected - num_rows,
+    )
 
 
 def _num_rows(uri: str) -> int:

@@ -111,9 +111,10 @@ class Recipe(BaseModel):
 
     @property
     def pixel_hash(self) -> str:
-        """Names the parts of the recipe that decide pixels: unlike `config_hash`, not the pools."""
+        """Names what decides pixels: those sections of the recipe, and the models' revisions."""
         sections = {"input", "matte", "prompt", "render"}
-        return _hash(self.model_dump(mode="json", include=sections))
+        revisions = [self.matte.revision, self.render.revision]
+        return _hash([self.model_dump(mode="json", include=sections), revisions])
 
 
 def _hash(value: Any) -> str:

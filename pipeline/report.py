@@ -29,6 +29,8 @@ class Report:
     total: Tally
     """Of the whole run, earlier starts included."""
     budget: Budget
+    num_unchanged: int = 0
+    """Rows that were not planned because an earlier run has settled them."""
     discrepancies: Mapping[str, list[str]]
     """Lost, duplicated or unexpected ids; empty when all rows came out exactly once."""
 
@@ -77,8 +79,10 @@ class Report:
                 "failed": self.total.failed,
                 "already_done": self.num_done_before,
             },
+            "unchanged": self.num_unchanged,
             "failures": dict(sorted(self.total.codes.items())),
             "failures_by_stage": dict(sorted(self.total.stages.items())),
+            "storage_retries": self.total.retries,
             "stage_seconds": {name: round(s, 3) for name, s in self.total.seconds.items()},
             "budget": {
                 "max_failures": self.budget.allowed_failures(self.num_planned),

@@ -18,6 +18,9 @@ from pipeline import schema, storage
 from pipeline.recipe import Recipe
 
 _READ_THREADS = 16
+_RETRIES = ("fetch_retries", "store_retries")
+TALLIED = ("error", "timings", *_RETRIES)
+"""Columns of a result file that its tally is made from."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +34,8 @@ class Tally:
     """Failed rows by the stage that refused them."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Busy seconds by stage."""
+    retries: int = 0
+    """How often storage had to be asked again, for photographs and for picture objects."""
 
     @property
     def failed(self) -> int:
@@ -43,6 +48,7 @@ class Tally:
             codes=Counter(self.codes) + Counter(other.codes),
             stages=Counter(self.stages) + Counter(other.stages),
             seconds=_summed(self.seconds, other.seconds),
+            retries=self.retries + other.retries,
         )
 
 
@@ -70,9 +76,9 @@ class ResultWriter:
         }
         for constant, value in constants.items():
             table = table.append_column(constant, pa.repeat(pa.scalar(value), table.num_rows))
-        if "image_path" not in table.column_names:
-            nowhere = pa.nulls(table.num_rows, pa.string())
-            table = table.append_column(schema.IMAGE_PATH, nowhere)
+        for unset in (schema.IMAGE_PATH, schema.STORE_RETRIES):
+            if unset.name not in table.column_names:  # no objects were asked for
+                table = table.append_column(unset, pa.nulls(table.num_rows, unset.type))
         table = table.append_column(schema.IMAGE, self._images(table)).drop_columns(["picture"])
         if not recipe.output.alpha:
             table = table.drop_columns(["alpha"])
@@ -107,7 +113,7 @@ def write_result(run_uri: str, table: pa.Table) -> None:
 
 
 def tally(table: pa.Table) -> Tally:
-    """Count a table with the columns `error` and `timings`."""
+    """Count a result table; it needs the columns of `TALLIED`."""
     errors = [error for error in table["error"].to_pylist() if error is not None]
     seconds = {
         child.name.removesuffix("_s"): pc.sum(pc.struct_field(table["timings"], child.name)).as_py()
@@ -118,6 +124,7 @@ def tally(table: pa.Table) -> Tally:
         codes=Counter(error["code"] for error in errors),
         stages=Counter(error["stage"] for error in errors),
         seconds={name: value or 0.0 for name, value in seconds.items()},
+        retries=sum(pc.sum(table[name]).as_py() or 0 for name in _RETRIES),
     )
 
 
@@ -164,7 +171,7 @@ def _read_one(uri: str) -> Committed | None:
     try:
         table = pq.read_table(
             path,
-            columns=["sample_id", "error", "timings"],
+            columns=["sample_id", *TALLIED],
             filesystem=filesystem,
             partitioning=None,
         )

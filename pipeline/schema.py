@@ -70,6 +70,9 @@ ERROR = column("error", ERROR_TYPE, "why there is no image; null when there is o
 # --- fetch ------------------------------------------------------------------------------------
 IMAGE_BYTES = column("image_bytes", pa.large_binary(), "the photograph's file, as fetched")
 IMAGE_SHA256 = column("image_sha256", pa.string(), "SHA-256 of the photograph's file, hex")
+FETCH_RETRIES = column(
+    "fetch_retries", pa.int32(), "how often storage was asked again for the photograph"
+)
 
 # --- matte ------------------------------------------------------------------------------------
 ALPHA = column(
@@ -116,6 +119,9 @@ THUMBS = column("thumbs", THUMBS_TYPE, "WebP thumbnails for contact sheets")
 
 # --- store ------------------------------------------------------------------------------------
 IMAGE_PATH = column("image_path", pa.string(), "the image object, relative to the run's folder")
+STORE_RETRIES = column(
+    "store_retries", pa.int32(), "how often storage was asked again to take the image object"
+)
 
 # --- written by the runner --------------------------------------------------------------------
 RUN_ID = column("run_id", pa.string(), "the run that made this row")
@@ -137,7 +143,7 @@ RESULT_ORDER = (
     "prompt_understood", "seed", "height", "width", "image_path", "metrics", "alpha",
     "alpha_source", "matting_model", "generation_model", "geometry", "decode_notes", "timings",
     "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
-    "thumbs", "error",
+    "fetch_retries", "store_retries", "thumbs", "error",
 )  # fmt: skip
 """Column order of a result file; the manifest's kept columns come before `error`."""
 

@@ -28,12 +28,17 @@ class StrikeBook(Protocol):
         """Cross rows off: their worker lives."""
         ...
 
+    def fail(self, message: str) -> None:
+        """Note why no row can be finished."""
+        ...
+
 
 class Strikes:
     """A `StrikeBook` in memory."""
 
     def __init__(self) -> None:
         self._open: Counter[tuple[str, str]] = Counter()
+        self._failures: list[str] = []
 
     def begin(self, stage: str, ids: Sequence[str], *, suspects: bool) -> list[int]:
         """See `StrikeBook`."""
@@ -46,6 +51,14 @@ class Strikes:
         """See `StrikeBook`."""
         for id_ in ids:
             self._open.pop((stage, id_), None)
+
+    def fail(self, message: str) -> None:
+        """See `StrikeBook`."""
+        self._failures.append(message)
+
+    def failures(self) -> list[str]:
+        """What `fail` was told, in order."""
+        return self._failures
 
 
 def guarded(

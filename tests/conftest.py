@@ -25,6 +25,8 @@ FINISHED = pa.schema(
         schema.SAMPLE_ID,
         schema.PICTURE,
         schema.ALPHA,
+        schema.FETCH_RETRIES,
+        schema.STORE_RETRIES,
         schema.ERROR,
         schema.timings(("fetch", "render")),
     ]
@@ -60,6 +62,7 @@ def make_finished() -> MakeFinished:
         rows = [
             {
                 "sample_id": sample_id,
+                "fetch_retries": 0,
                 "picture": None if isinstance(outcome, RowError) else outcome,
                 "error": error_value("fetch", outcome) if isinstance(outcome, RowError) else None,
                 "timings": {

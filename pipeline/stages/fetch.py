@@ -13,7 +13,7 @@ from pydantic import Field
 from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
 from pipeline.stage import Resources, Stage
-from pipeline.storage import PhotoReader, ReadPolicy
+from pipeline.storage import Fetched, PhotoReader, ReadPolicy
 
 
 class FetchConfig(ReadPolicy):
@@ -41,18 +41,23 @@ class FetchMapper:
         uris = [row["image_uri"] for row in rows if row["image_input"] is None]
         fetched = iter(self._reader.read_many(uris))
         found = [
-            next(fetched) if row["image_input"] is None else row["image_input"] for row in rows
+            next(fetched) if row["image_input"] is None else Fetched(row["image_input"], retries=0)
+            for row in rows
         ]
-        return each([{"bytes": data} for data in found], _digest)
+        return each([{"fetched": one} for one in found], _digest)
 
 
 def _digest(row: Row) -> Columns:
-    data = row["bytes"]
-    if isinstance(data, RowError):
-        raise data
-    if not data:
+    fetched: Fetched | RowError = row["fetched"]
+    if isinstance(fetched, RowError):
+        raise fetched
+    if not fetched.data:
         raise RowError(ErrorCode.EMPTY_FILE, "the image has no bytes")
-    return {"image_bytes": data, "image_sha256": hashlib.sha256(data).hexdigest()}
+    return {
+        "image_bytes": fetched.data,
+        "image_sha256": hashlib.sha256(fetched.data).hexdigest(),
+        "fetch_retries": fetched.retries,
+    }
 
 
 def fetch(config: FetchConfig, resources: Resources, *, local_root: str | None) -> Stage:
@@ -62,7 +67,7 @@ def fetch(config: FetchConfig, resources: Resources, *, local_root: str | None) 
         mapper=partial(FetchMapper, local_root=local_root),
         config=config,
         reads=("image_uri", "image_input"),
-        adds=pa.schema([schema.IMAGE_BYTES, schema.IMAGE_SHA256]),
+        adds=pa.schema([schema.IMAGE_BYTES, schema.IMAGE_SHA256, schema.FETCH_RETRIES]),
         drops=("image_input",),
         batch_size=64,
         resources=resources,

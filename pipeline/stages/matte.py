@@ -16,7 +16,7 @@ from pipeline import schema
 from pipeline.errors import Columns, Outcome, Row, each
 from pipeline.imaging.alpha import CoverageConfig, RefineConfig, check_matte, refine
 from pipeline.imaging.codec import ImageLimits, Photo, decode, encode_alpha
-from pipeline.models.matting.u2net import U2Net
+from pipeline.models.matting.u2net import EMBEDDED_SHA256, U2Net
 from pipeline.stage import Resources, Stage
 
 
@@ -42,6 +42,14 @@ class MatteConfig(BaseModel):
     coverage: CoverageConfig = Field(
         CoverageConfig(), description="What is refused as no cut-out at all."
     )
+
+    @property
+    def revision(self) -> str:
+        """Names the weights that cut out, before they are loaded."""
+        if self.weights is None:
+            return EMBEDDED_SHA256
+        # Unpinned weights are known by their path alone: pin them to have a change noticed.
+        return self.weights_sha256 or self.weights
 
 
 class MatteMapper:

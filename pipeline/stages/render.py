@@ -90,6 +90,11 @@ class RenderConfig(BaseModel):
         224, ge=0, le=512, description="Longer side of the report's thumbnails, px; 0: none."
     )
 
+    @property
+    def revision(self) -> str:
+        """Names the code and weights that draw, before they are loaded."""
+        return Studio.revision
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Task:

@@ -45,7 +45,7 @@ class StoreMapper:
         format: OutputFormat,  # noqa: A002
     ) -> None:
         self._run_uri = run_uri
-        self._extension = format.extension
+        self._format = format
         self._pool = ThreadPoolExecutor(config.concurrency, thread_name_prefix="store")
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
@@ -56,9 +56,10 @@ class StoreMapper:
         )
 
     def _store(self, row: Row) -> Columns:
-        path = object_path(row["sample_id"], self._extension)
-        storage.write(storage.join(self._run_uri, path), row["picture"])
-        return {"image_path": path}
+        path = object_path(row["sample_id"], self._format.extension)
+        uri = storage.join(self._run_uri, path)
+        retries = storage.write(uri, row["picture"], content_type=self._format.media_type)
+        return {"image_path": path, "store_retries": retries}
 
 
 def object_path(sample_id: str, extension: str) -> str:
@@ -68,7 +69,7 @@ def object_path(sample_id: str, extension: str) -> str:
     256 prefixes, since object stores limit requests per prefix.
 
     >>> object_path("shoes/red 42", ".jpg")
-    'images/6e/shoes-red-42.6e8e4ad1ebba6e6a.jpg'
+    'images/df/shoes-red-42.df4350da3e62b490.jpg'
     """
     digest = hashlib.sha256(sample_id.encode()).hexdigest()[:16]
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", sample_id).strip("-")[:80]
@@ -88,7 +89,7 @@ def store(
         mapper=partial(StoreMapper, run_uri=run_uri, format=format),
         config=config,
         reads=("sample_id", "picture"),
-        adds=pa.schema([schema.IMAGE_PATH]),
+        adds=pa.schema([schema.IMAGE_PATH, schema.STORE_RETRIES]),
         batch_size=32,
         resources=resources,
     )

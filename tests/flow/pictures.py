@@ -49,10 +49,10 @@ def deep_grey() -> bytes:
     return encoded(Image.fromarray(grey), "PNG")
 
 
-def with_alpha() -> bytes:
+def with_alpha(shift_px: int = 0) -> bytes:
     picture = photograph().convert("RGBA")
     alpha = Image.new("L", picture.size)
-    ImageDraw.Draw(alpha).ellipse((100, 60, 220, 220), fill=255)
+    ImageDraw.Draw(alpha).ellipse((100 + shift_px, 60, 220 + shift_px, 220), fill=255)
     picture.putalpha(alpha)
     return encoded(picture, "PNG")
 

@@ -1,0 +1,192 @@
+"""What the machinery costs by itself: rows through the whole flow with stages that do nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from jobs.recipes import load_recipe
+from pipeline.errors import Columns, Row
+from pipeline.execution import cluster, execute
+from pipeline.flow import RunConfig, find_run, prepare, stages
+from pipeline.ledger import Ledger, read_unit, start_ledger
+from pipeline.plan import Planner
+from pipeline.recipe import Recipe
+from pipeline.results import ResultWriter
+from pipeline.stage import Resources, Stage
+
+logger = logging.getLogger(__name__)
+
+_MEGABYTE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ControlPlane:
+    """One measurement of the control plane."""
+
+    rows: int
+    rows_per_block: int
+    plan_s: float
+    run_s: float
+    rows_per_s: float
+    driver_peak_mb: float
+    """Largest resident memory of the driver while rows went through."""
+    resume_s: float
+    """From reading the results of a run that is 90 % done to knowing what is left of it."""
+    resumed_s: float
+    """Doing those last 10 %."""
+
+
+class NoWork:
+    """Returns nulls."""
+
+    def __init__(self, config: tuple[str, ...]) -> None:
+        self._nothing: Columns = dict.fromkeys(config)
+
+    def map_batch(self, rows: Sequence[Row]) -> list[Columns]:
+        """One dictionary of nulls for each row."""
+        return [self._nothing] * len(rows)
+
+
+def no_work(listed: Sequence[Stage]) -> Stage:
+    """One stage with the columns of all the others."""
+    gone = {name for stage in listed for name in stage.drops}
+    added = [column for stage in listed for column in stage.adds if column.name not in gone]
+    names = {name for stage in listed for name in stage.adds.names}
+    return Stage(
+        name="nothing",
+        mapper=NoWork,
+        config=tuple(column.name for column in added),
+        reads=("seed",),
+        adds=pa.schema(added),
+        drops=tuple(gone - names),
+        batch_size=512,
+        resources=Resources(num_cpus=1, max_actors=1),
+    )
+
+
+def control_plane(num_rows: int, rows_per_block: int, folder: Path) -> ControlPlane:
+    """Measure planning, running, and resuming with 90 % done."""
+    config = RunConfig(
+        recipe=load_recipe("studio", overrides=["fetch.versions=none"]),
+        manifest=str(_manifest(num_rows, folder)),
+        output=str(folder / "out"),
+    )
+    started = time.perf_counter()
+    planner, request = prepare(config)
+    uri, _ = find_run(config, request)
+    ledger = start_ledger(uri, request=request, recipe=config.recipe, planner=planner)
+    plan_s = time.perf_counter() - started
+    stage = no_work(stages(config.recipe, planner.manifest, uri))
+
+    with peak_memory() as memory:
+        run_s = _work(ledger, stage, config.recipe, planner, rows_per_block)
+    files = sorted((Path(uri) / "results").glob("*.parquet"))
+    for file in files[: len(files) // 10]:
+        file.unlink()
+    started = time.perf_counter()
+    left = ledger.pending(ledger.committed(), rows_per_block)
+    resume_s = time.perf_counter() - started
+    resumed_s = _work(ledger, stage, config.recipe, planner, rows_per_block)
+    assert left, "nothing was left to resume"
+    assert not ledger.discrepancies(ledger.committed())
+    return ControlPlane(
+        rows=num_rows,
+        rows_per_block=rows_per_block,
+        plan_s=round(plan_s, 2),
+        run_s=round(run_s, 2),
+        rows_per_s=round(num_rows / run_s, 1),
+        driver_peak_mb=round(memory.peak_bytes / _MEGABYTE, 1),
+        resume_s=round(resume_s, 2),
+        resumed_s=round(resumed_s, 2),
+    )
+
+
+def _work(
+    ledger: Ledger, stage: Stage, recipe: Recipe, planner: Planner, rows_per_block: int
+) -> float:
+    started = time.perf_counter()
+    receipts = execute(
+        ledger.pending(ledger.committed(), rows_per_block),
+        partial(read_unit, ledger.uri),
+        [stage],
+        ResultWriter(ledger.uri, ledger.run_id, recipe),
+        columns=planner.plan_schema.names,
+        most_rows=rows_per_block,
+        max_strikes=recipe.budget.max_strikes,
+    )
+    for _ in receipts:
+        pass
+    return time.perf_counter() - started
+
+
+def _manifest(num_rows: int, folder: Path) -> Path:
+    path = folder / "manifest.parquet"
+    numbers = range(num_rows)
+    table = pa.table(
+        {
+            "id": [f"sku-{number:09d}" for number in numbers],
+            "image_uri": [f"images/{number:09d}.jpg" for number in numbers],
+            "prompt": ["oak table, plaster wall, morning light"] * num_rows,
+        }
+    )
+    pq.write_table(table, path)
+    return path
+
+
+@dataclass
+class Memory:
+    """Resident memory of this process."""
+
+    peak_bytes: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def watch(self) -> None:
+        """Sample until told to stop."""
+        process = psutil.Process()
+        while not self._stop.wait(0.05):
+            self.peak_bytes = max(self.peak_bytes, process.memory_info().rss)
+
+
+@contextmanager
+def peak_memory() -> Iterator[Memory]:
+    """Watch the memory of this process for the length of a block."""
+    memory = Memory()
+    thread = threading.Thread(target=memory.watch, daemon=True)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        memory._stop.set()
+        thread.join()
+
+
+def run_control_plane(sizes: Sequence[int], rows_per_block: int) -> None:
+    """Measure several sizes in one process and print a table and its JSON."""
+    measured = []
+    with cluster(None, progress_bars=False):
+        for num_rows in sizes:
+            with tempfile.TemporaryDirectory(prefix="backlot-bench-") as folder:
+                measured.append(control_plane(num_rows, rows_per_block, Path(folder)))
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False)
+    for name in asdict(measured[0]):
+        table.add_column(name, justify="right")
+    for measurement in measured:
+        table.add_row(*(f"{value:,}" for value in asdict(measurement).values()))
+    console.print(table)
+    console.print_json(json.dumps([asdict(measurement) for measurement in measured]))

@@ -1,0 +1,142 @@
+"""Making chosen rows of earlier runs anew, as a run of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import yaml
+
+from jobs.recipes import load_recipe
+from jobs.run import run_and_report
+from pipeline import storage
+from pipeline.flow import RunConfig
+from pipeline.history import PastRun, past_runs
+from pipeline.ledger import Origin, fresh_run_id, run_uri
+from pipeline.placement import folders_as_before
+from pipeline.recipe import Recipe, parse_recipe
+from pipeline.report import now
+from pipeline.selection import Chosen, choose, write_manifest
+
+logger = logging.getLogger(__name__)
+
+
+def reprocess(
+    output: str,
+    *,
+    condition: str,
+    recipe: str | None,
+    overrides: Sequence[str],
+    run_id: str | None,
+    address: str | None,
+) -> int:
+    """Run the rows that meet a condition again; returns the exit code.
+
+    The same command goes on with its unfinished run, whose rows stay as they were chosen.
+
+    Args:
+        output: folder of the dataset.
+        condition: SQL over result and manifest columns.
+        recipe: by name or file; None: as the rows were made.
+        overrides: recipe fields to change.
+        run_id: of the new run; None: the unfinished one of the same request, or a fresh one.
+        address: of a Ray cluster; None: one on this machine.
+
+    Raises:
+        ValueError: one line; nothing was written.
+        FatalError: no row can be finished.
+    """
+    runs = past_runs(output)
+    if run_id is not None:
+        run_uri(output, run_id)  # refuses an id that is none before anything is looked for
+    for run in runs:
+        if run.run_id == run_id or (run_id is None and run.listed is None):
+            begun = _begun(run, runs, condition, recipe, overrides)
+            if begun is not None:
+                return run_and_report(replace(begun, output=output), address=address)
+    if any(run.run_id == run_id for run in runs):
+        raise ValueError(
+            f"--run-id {run_id}: started with another request; choose a new run id, or repeat its "
+            "command to continue it"
+        )
+    chosen = choose(output, condition)
+    if chosen is None:
+        logger.info("nothing to do: no row meets --where %r", condition)
+        return 0
+    resolved = _recipe(chosen.parents, recipe, overrides)
+    uri = run_uri(output, run_id or fresh_run_id(resolved.name, now()))
+    return _run_chosen(chosen, condition, resolved, output, uri, address)
+
+
+def _run_chosen(
+    chosen: Chosen, condition: str, recipe: Recipe, output: str, uri: str, address: str | None
+) -> int:
+    manifest = storage.join(uri, "manifest")
+    origin = Origin(
+        parent=tuple(run.run_id for run in chosen.parents),
+        condition=condition,
+        image_root=chosen.image_root,
+    )
+    config = RunConfig(
+        recipe=recipe,
+        manifest=manifest,
+        output=output,
+        run_id=uri.rpartition("/run_id=")[2],
+        origin=origin,
+    )
+    with folders_as_before(manifest):
+        num_rows = write_manifest(chosen, manifest)
+        logger.info("%d rows meet --where %r", num_rows, condition)
+        try:
+            return run_and_report(config, address=address)
+        except ValueError:
+            if not storage.exists(storage.join(uri, "run.json")):
+                for file in storage.list_files(manifest):
+                    storage.remove(file)
+            raise
+
+
+def _begun(
+    run: PastRun,
+    runs: Sequence[PastRun],
+    condition: str,
+    recipe: str | None,
+    overrides: Sequence[str],
+) -> RunConfig | None:
+    """The request of a run if it is the one that is asked for now."""
+    document = run.document
+    if document["condition"] != condition:
+        return None
+    parents = [parent for parent in runs if parent.run_id in document["parent"]]
+    if not parents and recipe is None:
+        return None  # gone, and with them the recipe that the overrides were to change
+    resolved = _recipe(parents, recipe, overrides)
+    if resolved.config_hash != document["request"]["config_hash"]:
+        return None
+    return RunConfig(
+        recipe=resolved,
+        manifest=document["request"]["manifest"],
+        output="",
+        run_id=run.run_id,
+        origin=Origin(
+            parent=tuple(document["parent"]),
+            condition=condition,
+            image_root=document["image_root"],
+        ),
+    )
+
+
+def _recipe(parents: Sequence[PastRun], name: str | None, overrides: Sequence[str]) -> Recipe:
+    """The recipe that is named, or the one that the newest parent was made with."""
+    if name is not None:
+        return load_recipe(name, overrides=overrides)
+    names = sorted({parent.document["recipe"]["name"] for parent in parents})
+    if len(names) > 1:
+        raise ValueError(
+            f"--where selects rows made with {len(names)} recipes ({', '.join(names)}): say with "
+            "--recipe which one is to make them anew"
+        )
+    newest = parents[-1]
+    text = yaml.safe_dump(newest.document["recipe"])
+    return parse_recipe(text, overrides=overrides, source=f"recipe of run {newest.run_id}")

@@ -1,0 +1,96 @@
+"""Where a run may write: a place it can write to, and none that the next manifest is read from."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline import storage
+from pipeline.errors import TransientError
+
+_WRITTEN = (
+    "manifest/part-0.parquet",
+    "plan/plan-00000.parquet",
+    "results/part-0.parquet",
+    "run.json",
+)
+"""What a run leaves in its folder, one file of each kind, that a manifest might be read from."""
+
+
+def check_apart(output: str, manifest: str) -> None:
+    """Refuse an output whose files would belong to the manifest when it is read again.
+
+    Args:
+        output: folder of the dataset.
+        manifest: a file, a folder (read with all below it) or a pattern, absolute.
+
+    Raises:
+        ValueError: one line naming both.
+    """
+    root = storage.absolute(output)
+    if root == manifest:
+        raise ValueError(f"--output {output}: that is the manifest; name another folder")
+    written = [storage.join(root, "run_id=x", name) for name in _WRITTEN]
+    if any(_is_read(uri, manifest) for uri in written):
+        raise ValueError(
+            f"--output {output}: lies within the manifest {manifest}, so that the next run would "
+            "read results as part of it; name a folder outside"
+        )
+
+
+def check_writable(output: str) -> None:
+    """Try to write under `output`, and take away again what that leaves.
+
+    Raises:
+        ValueError: it cannot be written.
+    """
+    root = storage.absolute(output)
+    probe = storage.join(root, f"{storage.TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    with folders_as_before(root):
+        try:
+            storage.write(probe, b"may this be written?")
+            storage.remove(probe)
+        except (OSError, TransientError) as error:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise ValueError(f"--output {output}: cannot be written: {reason}") from None
+
+
+def _is_read(uri: str, manifest: str) -> bool:
+    if any(character in manifest for character in "*?["):
+        return re.fullmatch(_pattern(manifest), uri) is not None
+    return uri.startswith(manifest.rstrip("/") + "/")
+
+
+def _pattern(glob: str) -> str:
+    """A glob pattern as a regular expression: only `**` crosses folders.
+
+    >>> bool(re.fullmatch(_pattern("/a/*.parquet"), "/a/b/c.parquet"))
+    False
+    >>> bool(re.fullmatch(_pattern("/a/**/*.parquet"), "/a/b/c.parquet"))
+    True
+    """
+    tokens = re.findall(r"\*\*/?|\*|\?|\[[^\]]*\]|.", glob, re.DOTALL)
+    meanings = {"**": ".*", "**/": "(.*/)?", "*": "[^/]*", "?": "[^/]"}
+    return "".join(
+        meanings.get(token) or (token.replace("[!", "[^") if len(token) > 1 else re.escape(token))
+        for token in tokens
+    )
+
+
+@contextlib.contextmanager
+def folders_as_before(root: str) -> Iterator[None]:
+    """Take away the local folders that a block makes and leaves empty."""
+    missing = []
+    if storage.scheme_of(root) == "file":
+        missing = [
+            path for path in (Path(root), *Path(root).parents) if not storage.exists(str(path))
+        ]
+    try:
+        yield
+    finally:
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()

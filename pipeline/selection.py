@@ -1,0 +1,198 @@
+"""Rows chosen by what became of them: the manifest of a re-processing run.
+
+A condition is SQL over the columns of results and manifests together. It is asked of the newest
+row of every sample, whether that has a picture or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.history import PastRun, in_threads, latest, past_runs
+from pipeline.manifest import Manifest, open_manifest
+from pipeline.merge import Files, file_schema, fitted, unified
+from pipeline.sql import check_condition, query, quoted
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """Rows of earlier runs that a condition selects."""
+
+    ids: Mapping[str, pa.Table]
+    """A table of ids for each manifest, by its URI."""
+    manifests: Mapping[str, Manifest]
+    parents: tuple[PastRun, ...]
+    """The runs whose rows are chosen, oldest first."""
+    image_root: str
+
+    @property
+    def num_rows(self) -> int:
+        return sum(table.num_rows for table in self.ids.values())
+
+
+def choose(output: str, condition: str) -> Chosen | None:
+    """The rows under a dataset root that meet a condition; None if no row does.
+
+    Raises:
+        ValueError: one line on what is wrong with the condition, or why the rows it selects cannot
+            be made anew together.
+    """
+    runs = {run.run_id: run for run in past_runs(output)}
+    if not runs:
+        raise ValueError(f"{storage.absolute(output)}: no runs there; name a dataset's folder")
+    view = latest(output)
+    manifests = _manifests([runs[run_id] for run_id in view["run_id"].unique().to_pylist()])
+    picks = view.group_by(["run_id", "file"], use_threads=False).aggregate([("row", "list")])
+    files = [
+        _Newest(**pick) for pick in picks.rename_columns(["run_id", "file", "rows"]).to_pylist()
+    ]
+    columns = _result_columns([pick.file for pick in files], condition)
+    _check(condition, columns, manifests.values())
+
+    ids: dict[str, pa.Table] = {}
+    parents: set[str] = set()
+    for uri, manifest in manifests.items():
+        made_from = [p for p in files if runs[p.run_id].document["request"]["manifest"] == uri]
+        chosen = _matching(made_from, columns, manifest, condition)
+        if chosen.num_rows:
+            ids[uri] = chosen.select(["id"])
+            parents.update(chosen["run_id"].unique().to_pylist())
+    if not ids:
+        return None
+    chosen_runs = tuple(run for run in runs.values() if run.run_id in parents)
+    return Chosen(
+        ids=ids, manifests=manifests, parents=chosen_runs, image_root=_image_root(chosen_runs)
+    )
+
+
+def write_manifest(chosen: Chosen, folder: str) -> int:
+    """Write the chosen rows as a manifest of their own; returns how many there are.
+
+    All columns are kept, and image URIs are absolute: the manifest no longer lies where they are.
+
+    Raises:
+        ValueError: the manifests that the rows come from do not fit together.
+    """
+    opened = [chosen.manifests[source] for source in chosen.ids]
+    merged = unified([manifest.dataset.schema for manifest in opened], "the manifests")
+    files, num_rows = Files(folder=folder, schema=merged), 0
+    for source, ids in chosen.ids.items():
+        for table in _rows_of(chosen.manifests[source], ids, chosen.image_root):
+            files.write(fitted(table, merged))
+            num_rows += table.num_rows
+    files.close()
+    return num_rows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Newest:
+    """Rows of a result file that are the newest of their samples."""
+
+    run_id: str
+    file: str
+    rows: Sequence[int]
+
+
+def _manifests(runs: Iterable[PastRun]) -> dict[str, Manifest]:
+    uris = dict.fromkeys(str(run.document["request"]["manifest"]) for run in runs)
+    return {uri: open_manifest(uri) for uri in uris}
+
+
+def _result_columns(files: Sequence[str], condition: str) -> pa.Schema:
+    """The columns of these files that a condition may name: never a picture it does not ask for."""
+    merged = file_schema(files)
+    return pa.schema([f for f in merged if f.name == "id" or _names(condition, f.name)])
+
+
+def _names(condition: str, column: str) -> bool:
+    """Whether a condition may speak of a column. One that it does not need costs only time."""
+    word = rf"(?<!\w){re.escape(column)}(?!\w)"
+    return re.search(word, condition, re.IGNORECASE) is not None
+
+
+def _check(condition: str, results: pa.Schema, manifests: Iterable[Manifest]) -> None:
+    for manifest in manifests:
+        own = _own_columns(manifest, results)
+        try:
+            check_condition(condition, pa.schema([*results, *own]))
+        except ValueError as error:
+            raise ValueError(f"--where {condition!r}: {error}") from None
+
+
+def _own_columns(manifest: Manifest, results: pa.Schema) -> list[pa.Field]:
+    """The manifest's columns but for those that a result column of the same name hides."""
+    taken = {name.casefold() for name in results.names}
+    return [f for f in manifest.dataset.schema if f.name.casefold() not in taken]
+
+
+def _matching(
+    files: Sequence[_Newest], columns: pa.Schema, manifest: Manifest, condition: str
+) -> pa.Table:
+    """`id` and `run_id` of the rows that meet the condition."""
+    own = [f.name for f in _own_columns(manifest, columns) if _names(condition, f.name)]
+    with_run = columns.append(pa.field(_RUN, pa.string()))
+    batches = (
+        batch
+        for table in in_threads(lambda pick: _read(pick, with_run), files)
+        for batch in table.to_batches()
+    )
+    picked = "".join(f", manifest.{quoted(name)}" for name in own)
+    try:
+        found = query(
+            f"SELECT DISTINCT id, {_RUN} AS run_id FROM (SELECT results.*{picked} FROM results "
+            f"JOIN manifest ON results.id = manifest.id) WHERE ({condition}\n)",
+            results=pa.RecordBatchReader.from_batches(with_run, batches),
+            manifest=manifest.dataset,
+        )
+        return found.read_all()
+    except ValueError as error:
+        raise ValueError(f"--where {condition!r}: {error}") from None
+
+
+_RUN = "run_of_the_newest_row"
+
+
+def _read(pick: _Newest, columns: pa.Schema) -> pa.Table:
+    filesystem, path = storage.arrow_filesystem(pick.file)
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        present = [name for name in columns.names if name in file.schema_arrow.names]
+        table = file.read(columns=present).take(pa.array(pick.rows, pa.int64()))
+    run_id = pa.repeat(pa.scalar(pick.run_id), table.num_rows)
+    return fitted(table.append_column(_RUN, run_id), columns)
+
+
+def _image_root(runs: Sequence[PastRun]) -> str:
+    roots = sorted({str(run.document["image_root"]) for run in runs})
+    if len(roots) > 1:
+        raise ValueError(
+            f"--where selects rows of manifests in {len(roots)} folders ({', '.join(roots)}), and "
+            "a run reads photographs of one: select the rows of one, such as with run_id = '...'"
+        )
+    return roots[0]
+
+
+def _rows_of(manifest: Manifest, ids: pa.Table, root: str) -> Iterator[pa.Table]:
+    found = query(
+        "SELECT manifest.* FROM manifest SEMI JOIN ids USING (id)",
+        manifest=manifest.dataset,
+        ids=ids,
+    )
+    for batch in found:
+        table = pa.Table.from_batches([batch])
+        if "image_uri" in table.column_names:
+            position = table.column_names.index("image_uri")
+            absolute = [_resolved(uri, root) for uri in table["image_uri"].to_pylist()]
+            table = table.set_column(position, "image_uri", pa.array(absolute, pa.string()))
+        yield table
+
+
+def _resolved(uri: Any, root: str) -> str | None:
+    # An empty one stays: that the row has none is for the plan to say.
+    return storage.resolve(uri.strip(), against=root) if uri and uri.strip() else uri

@@ -1,0 +1,51 @@
+"""Where bytes live: local folders, object stores and the web, behind one handful of verbs.
+
+The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `verbs` does
+things there, `photographs` reads what a manifest names, `listing` tells what has changed, `lease`
+keeps two drivers off one run; `s3` makes the requests, `retry` asks again, `connection` is the
+environment's settings and the loop they run in.
+"""
+
+from __future__ import annotations
+
+from pipeline.storage.connection import disconnect
+from pipeline.storage.files import TEMPORARY_PREFIX
+from pipeline.storage.lease import Lease
+from pipeline.storage.listing import versions
+from pipeline.storage.photographs import Fetched, PhotoReader, ReadPolicy
+from pipeline.storage.uris import absolute, join, parent, resolve, scheme_of
+from pipeline.storage.verbs import (
+    arrow_filesystem,
+    exists,
+    glob_files,
+    is_folder,
+    list_files,
+    list_folders,
+    read,
+    remove,
+    write,
+)
+
+__all__ = [
+    "TEMPORARY_PREFIX",
+    "Fetched",
+    "Lease",
+    "PhotoReader",
+    "ReadPolicy",
+    "absolute",
+    "arrow_filesystem",
+    "disconnect",
+    "exists",
+    "glob_files",
+    "is_folder",
+    "join",
+    "list_files",
+    "list_folders",
+    "parent",
+    "read",
+    "remove",
+    "resolve",
+    "scheme_of",
+    "versions",
+    "write",
+]

@@ -1,0 +1,56 @@
+"""The verbs of storage on a local disk."""
+
+from __future__ import annotations
+
+import glob
+import os
+import uuid
+from pathlib import Path
+
+from pipeline.storage.uris import absolute
+
+TEMPORARY_PREFIX = ".writing-"
+"""Files under this name are unfinished: readers never see them under their own name."""
+
+
+class Files:
+    """Local folders."""
+
+    def exists(self, uri: str) -> bool:
+        return Path(absolute(uri)).exists()
+
+    def is_folder(self, uri: str) -> bool:
+        return Path(absolute(uri)).is_dir()
+
+    def read(self, uri: str) -> bytes:
+        return Path(absolute(uri)).read_bytes()
+
+    def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:  # noqa: ARG002
+        target = Path(absolute(uri))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+        try:
+            draft.write_bytes(data)
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+        return 0
+
+    def remove(self, uri: str) -> None:
+        Path(absolute(uri)).unlink(missing_ok=True)
+
+    def list_files(self, uri: str, *, suffix: str) -> list[str]:
+        return sorted(
+            str(Path(folder, name))
+            for folder, _, names in os.walk(absolute(uri))
+            for name in names
+            if name.endswith(suffix) and not name.startswith(TEMPORARY_PREFIX)
+        )
+
+    def list_folders(self, uri: str) -> list[str]:
+        folder = Path(absolute(uri))
+        return sorted(str(e) for e in folder.iterdir() if e.is_dir()) if folder.is_dir() else []
+
+    def glob_files(self, pattern: str) -> list[str]:
+        found = glob.glob(absolute(pattern), recursive=True)  # noqa: PTH207 - Path cannot: absolute
+        return sorted(name for name in found if Path(name).is_file())

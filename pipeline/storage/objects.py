@@ -1,0 +1,144 @@
+"""The verbs of storage on an object store, where a folder is a prefix with something under it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import suppress
+
+from fsspec.utils import glob_translate
+
+from pipeline.errors import ErrorCode, TransientError
+from pipeline.storage.connection import Connection
+from pipeline.storage.retry import BACKOFF, Backoff
+from pipeline.storage.s3 import S3, Listed
+from pipeline.storage.uris import bucket_and_key
+
+SINGLE_PUT_BYTES = 64 * 2**20
+"""Larger objects go in parts: a fault then costs one part again and not all of it."""
+PART_BYTES = 32 * 2**20
+_MOST_PARTS = 10_000  # S3's limit
+_PARTS_AT_ONCE = 4
+
+
+class Objects:
+    """Buckets of any S3-compatible store."""
+
+    def __init__(self, connection: Connection, *, backoff: Backoff = BACKOFF) -> None:
+        self._connection = connection
+        self._s3 = S3(connection, backoff=backoff)
+
+    def exists(self, uri: str) -> bool:
+        if bucket_and_key(uri)[1]:
+            with suppress(FileNotFoundError):
+                self._connection.run(self._s3.size(uri))
+                return True
+        return self.is_folder(uri)
+
+    def is_folder(self, uri: str) -> bool:
+        bucket, prefix = _folder(uri)
+        page = self._connection.run(self._s3.page(bucket, prefix=prefix, most=1))
+        return bool(page.sizes)
+
+    def size(self, uri: str) -> int:
+        return self._connection.run(self._s3.size(uri))
+
+    def read(self, uri: str) -> bytes:
+        return self._connection.run(self._s3.get(uri)).data
+
+    def read_span(self, uri: str, start: int, stop: int) -> bytes:
+        """The bytes from `start` up to and without `stop`, which must not be empty."""
+        return self._connection.run(self._s3.get(uri, span=(start, stop))).data
+
+    def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:
+        if len(data) > SINGLE_PUT_BYTES:
+            return self._connection.run(self._upload(uri, data, content_type))
+        return self._connection.run(self._s3.put(uri, data, content_type=content_type))[1]
+
+    def remove(self, uri: str) -> None:
+        with suppress(FileNotFoundError):  # not even the bucket
+            self._connection.run(self._s3.delete(uri))
+
+    def list_files(self, uri: str, *, suffix: str) -> list[str]:
+        bucket, prefix = _folder(uri)
+        return [
+            f"s3://{bucket}/{key}"
+            for page in self._list(bucket, prefix, flat=True)
+            for key in page.sizes
+            if key.endswith(suffix) and not key.endswith("/")  # consoles mark folders so
+        ]
+
+    def list_folders(self, uri: str) -> list[str]:
+        bucket, prefix = _folder(uri)
+        pages = self._list(bucket, prefix, flat=False)
+        return sorted(
+            f"s3://{bucket}/{folder.rstrip('/')}" for page in pages for folder in page.folders
+        )
+
+    def list_folder(self, uri: str) -> dict[str, int | None]:
+        """What is directly in a folder: `bucket/key` and bytes; None for a folder in it."""
+        bucket, prefix = _folder(uri)
+        found: dict[str, int | None] = {}
+        for page in self._list(bucket, prefix, flat=False):
+            found |= {f"{bucket}/{folder.rstrip('/')}": None for folder in page.folders}
+            found |= {f"{bucket}/{key}": size for key, size in page.sizes.items() if key != prefix}
+        return found
+
+    def glob_files(self, pattern: str) -> list[str]:
+        bucket, key_pattern = bucket_and_key(pattern)
+        fixed = re.split(r"[*?\[]", key_pattern, maxsplit=1)[0]
+        # Below the folder of the first wildcard only where the pattern goes there.
+        flat = "/" in key_pattern[len(fixed) :] or "**" in key_pattern
+        matches = re.compile(glob_translate(key_pattern)).match
+        return [
+            f"s3://{bucket}/{key}"
+            for page in self._list(bucket, fixed, flat=flat)
+            for key in page.sizes
+            if matches(key) and not key.endswith("/")
+        ]
+
+    def _list(self, bucket: str, prefix: str, *, flat: bool) -> list[Listed]:
+        async def collect() -> list[Listed]:
+            return [page async for page in self._s3.pages(bucket, prefix=prefix, flat=flat)]
+
+        return self._connection.run(collect())
+
+    async def _upload(self, uri: str, data: bytes, content_type: str | None) -> int:
+        upload = await self._s3.start_upload(uri, content_type=content_type)
+        try:
+            parts = await self._send_parts(uri, upload, data)
+            retries = sum(retries for _, retries in parts)
+            return retries + await self._finish(uri, upload, [etag for etag, _ in parts], data)
+        except BaseException:
+            # Parts that are never finished are invisible and cost money for ever.
+            with suppress(OSError, TransientError):
+                await asyncio.shield(self._s3.abort_upload(uri, upload))
+            raise
+
+    async def _send_parts(self, uri: str, upload: str, data: bytes) -> list[tuple[str, int]]:
+        size, view = max(PART_BYTES, -(-len(data) // _MOST_PARTS)), memoryview(data)
+        turn = asyncio.Semaphore(_PARTS_AT_ONCE)
+
+        async def send(number: int) -> tuple[str, int]:
+            async with turn:
+                part = view[(number - 1) * size : number * size]
+                return await self._s3.upload_part(uri, upload, number, part)
+
+        return list(await asyncio.gather(*map(send, range(1, -(-len(data) // size) + 1))))
+
+    async def _finish(self, uri: str, upload: str, etags: list[str], data: bytes) -> int:
+        try:
+            return await self._s3.finish_upload(uri, upload, etags)
+        except FileNotFoundError:
+            # The upload is gone: an attempt of ours whose answer got lost has finished it.
+            if await self._s3.size(uri) == len(data):
+                return 1
+            raise TransientError(
+                ErrorCode.STORAGE, f"{uri}: the upload was broken off by somebody else"
+            ) from None
+
+
+def _folder(uri: str) -> tuple[str, str]:
+    bucket, key = bucket_and_key(uri)
+    key = key.rstrip("/")
+    return bucket, f"{key}/" if key else ""

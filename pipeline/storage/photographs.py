@@ -1,0 +1,157 @@
+"""Reading the photographs that a manifest names, many at once, and only those it may name."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.storage.connection import connection
+from pipeline.storage.retry import BACKOFF, Backoff
+from pipeline.storage.s3 import S3
+from pipeline.storage.uris import absolute, bucket_and_key, scheme_of
+from pipeline.storage.web import WebPolicy, WebReader
+
+
+class ReadPolicy(BaseModel):
+    """Which image URIs a manifest may name, and how hard we try to read them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    allowed_schemes: tuple[Literal["s3", "file", "https", "http"], ...] = Field(
+        ("s3", "file"),
+        description="URI schemes a manifest may use. 'file' covers the manifest's own folder only.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Web hosts a manifest may use: exact names, or suffixes that start with a dot "
+        "('.example.com'). Redirects must stay among them. None by default.",
+    )
+    allow_private_addresses: bool = Field(
+        default=False,
+        description="Whether an allowed host may be inside our own network (10.x, localhost, ...).",
+    )
+    concurrency: int = Field(16, ge=1, le=256, description="Reads under way at once per actor.")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A photograph's file."""
+
+    data: bytes
+    retries: int
+    """How often the storage had to be asked again."""
+
+
+class PhotoReader:
+    """Reads photographs in batches; one event loop does all the waiting."""
+
+    def __init__(
+        self,
+        policy: ReadPolicy,
+        *,
+        local_root: str | None,
+        max_bytes: int,
+        backoff: Backoff = BACKOFF,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            policy: what may be read.
+            local_root: the only local folder that may be read; None: no local file at all.
+            max_bytes: larger files are refused before their body is read.
+            backoff: how often and how fast a storage that fails is asked again.
+        """
+        self._policy = policy
+        self._local_root = None if local_root is None else os.path.realpath(local_root)
+        self._max_bytes = max_bytes
+        self._connection = connection()
+        self._s3 = S3(self._connection, backoff=backoff)
+        web_policy = WebPolicy(
+            schemes=policy.allowed_schemes,
+            hosts=policy.allowed_hosts,
+            allow_private_addresses=policy.allow_private_addresses,
+        )
+        self._web = WebReader(
+            web_policy, self._connection, concurrency=policy.concurrency, backoff=backoff
+        )
+        self._turn = asyncio.Semaphore(policy.concurrency)
+
+    def read_many(self, uris: Sequence[str]) -> list[Fetched | RowError]:
+        """The bytes at each URI, in order, or why they cannot be had."""
+        return self._connection.run(self._read_all(uris))
+
+    async def _read_all(self, uris: Sequence[str]) -> list[Fetched | RowError]:
+        return list(await asyncio.gather(*map(self._read, uris)))
+
+    async def _read(self, uri: str) -> Fetched | RowError:
+        async with self._turn:
+            try:
+                return await self._read_allowed(uri)
+            except RowError as error:
+                return error
+
+    async def _read_allowed(self, uri: str) -> Fetched:
+        scheme = scheme_of(uri)
+        if scheme not in self._policy.allowed_schemes:
+            raise RowError(
+                ErrorCode.URI_NOT_ALLOWED,
+                f"scheme {scheme!r} of image_uri is not in fetch.allowed_schemes "
+                f"{list(self._policy.allowed_schemes)}",
+            )
+        if scheme == "file":
+            return Fetched(await asyncio.to_thread(self._read_local, uri), 0)
+        if scheme == "s3":
+            return await self._read_object(uri)
+        return Fetched(*await self._web.get(uri, max_bytes=self._max_bytes))
+
+    async def _read_object(self, uri: str) -> Fetched:
+        try:
+            if not bucket_and_key(uri)[1]:
+                raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {uri!r} names no object")
+            found = await self._s3.get(uri, max_bytes=self._max_bytes)
+        except ValueError as error:
+            raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {error}") from None
+        except FileNotFoundError as error:
+            raise RowError(ErrorCode.NOT_FOUND, str(error)) from None
+        except PermissionError as error:
+            raise RowError(ErrorCode.ACCESS_DENIED, str(error)) from None
+        except OSError as error:  # an answer nobody foresaw: the next run may fare better
+            raise TransientError(ErrorCode.STORAGE, str(error)) from None
+        return Fetched(found.data, found.retries)
+
+    def _read_local(self, uri: str) -> bytes:
+        named = absolute(uri)
+        if "\0" in named:
+            raise RowError(ErrorCode.BAD_REQUEST, "image_uri holds a NUL character")
+        # realpath follows links: a link inside the folder must not lead out of it.
+        path = os.path.realpath(named)
+        if self._local_root is None or not path.startswith(self._local_root.rstrip("/") + "/"):
+            raise RowError(
+                ErrorCode.URI_NOT_ALLOWED,
+                f"image_uri {uri!r} lies outside the manifest's folder {self._local_root}",
+            )
+        try:
+            status = Path(path).stat()
+            if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
+                raise RowError(ErrorCode.NOT_FOUND, f"{uri} is no file")
+            size = status.st_size
+            if size > self._max_bytes:
+                raise RowError(
+                    ErrorCode.TOO_MANY_BYTES, f"{size} bytes, at most {self._max_bytes} accepted"
+                )
+            return Path(path).read_bytes()
+        except FileNotFoundError:
+            raise RowError(ErrorCode.NOT_FOUND, f"nothing at {uri}") from None
+        except PermissionError:
+            raise RowError(ErrorCode.ACCESS_DENIED, f"not allowed to read {uri}") from None
+        except OSError as error:
+            # A folder, a name too long, a broken disk: this row's path, not the run's.
+            raise RowError(ErrorCode.NOT_FOUND, f"cannot read {uri}: {error.strerror}") from None

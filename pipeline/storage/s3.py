@@ -1,0 +1,318 @@
+"""Requests to an object store: each retried, each failure an ordinary exception in plain words.
+
+Coroutines for the loop of `connection.py`. What they raise: FileNotFoundError (no such object, no
+such bucket), PermissionError (refused, or no credentials), ConflictError (a condition did not
+hold), TransientError (gave no answer, after all retries), OSError (anything else).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from pipeline.errors import ErrorCode, RowError
+from pipeline.storage.connection import Connection
+from pipeline.storage.retry import BACKOFF, Backoff, code_of, describe, retrying, status_of
+from pipeline.storage.uris import bucket_and_key
+
+_CHUNK_BYTES = 256 * 2**10
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+_REFUSALS = frozenset(
+    {
+        "AccessDenied",
+        "AuthorizationHeaderMalformed",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+
+T = TypeVar("T")
+
+
+class ConflictError(OSError):
+    """The object is not as the condition of a write says: somebody else was there first."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """An object that was read."""
+
+    data: bytes
+    etag: str
+    modified_at: datetime
+    answered_at: datetime
+    """When the server answered, by its own clock, like `modified_at`."""
+    retries: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """One page of a listing, in the order of the keys' UTF-8 bytes."""
+
+    etags: dict[str, str]
+    """ETag by key."""
+    sizes: dict[str, int]
+    """Bytes by key."""
+    folders: list[str]
+    """What the delimiter rolled up, each with its trailing slash."""
+    next_page: str | None
+    """The token that continues the listing; None at its end."""
+
+
+class S3:
+    """The requests Backlot makes of an object store."""
+
+    def __init__(self, connection: Connection, *, backoff: Backoff = BACKOFF) -> None:
+        self._connection = connection
+        self._backoff = backoff
+
+    async def get(
+        self, uri: str, *, span: tuple[int, int] | None = None, max_bytes: int | None = None
+    ) -> Found:
+        """An object, or its bytes from `span[0]` up to and without `span[1]`.
+
+        Raises:
+            RowError: it is larger than `max_bytes`; no more than that is read.
+        """
+        bucket, key = bucket_and_key(uri)
+        span_header = {} if span is None else {"Range": f"bytes={span[0]}-{span[1] - 1}"}
+
+        async def request(client: Any) -> tuple[dict[str, Any], bytes]:
+            answer = await client.get_object(Bucket=bucket, Key=key, **span_header)
+            async with answer["Body"] as body:
+                announced = int(answer["ContentLength"])
+                chunks = body.iter_chunks(_CHUNK_BYTES)
+                return answer, await read_capped(chunks, announced, max_bytes=max_bytes)
+
+        (answer, data), retries = await self._ask(uri, request)
+        return Found(
+            data=data,
+            etag=answer["ETag"],
+            modified_at=answer["LastModified"],
+            answered_at=parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]),
+            retries=retries,
+        )
+
+    async def size(self, uri: str) -> int:
+        """Bytes in an object."""
+        bucket, key = bucket_and_key(uri)
+        answer, _ = await self._ask(uri, lambda s3: s3.head_object(Bucket=bucket, Key=key))
+        return int(answer["ContentLength"])
+
+    async def put(
+        self,
+        uri: str,
+        data: bytes,
+        *,
+        content_type: str | None = None,
+        if_match: str | None = None,
+        if_absent: bool = False,
+    ) -> tuple[str, int]:
+        """Write an object in one request; returns its ETag and the number of retries.
+
+        Args:
+            uri: where.
+            data: at most 5 GiB.
+            content_type: media type to store with it.
+            if_match: write only over the object with this ETag.
+            if_absent: write only where there is no object yet.
+
+        Raises:
+            ConflictError: the condition does not hold. After a retry that may be our own doing:
+                the first attempt arrived and its answer got lost.
+        """
+        bucket, key = bucket_and_key(uri)
+        options = {
+            "ContentType": content_type,
+            "IfMatch": if_match,
+            "IfNoneMatch": "*" if if_absent else None,
+        }
+        given = {name: value for name, value in options.items() if value is not None}
+        answer, retries = await self._ask(
+            uri, lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=data, **given)
+        )
+        return str(answer["ETag"]), retries
+
+    async def delete(self, uri: str) -> None:
+        """Delete an object; none there is fine."""
+        bucket, key = bucket_and_key(uri)
+        await self._ask(uri, lambda s3: s3.delete_object(Bucket=bucket, Key=key))
+
+    async def page(
+        self,
+        bucket: str,
+        *,
+        prefix: str,
+        after: str | None = None,
+        token: str | None = None,
+        flat: bool = True,
+        most: int = 1000,
+    ) -> Listed:
+        """Up to `most` keys with a prefix; not flat: only what that one folder holds.
+
+        Args:
+            bucket: where to look.
+            prefix: what the keys start with.
+            after: the listing starts after this key, which need not exist.
+            token: the listing goes on where the page that gave this token ended.
+            flat: False rolls up what has a slash after the prefix.
+            most: 1000 is S3's limit.
+        """
+        options = {
+            "StartAfter": after,
+            "ContinuationToken": token,
+            "Delimiter": None if flat else "/",
+        }
+        given = {name: value for name, value in options.items() if value}
+        answer, _ = await self._ask(
+            f"s3://{bucket}/{prefix}",
+            lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **given),
+        )
+        objects = answer.get("Contents", [])
+        return Listed(
+            etags={found["Key"]: found["ETag"] for found in objects},
+            sizes={found["Key"]: int(found["Size"]) for found in objects},
+            folders=[folder["Prefix"] for folder in answer.get("CommonPrefixes", [])],
+            next_page=answer.get("NextContinuationToken"),
+        )
+
+    async def pages(self, bucket: str, *, prefix: str, flat: bool = True) -> AsyncIterator[Listed]:
+        """All of a listing, page by page."""
+        page = await self.page(bucket, prefix=prefix, flat=flat)
+        yield page
+        while page.next_page:
+            page = await self.page(bucket, prefix=prefix, flat=flat, token=page.next_page)
+            yield page
+
+    async def start_upload(self, uri: str, *, content_type: str | None) -> str:
+        """Begin a multipart upload; returns its id."""
+        bucket, key = bucket_and_key(uri)
+        given = {} if content_type is None else {"ContentType": content_type}
+        answer, _ = await self._ask(
+            uri, lambda s3: s3.create_multipart_upload(Bucket=bucket, Key=key, **given)
+        )
+        return str(answer["UploadId"])
+
+    async def upload_part(
+        self, uri: str, upload: str, number: int, data: memoryview
+    ) -> tuple[str, int]:
+        """Send one part, numbered from 1; returns its ETag and the number of retries."""
+        bucket, key = bucket_and_key(uri)
+        body = bytes(data)
+        answer, retries = await self._ask(
+            uri,
+            lambda s3: s3.upload_part(
+                Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body
+            ),
+        )
+        return str(answer["ETag"]), retries
+
+    async def finish_upload(self, uri: str, upload: str, etags: list[str]) -> int:
+        """Make the object out of its parts, given in order; returns the number of retries."""
+        bucket, key = bucket_and_key(uri)
+        parts = [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, start=1)]
+        _, retries = await self._ask(
+            uri,
+            lambda s3: s3.complete_multipart_upload(
+                Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}
+            ),
+        )
+        return retries
+
+    async def abort_upload(self, uri: str, upload: str) -> None:
+        """Throw away the parts sent so far."""
+        bucket, key = bucket_and_key(uri)
+        await self._ask(
+            uri, lambda s3: s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+        )
+
+    async def _ask(self, uri: str, request: Callable[[Any], Awaitable[T]]) -> tuple[T, int]:
+        endpoint = ""
+
+        async def attempt() -> T:
+            nonlocal endpoint
+            client = await self._connection.s3()
+            endpoint = urlsplit(client.meta.endpoint_url).netloc.rpartition("@")[2]
+            return await request(client)
+
+        try:
+            return await retrying(attempt, what=uri, backoff=self._backoff)
+        except ClientError as error:
+            raise _explained(error, uri, endpoint) from None
+        except ParamValidationError:
+            raise ValueError(f"{uri!r}: not the name of a bucket and an object") from None
+        except BotoCoreError as error:
+            raise _unsent(error, uri) from None
+
+
+async def read_capped(
+    chunks: AsyncIterator[bytes], announced: int | None, *, max_bytes: int | None
+) -> bytes:
+    """A body, chunk by chunk, refused as soon as it is known to be too large.
+
+    Raises:
+        RowError: larger than `max_bytes`, by announcement or in fact.
+    """
+    body, refusal = bytearray(), f"bytes, at most {max_bytes} accepted"
+    if max_bytes is not None and announced is not None and announced > max_bytes:
+        raise RowError(ErrorCode.TOO_MANY_BYTES, f"{announced} {refusal}")
+    async for chunk in chunks:
+        body += chunk
+        if max_bytes is not None and len(body) > max_bytes:
+            raise RowError(ErrorCode.TOO_MANY_BYTES, f"more than {max_bytes} {refusal}")
+    return bytes(body)
+
+
+def _explained(error: ClientError, uri: str, endpoint: str) -> OSError:
+    bucket, _ = bucket_and_key(uri)
+    code, status = code_of(error), status_of(error)
+    if code == "NoSuchBucket":
+        return FileNotFoundError(
+            f"bucket {bucket!r} does not exist at {endpoint}: check the name, AWS_ENDPOINT_URL and "
+            "the region"
+        )
+    if status == 412 or code == "PreconditionFailed":
+        return ConflictError(f"{uri} was changed by somebody else")
+    if status == 404:
+        return FileNotFoundError(f"nothing at {uri}")
+    if status in (401, 403) or code in _REFUSALS:
+        return PermissionError(
+            f"{uri}: refused with {describe(error)}: give these credentials access to bucket "
+            f"{bucket!r}, or use others (AWS_PROFILE, AWS_ACCESS_KEY_ID; public: "
+            "BACKLOT_S3_ANONYMOUS=1)"
+        )
+    return OSError(f"{uri}: {endpoint} refused with {describe(error)}")
+
+
+def _unsent(error: BotoCoreError, uri: str) -> OSError:
+    bucket, _ = bucket_and_key(uri)
+    if isinstance(error, _NO_CREDENTIALS):
+        return PermissionError(
+            f"no credentials for bucket {bucket!r} ({describe(error)}): set AWS_PROFILE or "
+            "AWS_ACCESS_KEY_ID, give the machine a role, or BACKLOT_S3_ANONYMOUS=1 for public data"
+        )
+    return OSError(f"{uri}: {describe(error)}")

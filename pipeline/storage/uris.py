@@ -1,0 +1,69 @@
+"""Names of places: URIs taken apart and put together. Nothing here touches a disk or a network."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def scheme_of(uri: str) -> str:
+    """`s3`, `https`, ...; `file` for a local path with or without a scheme."""
+    # Not urlsplit: it raises for some of what a manifest may hold, such as "http://[".
+    found = _SCHEME.match(uri)
+    return found[1].lower() if found else "file"
+
+
+def absolute(uri: str) -> str:
+    """A local path made absolute and free of `file://`; other URIs without a trailing slash."""
+    if scheme_of(uri) != "file":
+        return uri.rstrip("/")
+    if _SCHEME.match(uri):
+        path = uri.partition("://")[2].partition("/")[2]  # after the host, which is this machine
+        return str(Path("/" + unquote(path)))
+    return str(Path(uri).expanduser().absolute())
+
+
+def join(uri: str, *parts: str) -> str:
+    """A place below `uri`."""
+    return "/".join([uri.rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def parent(uri: str) -> str:
+    """The folder that holds `uri`."""
+    return uri.rstrip("/").rpartition("/")[0] or "/"
+
+
+def resolve(uri: str, *, against: str) -> str:
+    """An absolute URI for `uri`; a relative one is taken from the folder `against`."""
+    if _SCHEME.match(uri) or uri.startswith("/"):
+        return absolute(uri) if scheme_of(uri) == "file" else uri
+    return join(against, uri)
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """The two halves of an `s3://` URI; the key is taken to the letter.
+
+    >>> bucket_and_key("s3://catalog/shoes/red 42%.jpg")
+    ('catalog', 'shoes/red 42%.jpg')
+
+    Raises:
+        ValueError: no bucket is named.
+    """
+    bucket, _, key = uri.partition("://")[2].partition("/")
+    if not bucket:
+        raise ValueError(f"{uri!r} names no bucket: write s3://bucket/key")
+    return bucket, key
+
+
+def without_secrets(url: str) -> str:
+    """A URL fit for a log: a password, a token and a signed query stay out of it.
+
+    >>> without_secrets("https://me:secret@cdn.example.com/a.jpg?X-Amz-Signature=0f1e")
+    'https://cdn.example.com/a.jpg'
+    """
+    scheme, _, rest = url.partition("://")
+    authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"

@@ -1,0 +1,133 @@
+"""Whole runs from bucket to bucket, over HTTP and through faults, as a user starts them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.faults import FaultyProxy
+from tests.flow import pictures
+
+pytestmark = pytest.mark.ray
+
+NUM_ROWS = 60
+NUM_DENIED = 6
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield server.get_host_and_port()[1]
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{server}",
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket="catalog")
+    for number in range(NUM_ROWS):
+        folder = "denied" if number < NUM_DENIED else "images"
+        picture = pictures.with_alpha(shift_px=number % 40)
+        client.put_object(Bucket="catalog", Key=f"in/{folder}/{number}.png", Body=picture)
+    rows = [
+        {
+            "id": f"sku/{n}",
+            "image_uri": f"{'denied' if n < NUM_DENIED else 'images'}/{n}.png",
+            "prompt": "oak table",
+        }
+        for n in range(NUM_ROWS)
+    ]
+    sink = BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), sink)
+    client.put_object(Bucket="catalog", Key="in/manifest.parquet", Body=sink.getvalue())
+    return client
+
+
+def backlot(endpoint: str, *arguments: str) -> subprocess.CompletedProcess:
+    environment = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "very-secret-value",
+        "AWS_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    command = [sys.executable, "-m", "jobs.cli", *arguments]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+
+
+@pytest.mark.timeout(300)
+def test_throttling_resets_and_delays_cost_no_row(server, client):
+    with FaultyProxy(server, seed=5, denied_prefix="catalog/in/denied/") as proxy:
+        done = backlot(
+            proxy.url,
+            *("run", "studio", "--manifest", "s3://catalog/in/manifest.parquet"),
+            *("--output", "s3://catalog/out", "--run-id", "faults"),
+            *("--set", "budget.max_failures=10"),
+        )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "very-secret-value" not in done.stdout + done.stderr
+    run = "out/run_id=faults"
+
+    def get(name: str) -> bytes:
+        return client.get_object(Bucket="catalog", Key=f"{run}/{name}")["Body"].read()
+
+    report = json.loads(get("report.json"))
+    assert report["rows"]["ok"] == NUM_ROWS - NUM_DENIED
+    assert report["failures"] == {"access_denied": NUM_DENIED}
+    assert report["storage_retries"] > 0
+    assert proxy.counts["slow_down"] > 0
+    assert proxy.counts["reset"] > 0
+    tables = [
+        pq.read_table(BytesIO(get(f"results/{name}")))
+        for name in json.loads(get("_SUCCESS"))["results"]
+    ]
+    rows = [row for table in tables for row in table.to_pylist()]
+    assert sorted(row["sample_id"] for row in rows) == sorted(f"sku/{n}" for n in range(NUM_ROWS))
+    row = next(row for row in rows if row["error"] is None)
+    head = client.head_object(Bucket="catalog", Key=f"{run}/{row['image_path']}")
+    assert head["ContentType"] == "image/jpeg"
+    assert head["ContentLength"] == len(row["image"]["bytes"])
+
+
+def test_requests_that_cannot_work_are_one_clear_line_each(server, client):
+    endpoint = f"http://127.0.0.1:{server}"
+    good = {"--manifest": "s3://catalog/in/manifest.parquet", "--output": "s3://catalog/refused"}
+    with FaultyProxy(
+        server, seed=1, slow_down=0, reset=0, delay=0, denied_prefix="catalog"
+    ) as denying:
+        cases = [
+            (endpoint, {"--manifest": "s3://nowhere/m.parquet"}, "nowhere"),
+            (endpoint, {"--output": "s3://nowhere/out"}, "nowhere"),
+            (endpoint, {"--manifest": "s3://catalog/in/none.parquet"}, "nothing there"),
+            (endpoint, {"--output": "s3://catalog/in/manifest.parquet"}, "manifest"),
+            (denying.url, {}, "credentials"),
+        ]
+        for url, changed, expected in cases:
+            options = [word for pair in {**good, **changed}.items() for word in pair]
+            refused = backlot(url, "run", "studio", *options)
+            assert refused.returncode == 2, (changed, refused.stderr[-2000:])
+            lines = refused.stderr.strip().splitlines()
+            assert len(lines) == 1, refused.stderr[-2000:]
+            assert expected in lines[0], lines
+    listed = client.list_objects_v2(Bucket="catalog", Prefix="refused")
+    assert listed["KeyCount"] == 0

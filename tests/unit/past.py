@@ -1,0 +1,90 @@
+"""Runs written by hand, for tests of what later runs make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline import schema, storage
+from pipeline.errors import RowError
+from pipeline.history import settled
+from pipeline.ledger import Ledger, Origin, Request, read_unit, run_uri, start_ledger
+from pipeline.manifest import open_manifest
+from pipeline.plan import Planner, error_value
+from pipeline.recipe import Recipe
+from pipeline.results import ResultWriter
+from pipeline.stages.store import object_path
+
+
+def past_run(
+    output: str,
+    run_id: str,
+    manifest: str,
+    outcomes: Mapping[str, bytes | RowError] | None = None,
+    *,
+    recipe: Recipe,
+    nightly: bool = False,
+    origin: Origin | None = None,
+    finished: bool = True,
+) -> Ledger:
+    """Plan a run and write its results: a picture for each row but those that `outcomes` names."""
+    opened = open_manifest(manifest)
+    if origin is not None:
+        opened = replace(opened, root=origin.image_root)
+    planner = Planner(recipe=recipe, manifest=opened)
+    ledger = start_ledger(
+        run_uri(output, run_id),
+        request=Request(
+            manifest=storage.absolute(manifest),
+            where=None,
+            limit=None,
+            config_hash=recipe.config_hash,
+            only_changed=nightly,
+        ),
+        recipe=recipe,
+        planner=planner,
+        settled=settled(output) if nightly else None,
+        origin=origin,
+    )
+    for unit in ledger.pending([], rows_per_block=2):
+        planned = read_unit(ledger.uri, unit)
+        ResultWriter(ledger.uri, run_id, recipe)(_finished(planned, ledger, outcomes or {}))
+    if finished:
+        ledger.succeed(ledger.committed())
+    return ledger
+
+
+def _finished(
+    planned: pa.Table, ledger: Ledger, outcomes: Mapping[str, bytes | RowError]
+) -> pa.Table:
+    pictures, paths, errors = [], [], []
+    for sample_id in planned["sample_id"].to_pylist():
+        outcome = outcomes.get(sample_id, f"{sample_id} by {ledger.run_id}".encode())
+        failed = isinstance(outcome, RowError)
+        path = None if failed else object_path(sample_id, ".jpg")
+        if not isinstance(outcome, RowError):
+            storage.write(storage.join(ledger.uri, str(path)), outcome)
+        pictures.append(None if failed else outcome)
+        paths.append(path)
+        errors.append(error_value("fetch", outcome) if isinstance(outcome, RowError) else None)
+    count = planned.num_rows
+    timings = schema.timings(("fetch",))
+    planned = planned.drop_columns(["error", "image_input", "prompt_origin"])
+    for field, values in (
+        (schema.PICTURE, pictures),
+        (schema.IMAGE_PATH, paths),
+        (schema.ALPHA, [None] * count),
+        (schema.FETCH_RETRIES, [0] * count),
+        (schema.STORE_RETRIES, [0] * count),
+        (schema.ERROR, errors),
+        (timings, [{"fetch_s": 1.0}] * count),
+    ):
+        planned = planned.append_column(field, pa.array(values, field.type))
+    return planned
+
+
+def files_of(ledger: Ledger) -> list[Path]:
+    return sorted(Path(ledger.uri, "results").glob("*.parquet"))

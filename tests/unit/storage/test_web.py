@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from pipeline import storage
+from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.storage import Fetched, PhotoReader, ReadPolicy
+from pipeline.storage.retry import BACKOFF, Backoff
+from pipeline.storage.web import is_public
+
+SIZE = 48 * 2**20
+
+
+class Site(ThreadingHTTPServer):
+    """Answers by what its paths say, and counts."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Page)
+        self.asked: Counter[str] = Counter()
+        self.sent_bytes = 0
+        self.root = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, *_: object) -> None:
+        """A client that hangs up on us is what some tests are about."""
+
+
+class Page(BaseHTTPRequestHandler):
+    server: Site
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.server.asked[self.path] += 1
+        verb, _, rest = self.path.partition("?")[0].strip("/").partition("/")
+        if verb == "picture":
+            self.answer(200, b"picture")
+        elif verb == "status":
+            self.answer(int(rest), b"words")
+        elif verb == "redirect":  # /redirect/2/picture
+            left, _, target = rest.partition("/")
+            further = f"/redirect/{int(left) - 1}/{target}" if int(left) > 1 else f"/{target}"
+            self.answer(302, b"", Location=further)
+        elif verb == "to":  # /to/<host>/<path>
+            self.answer(301, b"", Location=f"http://{rest}")
+        elif verb == "scheme":
+            self.answer(307, b"", Location=f"{rest}:///etc/passwd")
+        elif verb == "busy":
+            self.answer(503 if self.server.asked[self.path] <= int(rest) else 200, b"at last")
+        elif verb == "cut":  # announces more than it sends, once
+            self.answer(200, b"whole", cut=self.server.asked[self.path] == 1)
+        elif verb == "large":
+            self.answer(200, bytes(SIZE), chunked=rest == "chunked")
+
+    def answer(
+        self, status: int, body: bytes, *, cut: bool = False, chunked: bool = False, **headers: str
+    ) -> None:
+        self.send_response(status)
+        framing = {} if chunked else {"Content-Length": str(len(body))}
+        for name, value in {**headers, **framing}.items():
+            self.send_header(name, value)
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        if cut:
+            self.wfile.write(body[:2])
+            self.close_connection = True
+            return
+        for first in range(0, len(body), 2**16):
+            chunk = body[first : first + 2**16]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk) if chunked else chunk)
+            self.server.sent_bytes += len(chunk)
+
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    storage.disconnect()
+    server = Site()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    storage.disconnect()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def read(
+    *urls: str,
+    hosts: tuple[str, ...] = ("127.0.0.1",),
+    schemes: tuple[str, ...] = ("http", "https"),
+    private: bool = True,
+    backoff: Backoff = BACKOFF,
+    max_bytes: int = 10_000,
+) -> list[Fetched | RowError]:
+    policy = ReadPolicy(
+        allowed_schemes=schemes, allowed_hosts=hosts, allow_private_addresses=private
+    )
+    photographs = PhotoReader(policy, local_root=None, max_bytes=max_bytes, backoff=backoff)
+    return photographs.read_many(urls)
+
+
+def codes(outcomes: list[Fetched | RowError]) -> list[ErrorCode]:
+    assert all(isinstance(outcome, RowError) for outcome in outcomes), outcomes
+    return [outcome.code for outcome in outcomes]
+
+
+def test_pictures_from_an_allowed_host(site: Site) -> None:
+    urls = [f"{site.root}/picture", f"{site.root}/redirect/3/picture", f"{site.root}/picture?w=1"]
+    assert read(*urls) == [Fetched(b"picture", 0)] * 3
+
+
+def test_hosts_and_schemes_that_are_not_listed_are_not_asked(site: Site) -> None:
+    url = f"{site.root}/picture"
+    outcomes = [
+        *read(url, hosts=()),
+        *read(url, hosts=("example.com", ".0.0.1.example.com", "7.0.0.1")),
+        *read(url, schemes=("https",)),
+        *read(url, schemes=("s3", "file")),
+        *read(f"http://me:hunter2@127.0.0.1:{site.server_address[1]}/picture"),
+        *read("http://example.com@evil.example/", hosts=("example.com",)),
+        *read("http://notexample.com/a", "http://example.com/a", hosts=(".example.com",)),
+    ]
+    assert set(codes(outcomes)) == {ErrorCode.URI_NOT_ALLOWED}
+    assert "allowed_hosts" in str(outcomes[0])
+    assert "hunter2" not in str(outcomes)
+    assert not site.asked
+
+
+def test_a_suffix_allows_what_is_below_it(site: Site) -> None:
+    assert read(f"{site.root}/picture", hosts=(".0.0.1",)) == [Fetched(b"picture", 0)]
+
+
+def test_redirects_stay_on_the_list(site: Site) -> None:
+    port = site.server_address[1]
+    outcomes = read(
+        f"{site.root}/to/localhost:{port}/picture",
+        f"{site.root}/scheme/file",
+        f"{site.root}/redirect/4/picture",
+    )
+    assert set(codes(outcomes)) == {ErrorCode.URI_NOT_ALLOWED}
+    assert "redirected" in str(outcomes[0])
+    assert "'localhost' is not in" in str(outcomes[0])
+    assert "more than 3 times" in str(outcomes[2])
+    assert site.asked["/picture"] == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_our_own_network_is_not_asked(site: Site, host: str) -> None:
+    url = f"http://{host}:{site.server_address[1]}/picture"
+    (outcome,) = read(url, hosts=(host,), private=False)
+    assert codes([outcome]) == [ErrorCode.URI_NOT_ALLOWED]
+    assert "public" in str(outcome)
+    assert not site.asked
+    assert read(url, hosts=(host,), private=True) == [Fetched(b"picture", 0)]
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "[::ffff:7f00:1]"])
+def test_nor_under_another_spelling(site: Site, host: str) -> None:
+    url = f"http://{host}:{site.server_address[1]}/picture"
+    (outcome,) = read(url, hosts=(host.strip("[]"),), private=False)
+    assert codes([outcome])[0] in (ErrorCode.URI_NOT_ALLOWED, ErrorCode.BAD_REQUEST)
+    assert not site.asked
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://a:99999/", f"http://{'a' * 70}.example/"])
+def test_urls_that_are_none(site: Site, url: str) -> None:
+    assert codes(read(url, hosts=("a", ".example"))) == [ErrorCode.BAD_REQUEST]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "127.0.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd00:ec2::254",
+        "::ffff:169.254.169.254",
+        "::ffff:127.0.0.1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+    ],
+)
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_addresses_that_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+def test_why_a_picture_cannot_be_had(site: Site) -> None:
+    asked = [404, 410, 401, 403, 400, 204]
+    outcomes = read(*(f"{site.root}/status/{status}?token=hunter2" for status in asked))
+    assert codes(outcomes) == [
+        ErrorCode.NOT_FOUND,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.ACCESS_DENIED,
+        ErrorCode.ACCESS_DENIED,
+        ErrorCode.NOT_FOUND,
+        ErrorCode.NOT_FOUND,
+    ]
+    assert "hunter2" not in str(outcomes)
+    assert set(site.asked.values()) == {1}
+
+
+def test_a_busy_site_is_asked_again(site: Site, quick: Backoff) -> None:
+    assert read(f"{site.root}/busy/3", f"{site.root}/cut", backoff=quick) == [
+        Fetched(b"at last", 3),
+        Fetched(b"whole", 1),
+    ]
+
+
+def test_a_site_that_stays_down_is_for_the_next_run(site: Site) -> None:
+    backoff = Backoff(attempts=3, first_s=0.001)
+    down = [f"{site.root}/status/{status}?token=hunter2" for status in (429, 503, 522)]
+    nobody = "http://127.0.0.1:9/picture"
+    outcomes = read(*down, nobody, backoff=backoff)
+    assert codes(outcomes) == [ErrorCode.STORAGE] * 4
+    assert all(isinstance(outcome, TransientError) for outcome in outcomes)
+    assert set(site.asked.values()) == {3}
+    assert "hunter2" not in str(outcomes)
+
+
+def test_what_is_too_large_is_not_read(site: Site) -> None:
+    outcomes = read(f"{site.root}/large", f"{site.root}/large/chunked")
+    assert codes(outcomes) == [ErrorCode.TOO_MANY_BYTES] * 2
+    assert f"{SIZE} bytes" in str(outcomes[0])
+    assert site.sent_bytes < SIZE  # of twice that; sockets' buffers take some

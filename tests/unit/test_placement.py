@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.placement import check_apart, check_writable, folders_as_before
+
+
+@pytest.mark.parametrize(
+    ("output", "manifest"),
+    [
+        ("/data/m.parquet", "/data/m.parquet"),
+        ("s3://b/catalog", "s3://b/catalog"),
+        ("/data", "/data"),
+        ("/data/out", "/data"),
+        ("s3://b/catalog/deep/out", "s3://b/catalog"),
+        ("/data/out", "/data/**/*.parquet"),
+        ("/data/out", "/data/**"),
+        ("/data", "/data/*/results/*.parquet"),
+        ("/data", "/data/run_id=[a-z]/results/part-?.parquet"),
+        ("/data", "/data/run_id=x"),
+    ],
+)
+def test_an_output_that_the_next_manifest_would_read_is_refused(output: str, manifest: str) -> None:
+    with pytest.raises(ValueError, match=f"--output {output}: (that is|lies within) the manifest"):
+        check_apart(output, manifest)
+
+
+@pytest.mark.parametrize(
+    ("output", "manifest"),
+    [
+        ("/data", "/data/m.parquet"),
+        ("/data/out", "/data/m.parquet"),
+        ("/data", "/data/catalog"),
+        ("/database", "/data"),
+        ("/data/out", "/data/*.parquet"),
+        ("/data", "/data/2030-[0-9][0-9]/*.parquet"),
+        ("s3://b/out", "s3://b/catalog"),
+        ("s3://b/data", "/data"),
+    ],
+)
+def test_an_output_beside_the_manifest_is_fine(output: str, manifest: str) -> None:
+    check_apart(output, manifest)
+
+
+def test_trying_to_write_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for output in (tmp_path / "there", tmp_path / "new" / "deep"):
+        check_writable(str(output))
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+
+
+@pytest.mark.parametrize("output", ["file/out", "file"])
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, output: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(ValueError, match=r"--output .*: cannot be written: .+"):
+        check_writable(str(tmp_path / output))
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]
+
+
+def test_folders_that_hold_something_stay(tmp_path: Path) -> None:
+    with folders_as_before(str(tmp_path / "a" / "b")):
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        (tmp_path / "a" / "mine").write_text("x")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "mine"]

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.ledger import Origin
+from pipeline.manifest import open_manifest
+from pipeline.recipe import Recipe
+from pipeline.selection import choose, write_manifest
+from tests.conftest import MakeManifest
+from tests.unit.past import past_run
+
+GONE = RowError(ErrorCode.NOT_FOUND, "nothing there")
+BUSY = TransientError(ErrorCode.STORAGE, "no answer")
+BRANDS = {"a": "Acme", "b": "Acme", "c": "Bolt", "d": None}
+
+
+@pytest.fixture
+def output(tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe) -> str:
+    manifest = make_manifest(
+        id=list(BRANDS),
+        image_uri=["images/x.jpg", "s3://b/y.jpg", None, " images/z.jpg"],
+        prompt=["sand", "oak", "sand", "oak"],
+        brand=list(BRANDS.values()),
+        seed=[1, 2, 3, 4],
+    )
+    output = str(tmp_path / "dataset")
+    past_run(output, "r1", manifest, {"c": BUSY, "d": BUSY}, recipe=recipe)
+    past_run(output, "r2", manifest, {"b": GONE, "c": BUSY}, recipe=recipe, finished=False)
+    return output
+
+
+def chosen_ids(output: str, condition: str) -> set[str]:
+    chosen = choose(output, condition)
+    if chosen is None:
+        return set()
+    return {id_ for table in chosen.ids.values() for id_ in table["id"].to_pylist()}
+
+
+@pytest.mark.parametrize(
+    ("condition", "ids"),
+    [
+        ("error.code = 'storage'", {"c"}),  # of d, the newest row has a picture
+        ("error.code = 'storage' or brand = 'Acme'", {"a", "b", "c"}),
+        ("error is null", {"a", "d"}),
+        ("brand is null", {"d"}),
+        ("BRAND = 'Bolt' and Error.Retryable", {"c"}),
+        ("prompt = 'oak' and image_path is null", {"b"}),
+        ("seed > 2 -- the late ones", {"c", "d"}),
+        ("run_id = 'r1'", set()),
+        ("true", {"a", "b", "c", "d"}),
+    ],
+)
+def test_conditions_speak_of_results_and_manifest(
+    output: str, condition: str, ids: set[str]
+) -> None:
+    assert chosen_ids(output, condition) == ids
+
+
+def test_a_result_column_hides_the_manifests(
+    tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe
+) -> None:
+    manifest = make_manifest(id=["a"], image_uri=["x"], prompt=["p"], recipe=["mine"])
+    past_run(str(tmp_path / "out"), "r1", manifest, recipe=recipe)
+    assert chosen_ids(str(tmp_path / "out"), "recipe = 'plain'") == {"a"}
+    assert chosen_ids(str(tmp_path / "out"), "recipe = 'mine'") == set()
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("brnd = 'Acme'", "brnd"),
+        ("error.cod = 'x'", "cod"),
+        ("brand = ", "syntax error"),
+        ("seed / 'x' > 1", "x"),
+        ("id in (select id from read_parquet('/etc/x'))", "disabled"),
+    ],
+)
+def test_a_wrong_condition_is_one_line(output: str, condition: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said) as caught:
+        choose(output, condition)
+    assert str(caught.value).startswith(f"--where {condition!r}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no runs there"):
+        choose(str(tmp_path), "true")
+
+
+def test_the_new_manifest_has_all_columns_and_absolute_uris(output: str, tmp_path: Path) -> None:
+    chosen = choose(output, "brand = 'Acme' or brand is null or error.code = 'storage'")
+    assert chosen is not None
+    assert write_manifest(chosen, str(tmp_path / "new")) == chosen.num_rows == 4
+    (file,) = (tmp_path / "new").iterdir()
+    rows = {row["id"]: row for row in pq.read_table(file).to_pylist()}
+    assert {name: row["brand"] for name, row in rows.items()} == BRANDS
+    assert [rows[name]["image_uri"] for name in BRANDS] == [
+        f"{tmp_path}/images/x.jpg",
+        "s3://b/y.jpg",
+        None,
+        f"{tmp_path}/images/z.jpg",
+    ]
+    assert open_manifest(str(tmp_path / "new")).count() == 4
+    assert chosen.image_root == str(tmp_path)
+    assert [run.run_id for run in chosen.parents] == ["r2"]
+
+
+def test_rows_of_two_manifests_go_into_one(
+    output: str, tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe
+) -> None:
+    more = make_manifest("more.parquet", id=["e"], image_uri=["e.jpg"], prompt=["p"], size=[7])
+    past_run(output, "r3", more, {"e": GONE}, recipe=recipe)
+    # A condition must make sense for every row that it is asked of.
+    with pytest.raises(ValueError, match="brand"):
+        choose(output, "brand = 'Acme'")
+    chosen = choose(output, "error is not null")
+    assert chosen is not None
+    assert write_manifest(chosen, str(tmp_path / "new")) == 3
+    rows = {row["id"]: row for row in pq.read_table(tmp_path / "new").to_pylist()}
+    assert {name: (row["brand"], row["size"]) for name, row in rows.items()} == {
+        "b": ("Acme", None),
+        "c": ("Bolt", None),
+        "e": (None, 7),
+    }
+    assert [run.run_id for run in chosen.parents] == ["r2", "r3"]
+
+
+def test_photographs_of_two_folders_are_refused(
+    output: str, make_manifest: MakeManifest, recipe: Recipe
+) -> None:
+    other = make_manifest("other/m.parquet", id=["e"], image_uri=["e.jpg"], prompt=["p"])
+    past_run(output, "r3", other, recipe=recipe)
+    with pytest.raises(ValueError, match="manifests in 2 folders"):
+        choose(output, "true")
+    assert chosen_ids(output, "run_id = 'r3'") == {"e"}
+
+
+def test_a_rerun_of_a_rerun_starts_from_the_first_folder(
+    output: str, tmp_path: Path, recipe: Recipe
+) -> None:
+    chosen = choose(output, "brand = 'Bolt'")
+    assert chosen is not None
+    manifest = str(tmp_path / "dataset" / "run_id=r3" / "manifest")
+    write_manifest(chosen, manifest)
+    origin = Origin(parent=("r2",), condition="brand = 'Bolt'", image_root=str(tmp_path))
+    past_run(output, "r3", manifest, {"c": GONE}, recipe=recipe, origin=origin)
+    again = choose(output, "error.code = 'not_found' and brand = 'Bolt'")
+    assert again is not None
+    assert again.image_root == str(tmp_path)
+
+
+def test_manifests_of_other_types_are_refused(
+    output: str, tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe
+) -> None:
+    other = make_manifest(
+        "m2.parquet", id=["e"], image_uri=["e"], prompt=["p"], brand=pa.array([3])
+    )
+    past_run(output, "r3", other, recipe=recipe)
+    chosen = choose(output, "true")
+    assert chosen is not None
+    with pytest.raises(ValueError, match=r"the manifests do not fit.*brand"):
+        write_manifest(chosen, str(tmp_path / "new"))
+    assert not (tmp_path / "new").exists()
