@@ -22,10 +22,11 @@ from rich.table import Table
 from jobs.recipes import load_recipe
 from pipeline.errors import Columns, Row
 from pipeline.execution import cluster, execute
-from pipeline.flow import RunConfig, find_run, prepare, stages
+from pipeline.flow import stages
 from pipeline.ledger import Ledger, read_unit, start_ledger
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
+from pipeline.request import RunConfig, find_run, prepare
 from pipeline.results import ResultWriter
 from pipeline.stage import Resources, Stage
 

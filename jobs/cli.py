@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.flow import RunConfig
     from pipeline.recipe import Recipe
+    from pipeline.request import RunConfig
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -296,7 +296,7 @@ def _run_config(
     settings: list[str] | None = None,
     run_id: str | None = None,
 ) -> RunConfig:
-    from pipeline.flow import RunConfig
+    from pipeline.request import RunConfig
 
     return RunConfig(
         recipe=_recipe(recipe, settings or []),

@@ -17,9 +17,10 @@ from rich.text import Text
 from jobs.report import cards, render_html
 from pipeline import storage
 from pipeline.execution import cluster
-from pipeline.flow import RunConfig, find_run, prepare, run, stages
+from pipeline.flow import run, stages
 from pipeline.ledger import read_document
 from pipeline.report import Report
+from pipeline.request import RunConfig, find_run, prepare
 from pipeline.results import Tally, committed_files
 
 logger = logging.getLogger(__name__)

@@ -195,8 +195,6 @@ def execute(
         if failures:
             raise FatalError(failures[0]) from None
         raise
-    finally:
-        book.stop()
 
 
 def block_rows(num_rows: int) -> int:
@@ -311,9 +309,6 @@ class _RemoteStrikes:
 
     def fail(self, message: str) -> None:
         ray.get(self._actor.fail.remote(message))
-
-    def stop(self) -> None:
-        ray.kill(self._actor)
 
     def failures(self) -> list[str]:
         failures: list[str] = ray.get(self._actor.failures.remote())

@@ -1,0 +1,101 @@
+"""A session: one start of a run, from what is still pending to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from pipeline.execution import block_rows, check_capacity, execute
+from pipeline.ledger import Ledger, read_unit
+from pipeline.recipe import Recipe
+from pipeline.reconcile import deduplicate
+from pipeline.report import Report, exceeded, now
+from pipeline.results import Committed, ResultWriter, Tally, read_receipt
+from pipeline.stage import Stage
+from pipeline.storage import Lease
+
+_ROUNDS = 3
+"""Times the results are held against the plan before rows that keep vanishing are a failure."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """What a driver works with while it holds the lease on a run."""
+
+    ledger: Ledger
+    recipe: Recipe
+    stages: Sequence[Stage]
+    columns: Sequence[str]
+    """Of a planned row."""
+    lease: Lease
+    on_progress: Callable[[Tally, int], None]
+    """Called with the tally so far and the number of planned rows."""
+
+    def work(self, committed: Sequence[Committed]) -> None:
+        """Do what is pending; Ray must be connected.
+
+        The committed results are the truth: rows that got lost on the way are pending once more.
+
+        Raises:
+            ValueError: the stages do not fit into the cluster.
+            FatalError: no row can be finished, or another driver has the run.
+        """
+        check_capacity(self.stages)
+        for _ in range(_ROUNDS):
+            if not self._work_once(committed):
+                return
+            committed = self.ledger.committed()
+
+    def _work_once(self, committed: Sequence[Committed]) -> bool:
+        """Take what is pending through the stages; returns whether to look again."""
+        ledger, budget = self.ledger, self.recipe.budget
+        total = sum((file.tally for file in committed), Tally())
+        rows_per_block = block_rows(ledger.num_planned - total.rows)
+        pending = ledger.pending(committed, rows_per_block)
+        if not pending:
+            return False
+        receipts = execute(
+            pending,
+            partial(read_unit, ledger.uri),
+            self.stages,
+            ResultWriter(ledger.uri, ledger.run_id, self.recipe),
+            columns=self.columns,
+            most_rows=rows_per_block,
+            max_strikes=budget.max_strikes,
+        )
+        for receipt in receipts:
+            total += read_receipt(receipt)
+            self.on_progress(total, ledger.num_planned)
+            self.lease.check()
+            if exceeded(total, budget, ledger.num_planned):
+                return False  # what is done stays done: the same command goes on from here
+        return True
+
+    def finish(self, *, manifest: str, started_at: datetime, num_done_before: int) -> Report:
+        """Count the committed results against the plan; if they agree, the run is done."""
+        self.lease.check()
+        ledger = self.ledger
+        committed = ledger.committed()
+        if deduplicate(ledger.uri, committed):
+            committed = ledger.committed()
+        report = Report(
+            run_id=ledger.run_id,
+            run_uri=ledger.uri,
+            recipe=self.recipe.name,
+            config_hash=self.recipe.config_hash,
+            manifest=manifest,
+            started_at=started_at,
+            finished_at=now(),
+            num_planned=ledger.num_planned,
+            num_unchanged=ledger.num_unchanged,
+            num_done_before=num_done_before,
+            total=sum((file.tally for file in committed), Tally()),
+            budget=self.recipe.budget,
+            discrepancies=ledger.discrepancies(committed),
+        )
+        ledger.write_json("report.json", report.as_dict())
+        if report.complete:
+            ledger.succeed(committed)
+        return report
