@@ -1,0 +1,224 @@
+"""The diffusion backend: requests in, backgrounds out, through whichever pipeline the recipe names.
+
+Same row, same pixels: a row's noise comes from a CPU generator of its own, seeded with its seed,
+its prompt is encoded alone, and nothing is drawn at random besides. What is left between batch
+sizes is the rounding of the kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+
+from pipeline.errors import FatalError
+from pipeline.models.generation.diffusion import bria
+from pipeline.models.generation.diffusion.config import (
+    AnyDiffusionConfig,
+    BriaConfig,
+    Flux2KleinConfig,
+    InpaintingConfig,
+    IpAdapter,
+    PhotoBackgroundConfig,
+    SdxlControlNetInpaintConfig,
+)
+from pipeline.models.generation.diffusion.fitting import Fitting
+from pipeline.models.generation.diffusion.load import load_pipeline, open_picture
+from pipeline.models.generation.diffusion.pictures import (
+    control_picture,
+    inpainting_arguments,
+    resized,
+)
+from pipeline.models.generation.diffusion.prompts import PromptEncoder
+from pipeline.models.generation.generator import Background, GenerationRequest
+from pipeline.models.weights import locate, revision_of
+
+Size = tuple[int, int]
+"""Height and width, px."""
+
+
+class Diffusion:
+    """Draws backgrounds with a diffusers pipeline. See `Generator`."""
+
+    revision: str
+
+    def __init__(self, config: AnyDiffusionConfig) -> None:
+        """Load everything.
+
+        Raises:
+            FatalError: weights, device or library are not what the configuration expects.
+        """
+        self._config = config
+        self._adapter = config.adapter
+        self._fixed = fixed_arguments(config)
+        self._pipeline = load_pipeline(config, arguments=every_argument(config))
+        self._prompts = (
+            PromptEncoder(
+                self._pipeline,
+                self._adapter,
+                guidance_scale=self._fixed[self._adapter.guidance],
+                capacity=config.prompt_cache,
+                device=torch.device(config.device),
+                offload=config.offload_text_encoder,
+            )
+            if self._adapter.encoding
+            else None
+        )
+        self._fixed |= self._reference()
+        self._fitting = Fitting(config.max_batch)
+        weights = revision_of(locate(config.checkpoint, cache_dir=config.cache_dir))
+        self.revision = f"{config.revision}/{weights}/diffusers-{diffusers.__version__}"
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[Background]:
+        """Draw one background per request, in order; requests of one size share batches.
+
+        Raises:
+            FatalError: a size this pipeline cannot draw, which the recipe's `size` decides.
+            MemoryError: one row alone does not fit.
+            FloatingPointError: the network's numbers overflowed.
+        """
+        drawn: dict[int, Background] = {}
+        for size, indices in _by_size(requests).items():
+            self._check_size(size)
+            group = [requests[index] for index in indices]
+            backgrounds = self._fitting.map(group, self._draw, key=size)
+            drawn |= dict(zip(indices, backgrounds, strict=True))
+        return [drawn[index] for index in range(len(requests))]
+
+    def _draw(self, requests: Sequence[GenerationRequest]) -> list[Background]:
+        """One call of the pipeline; all requests have one size."""
+        num_rows = len(requests)
+        size: Size = requests[0].alpha_HW.shape
+        if self._config.compile:
+            # One graph per size: a short batch is filled up with copies, which are thrown away.
+            missing = self._fitting.limit(size) - num_rows
+            requests = [*requests, *[requests[-1]] * missing]
+        on_gpu = self._config.device == "cuda"
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats()
+        generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
+        with torch.inference_mode():
+            output = self._pipeline(
+                **self._fixed,
+                **self._prompt_arguments(requests),
+                **self._picture_arguments(requests, generators),
+                height=size[0],
+                width=size[1],
+                **{self._adapter.generator: generators},
+            )
+        metrics = {"gpu_peak_bytes": float(torch.cuda.max_memory_allocated())} if on_gpu else {}
+        return [
+            Background(rgb_HWC=self._finished(rgb_HWC, size), metrics=dict(metrics))
+            for rgb_HWC in output.images[:num_rows]
+        ]
+
+    def _prompt_arguments(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
+        pairs = [
+            (request.prompt, request.negative_prompt or self._config.negative_prompt)
+            for request in requests
+        ]
+        if self._prompts is not None:
+            return self._prompts.arguments(pairs)
+        arguments: dict[str, Any] = {self._adapter.prompt: [prompt for prompt, _ in pairs]}
+        if self._adapter.negative_prompt is not None and self._fixed[self._adapter.guidance] > 1:
+            empty = self._adapter.empty_negative_prompt
+            arguments[self._adapter.negative_prompt] = [negative or empty for _, negative in pairs]
+        return arguments
+
+    def _picture_arguments(
+        self, requests: Sequence[GenerationRequest], generators: Sequence[torch.Generator]
+    ) -> dict[str, Any]:
+        config = self._config
+        arguments = inpainting_arguments(self._adapter, requests)
+        if isinstance(config, BriaConfig):
+            return arguments | bria.control_arguments(
+                self._pipeline,
+                requests,
+                generators,
+                latents=config.control_latents,
+                latent_original_size=config.latent_original_size,
+            )
+        if isinstance(config, SdxlControlNetInpaintConfig):
+            arguments["control_image"] = control_picture(requests, config.control)
+        if isinstance(config, PhotoBackgroundConfig):
+            arguments["control_image"] = control_picture(requests, "background_mask")
+        return arguments
+
+    def _reference(self) -> dict[str, Any]:
+        """The reference picture as an argument; through an IP-Adapter, encoded once and for all."""
+        config = self._config
+        reference = getattr(config, "reference", None)
+        if reference is None or self._adapter.reference is None:
+            return {}
+        if isinstance(config, Flux2KleinConfig):
+            return {self._adapter.reference: open_picture(reference)}
+        assert isinstance(reference, IpAdapter)
+        with torch.inference_mode():
+            embeddings = self._pipeline.prepare_ip_adapter_image_embeds(
+                ip_adapter_image=open_picture(reference.picture),
+                ip_adapter_image_embeds=None,
+                device=torch.device(config.device),
+                num_images_per_prompt=1,
+                do_classifier_free_guidance=self._fixed[self._adapter.guidance] > 1,
+            )
+        self._pipeline.image_encoder = None  # its memory is worth more to the batch
+        return {self._adapter.reference: embeddings}
+
+    def _check_size(self, size: Size) -> None:
+        multiple = self._adapter.multiple_px
+        if any(side % multiple for side in size):
+            raise FatalError(
+                f"{self._config.kind} draws sides that are multiples of {multiple} px, asked for "
+                f"{size[0]} x {size[1]}: set render.size.rule to 'generator' and "
+                f"render.size.multiple_px to a multiple of {multiple}"
+            )
+
+    def _finished(self, rgb_HWC: np.ndarray[Any, Any], size: Size) -> Any:
+        if not np.isfinite(rgb_HWC).all():
+            raise FloatingPointError(
+                f"{self._config.kind} drew numbers that are not finite in {self._config.dtype}: "
+                "use bfloat16, or a VAE made for float16"
+            )
+        if rgb_HWC.shape[:2] != size and not self._adapter.chooses_size:
+            raise FatalError(
+                f"{self._config.kind} drew {rgb_HWC.shape[0]} x {rgb_HWC.shape[1]} px where "
+                f"{size[0]} x {size[1]} were asked for: not the network this backend expects"
+            )
+        return resized(rgb_HWC.astype(np.float32, copy=False), *size)
+
+
+def fixed_arguments(config: AnyDiffusionConfig) -> dict[str, Any]:
+    """The arguments that are the same in every call."""
+    adapter = config.adapter
+    fixed: dict[str, Any] = {
+        adapter.steps: config.num_inference_steps,
+        adapter.guidance: config.guidance_scale,
+        "output_type": "np",
+        **adapter.call_options,
+    }
+    if adapter.strength is not None and isinstance(config, InpaintingConfig):
+        fixed[adapter.strength] = config.strength
+    if isinstance(config, BriaConfig):
+        fixed[adapter.steps] = bria.FAST_STEPS if config.fast else config.num_inference_steps
+        if config.fast_lora is not None:
+            # An LCM LoRA has its guidance distilled in.
+            fixed[adapter.guidance] = 0.0
+    if isinstance(config, BriaConfig | SdxlControlNetInpaintConfig | PhotoBackgroundConfig):
+        fixed["controlnet_conditioning_scale"] = config.controlnet_conditioning_scale
+    return fixed
+
+
+def every_argument(config: AnyDiffusionConfig) -> frozenset[str]:
+    """The names of all arguments a call may have."""
+    special = {"original_size"} if config.kind == "bria" else set()
+    return config.adapter.arguments | set(fixed_arguments(config)) | special | {"height", "width"}
+
+
+def _by_size(requests: Sequence[GenerationRequest]) -> dict[Size, list[int]]:
+    groups: dict[Size, list[int]] = {}
+    for index, request in enumerate(requests):
+        groups.setdefault(request.alpha_HW.shape, []).append(index)
+    return groups
