@@ -245,16 +245,17 @@ def test_every_verb_outlives_a_faulty_store(
     with FaultyProxy(s3_port, seed=5, slow_down=0.2, reset=0.15, delay=0.02) as proxy:
         point_at(proxy.url)
         store = Objects(connection(), backoff=quick)
-        contents = {f"{bucket}/f/{n:03d}": bytes([n]) * 5000 for n in range(30)}
+        # Which requests are hit follows from the bucket's name, and so from which tests ran
+        # before: with so many requests the shares hold whatever it is.
+        contents = {f"{bucket}/f/{n:03d}": bytes([n]) * 5000 for n in range(100)}
         retries = [store.write(uri, data, content_type=None) for uri, data in contents.items()]
         assert {uri: store.read(uri) for uri in contents} == contents
         assert store.list_files(f"{bucket}/f", suffix="") == list(contents)
         store.remove(f"{bucket}/f/000")
         assert not store.exists(f"{bucket}/f/000")
-    # Which requests are hit follows from the bucket's name, and so from which tests ran before.
-    assert sum(retries) > 0
-    assert proxy.counts["slow_down"] > 0
-    assert proxy.counts["reset"] > 0
+    assert sum(retries) > 5
+    assert proxy.counts["slow_down"] > 5
+    assert proxy.counts["reset"] > 3
 
 
 def test_a_store_that_stays_down_is_told_apart(
