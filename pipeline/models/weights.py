@@ -1,15 +1,19 @@
 """Where weights come from: a pinned source, resolved to a verified local directory, offline.
 
 Nothing here downloads. A local directory is used as it stands; a hub id is looked up in the local
-Hugging Face cache. Weights that live on object storage are brought to the node by the storage side
-before any model is built, and arrive here as a local directory.
+Hugging Face cache. Weights that live on object storage are brought to the node by the stage that
+needs them before it builds a model, and arrive here as a local directory.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import re
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -29,7 +33,14 @@ class Checkpoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Path | None = Field(None, description="A local directory. Or else `hub_id`.")
+    path: Path | None = Field(
+        None, description="A local directory. Give one of `path`, `uri` and `hub_id`."
+    )
+    uri: str | None = Field(
+        None,
+        pattern=r"^s3://[^/]+/.*[^/].*$",
+        description="A prefix on an object store, brought to each node once.",
+    )
     hub_id: str | None = Field(
         None,
         pattern=r"^[\w.-]+/[\w.-]+$",
@@ -60,14 +71,14 @@ class Checkpoint(BaseModel):
 
     @model_validator(mode="after")
     def _one_pinned_source(self) -> Checkpoint:
-        if (self.path is None) == (self.hub_id is None):
-            raise ValueError("give either path or hub_id")
+        if [self.path, self.uri, self.hub_id].count(None) != 2:
+            raise ValueError("give one of path, uri and hub_id")
         if self.hub_id is not None and self.revision is None:
             raise ValueError(
                 f"hub_id {self.hub_id} needs a revision: the 40 hex digits of a commit"
             )
-        if self.path is not None and self.revision is not None:
-            raise ValueError("revision belongs to hub_id; a path is pinned by manifest_sha256")
+        if self.hub_id is None and self.revision is not None:
+            raise ValueError("revision belongs to hub_id; pin a path or uri by manifest_sha256")
         if self.allow_remote_code and not self.pinned:
             raise ValueError("allow_remote_code needs a revision or a manifest_sha256")
         return self
@@ -80,7 +91,7 @@ class Checkpoint(BaseModel):
     @property
     def name(self) -> str:
         """Names the weights before they are located; exact only where `pinned`."""
-        source = self.hub_id or (self.path.name if self.path else "")
+        source = self.hub_id or Path(self.path or self.uri or "").name
         pin = self.revision or self.manifest_sha256
         return f"{source}@{pin[:12]}" if pin else source
 
@@ -99,6 +110,7 @@ def locate(checkpoint: Checkpoint, *, cache_dir: Path | None = None) -> Path:
     Raises:
         FatalError: it is missing or is not what was expected; the message names path and reason.
     """
+    assert checkpoint.uri is None, f"{checkpoint.uri} was not brought to this node"
     directory = checkpoint.path or _snapshot(checkpoint, cache_dir)
     if not directory.is_dir():
         raise FatalError(f"weights {directory}: expected a directory, found {_kind(directory)}")
@@ -130,6 +142,19 @@ def revision_of(directory: Path) -> str:
             stream.seek(max(size - _SAMPLED_BYTES, 0))
             digest.update(stream.read(_SAMPLED_BYTES))
     return digest.hexdigest()[:12]
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Load weights while no other process of this user does so on this machine.
+
+    Eight actors of a node that start together would hold eight copies in its memory and read the
+    same file eight times over; one after another, the later ones find it in the page cache. The
+    system lets go of the lock when a process dies.
+    """
+    with (Path(tempfile.gettempdir()) / f"backlot-loading-{os.getuid()}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _snapshot(checkpoint: Checkpoint, cache_dir: Path | None) -> Path:

@@ -2,7 +2,7 @@
 
 The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `verbs` does
 things there, `photographs` reads what a manifest names, `listing` tells what has changed, `lease`
-keeps two drivers off one run; `s3` makes the requests, `retry` asks again, `connection` is the
+keeps two drivers off one run; `mirroring` brings weights to a node; `s3` makes the requests, `retry` asks again, `connection` is the
 environment's settings and the loop they run in.
 """
 
@@ -12,6 +12,7 @@ from pipeline.storage.connection import disconnect
 from pipeline.storage.files import TEMPORARY_PREFIX
 from pipeline.storage.lease import Lease
 from pipeline.storage.listing import versions
+from pipeline.storage.mirroring import mirror
 from pipeline.storage.photographs import Fetched, PhotoReader, ReadPolicy
 from pipeline.storage.uris import absolute, join, parent, resolve, scheme_of
 from pipeline.storage.verbs import (
@@ -41,6 +42,7 @@ __all__ = [
     "join",
     "list_files",
     "list_folders",
+    "mirror",
     "parent",
     "read",
     "remove",

@@ -46,8 +46,8 @@ def test_a_directory_is_found_where_it_is(directory):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({}, "either path or hub_id"),
-        ({"path": "a", "hub_id": "a/b", "revision": COMMIT}, "either path or hub_id"),
+        ({}, "one of path, uri and hub_id"),
+        ({"path": "a", "hub_id": "a/b", "revision": COMMIT}, "one of path, uri and hub_id"),
         ({"hub_id": "a/b"}, "needs a revision"),
         ({"hub_id": "a/b", "revision": "main"}, "pattern"),
         ({"hub_id": "../b/c", "revision": COMMIT}, "pattern"),

@@ -1,0 +1,136 @@
+"""Weights on an object store, brought to a node once for all the actors that need them there."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import ErrorCode, TransientError
+from pipeline.storage.connection import connection
+from pipeline.storage.retry import BACKOFF, Backoff
+from pipeline.storage.s3 import S3
+from pipeline.storage.uris import bucket_and_key
+
+CACHE_VARIABLE = "BACKLOT_CACHE"
+"""Names the folder of brought weights: on a node's own disk, with room for them."""
+
+_SPAN_BYTES = 32 * 2**20
+_SPANS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    name: str
+    """Relative to the prefix."""
+    etag: str
+    num_bytes: int
+
+
+def mirror(uri: str, *, cache: Path | None = None, backoff: Backoff = BACKOFF) -> Path:
+    """Bring everything below a prefix to this machine, unless it is there already.
+
+    Processes of one machine take turns under a file lock, so that the first brings the weights and
+    the others find them. A copy is whole or absent: it is renamed into place when every object has
+    the size, and where its ETag is one the MD5, that the listing gave. What is listed names the
+    copy, so weights replaced in the bucket are brought anew and never mixed with the old.
+
+    Args:
+        uri: `s3://bucket/prefix`, taken as a folder.
+        cache: where copies are kept; None for what BACKLOT_CACHE says, or else
+            `~/.cache/backlot/weights`.
+        backoff: how patient to be with the store.
+
+    Returns:
+        The local folder; its last part is the prefix's.
+
+    Raises:
+        FileNotFoundError: nothing lies below the prefix.
+        PermissionError: the store refused.
+        TransientError: it gave no answer, or its objects changed while they were read.
+    """
+    bucket, key = bucket_and_key(uri)
+    prefix = f"{key.rstrip('/')}/"
+    s3 = S3(connection(), backoff=backoff)
+    listed = connection().run(_listing(s3, bucket, prefix))
+    if not listed:
+        raise FileNotFoundError(f"nothing below s3://{bucket}/{prefix}")
+    root = cache or Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/backlot/weights").expanduser()
+    kept = root / _digest(uri, listed)
+    target = kept / Path(prefix).name
+    root.mkdir(parents=True, exist_ok=True)
+    with _alone(root / f"{kept.name}.lock"):
+        if not kept.exists():
+            with _unfinished(root) as folder:
+                copy = folder / "copy" / target.name
+                for found in listed:
+                    _bring(s3, f"s3://{bucket}/{prefix}{found.name}", found, copy / found.name)
+                (folder / "copy").rename(kept)
+    return target
+
+
+async def _listing(s3: S3, bucket: str, prefix: str) -> list[_Object]:
+    return [
+        _Object(key.removeprefix(prefix), page.etags[key].strip('"'), page.sizes[key])
+        async for page in s3.pages(bucket, prefix=prefix)
+        for key in page.sizes
+        if not key.endswith("/")  # consoles mark folders so
+    ]
+
+
+def _digest(uri: str, listed: list[_Object]) -> str:
+    text = "\n".join([uri, *(f"{found.name}\0{found.etag}" for found in listed)])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _bring(s3: S3, uri: str, found: _Object, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(found.num_bytes)
+        connection().run(_copy(s3, uri, found, file.fileno()))
+        os.fsync(file.fileno())
+    if len(found.etag) == 32:  # of an object put in one request it is the MD5, else it has a dash
+        with path.open("rb") as file:
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if md5 != found.etag.lower():
+            raise TransientError(
+                ErrorCode.STORAGE, f"{uri}: arrived with MD5 {md5}, listed with {found.etag}"
+            )
+
+
+async def _copy(s3: S3, uri: str, found: _Object, descriptor: int) -> None:
+    turn = asyncio.Semaphore(_SPANS_AT_ONCE)
+
+    async def copy(start: int) -> None:
+        async with turn:
+            span = (start, min(start + _SPAN_BYTES, found.num_bytes))
+            part = await s3.get(uri, span=span)
+            if part.etag.strip('"') != found.etag:
+                raise TransientError(ErrorCode.STORAGE, f"{uri}: replaced while it was read")
+            await asyncio.to_thread(os.pwrite, descriptor, part.data, start)
+
+    await asyncio.gather(*map(copy, range(0, found.num_bytes, _SPAN_BYTES)))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock that the system lets go of when its process dies, however it dies."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _unfinished(root: Path) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=root))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
