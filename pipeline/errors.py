@@ -52,6 +52,10 @@ class ErrorCode(StrEnum):
     """Neither the row nor the recipe says what background to make."""
     PROMPT_REJECTED = "prompt_rejected"
     """A term policy refused the prompt."""
+    PRODUCT_GREW = "product_grew"
+    """The generator drew more product than there is, and the recipe calls that a failure."""
+    UNSAFE_IMAGE = "unsafe_image"
+    """The safety checker objects to the finished picture."""
     OUT_OF_MEMORY = "out_of_memory"
     """The row alone does not fit the memory of its worker."""
     KILLED_WORKER = "killed_worker"
@@ -98,6 +102,16 @@ def each(rows: Sequence[Row], work: Callable[[Row], Columns]) -> list[Outcome]:
         except RowError as error:
             outcomes.append(error)
     return outcomes
+
+
+def alone(row: Row, work: Callable[[Row], Columns]) -> Outcome:
+    """Apply `work` to one row; whatever it raises becomes the row's outcome.
+
+    Raises:
+        FatalError: raised by `work`.
+    """
+    (outcome,) = isolate(lambda rows: each(rows, work), [row])
+    return outcome
 
 
 def isolate(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -162,25 +162,49 @@ def explain(error: ValidationError) -> str:
     """A pydantic error as one line: the fields, what is wrong, and what would be right."""
     parts = []
     for detail in error.errors():
-        where = ".".join(str(step) for step in detail["loc"])
+        path, model = _located(detail["loc"])
+        where = ".".join(path)
         what = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "extra_forbidden":
-            what = f"there is no such field{_did_you_mean(detail['loc'])}"
+            names = list(getattr(model, "model_fields", {}))
+            what = f"there is no such field (there are: {', '.join(names)})"
         elif detail["type"] not in ("missing", "value_error"):
             what = f"{what[0].lower()}{what[1:]}, got {detail['input']!r}"
         parts.append(f"{where}: {what}" if where else what)
     return "; ".join(parts)
 
 
-def _did_you_mean(location: tuple[int | str, ...]) -> str:
+def _located(location: tuple[int | str, ...]) -> tuple[list[str], Any]:
+    """A field as a recipe writes it, and the model that it lies in.
+
+    Where a section is one of several kinds, pydantic puts the kind's name into the location, which
+    a recipe does not have there.
+    """
+    path: list[str] = []
     model: Any = Recipe
-    for step in location[:-1]:
+    below: Any = Recipe
+    for step in location:
+        kinds = [kind for kind in _models_in(below) if _kind_of(kind) == step]
+        if kinds:
+            (below,) = kinds
+            continue
+        models = _models_in(below)
+        model = models[0] if len(models) == 1 else None
+        path.append(str(step))
         field = getattr(model, "model_fields", {}).get(step)
-        if field is None:
-            return ""
-        model = field.annotation
-    names = list(getattr(model, "model_fields", {}))
-    return f" (there are: {', '.join(names)})" if names else ""
+        below = None if field is None else field.annotation
+    return path, model
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]
+
+
+def _kind_of(model: type[BaseModel]) -> Any:
+    kind = model.model_fields.get("kind")
+    return None if kind is None else kind.default
 
 
 def _overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:

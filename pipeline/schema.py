@@ -43,6 +43,11 @@ METRICS_TYPE = pa.struct(
         ("coverage", pa.float32()),
         ("soft_fraction", pa.float32()),
         ("background_scale", pa.float32()),
+        ("growth", pa.float32()),
+        ("product_grew", pa.bool_()),
+        ("unsafe", pa.bool_()),
+        ("generation_seed", pa.int64()),
+        ("gpu_peak_bytes", pa.int64()),
     ]
 )
 
@@ -112,7 +117,11 @@ METRICS = column(
     "metrics",
     METRICS_TYPE,
     "coverage: mean alpha; soft_fraction: share of 0.02 < alpha < 0.98; "
-    "background_scale: output px per generated px along a side, above 1 the background is enlarged",
+    "background_scale: output px per generated px along a side, above 1 the background is "
+    "enlarged; growth: area the generator added to the product, as a fraction of it; product_grew: "
+    "whether that is over the recipe's limit; unsafe: what the safety checker says; all null where "
+    "not checked; generation_seed: differs from seed where a background was drawn again; "
+    "gpu_peak_bytes: of the batch; null on CPU",
 )
 GENERATION_MODEL = column("generation_model", pa.string(), "revision that drew the background")
 THUMBS = column("thumbs", THUMBS_TYPE, "WebP thumbnails for contact sheets")

@@ -236,6 +236,16 @@ def decode_alpha(data: bytes) -> NDArray[np.float32]:
     return _coverage(levels)
 
 
+def alpha_size(data: bytes) -> tuple[int, int]:
+    """Height and width, px, of what `encode_alpha` wrote, from its header alone.
+
+    Raises:
+        RowError: `corrupt_image`, the bytes are damaged.
+    """
+    with _opened(data, "PNG") as image:
+        return image.height, image.width
+
+
 @contextmanager
 def _opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
     """Open the file as this format and no other; damage found meanwhile is a `RowError`."""

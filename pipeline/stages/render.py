@@ -10,25 +10,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Literal
+from itertools import chain
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline import schema
-from pipeline.errors import Columns, Outcome, Row, RowError, each
+from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, alone, isolate
 from pipeline.imaging.codec import (
     ImageLimits,
     OutputFormat,
     Photo,
+    alpha_size,
     decode,
     decode_alpha,
     encode,
 )
 from pipeline.imaging.color import quantise
 from pipeline.imaging.composite import over
+from pipeline.imaging.enlarge import crispen
 from pipeline.imaging.foreground import estimate_foreground
 from pipeline.imaging.geometry import (
     Geometry,
@@ -39,11 +42,18 @@ from pipeline.imaging.geometry import (
 )
 from pipeline.imaging.shadow import ShadowConfig, contact_shadow, shade
 from pipeline.imaging.thumbnail import checkerboard, thumbnail
-from pipeline.models.generation.generator import Background, GenerationRequest, Generator
-from pipeline.models.generation.studio.studio import Studio, StudioConfig
+from pipeline.models.generation.generator import Background, GenerationRequest
+from pipeline.models.generation.kinds import AnyGeneratorConfig, build_generator
+from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
+from pipeline.stages.checks import Checks, ChecksConfig
+from pipeline.stages.overlap import overlapped
+from pipeline.stages.weights import bring_weights
 
 Float = NDArray[np.float32]
+
+_KEEP_RENDERING = "*"
+_BATCHES_AT_ONCE = 8
 
 
 class SizeConfig(BaseModel):
@@ -76,24 +86,44 @@ class RenderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    generator: StudioConfig = Field(StudioConfig(), description="What draws the background.")
+    generator: AnyGeneratorConfig = Field(StudioConfig(), description="What draws the background.")
     size: SizeConfig = Field(SizeConfig(), description="The size at which it is drawn.")
+    crispness: float = Field(
+        0.7,
+        ge=0,
+        le=2,
+        description="Sharpening of backgrounds that are drawn smaller than the photograph, which "
+        "gives back the steepness that enlarging takes from edges; 0: none.",
+    )
     foreground: Literal["multilevel", "plain"] = Field(
         "multilevel",
         description="'multilevel': the product's own colours are estimated where it is mixed with "
         "the old background. 'plain': the photograph's pixels, which carry its colour along.",
     )
     shadow: ShadowConfig = Field(ShadowConfig(), description="The shadow the product throws.")
+    checks: ChecksConfig = Field(ChecksConfig(), description="What finished pictures must pass.")
     format: OutputFormat = Field(OutputFormat.JPEG, description="File format of the result.")
     quality: int = Field(92, ge=1, le=100, description="Of JPEG and WebP.")
     thumbnail_px: int = Field(
         224, ge=0, le=512, description="Longer side of the report's thumbnails, px; 0: none."
     )
 
+    @model_validator(mode="after")
+    def _sizes_the_generator_draws(self) -> RenderConfig:
+        if isinstance(self.generator, StudioConfig):
+            return self
+        multiple = self.generator.adapter.multiple_px
+        if self.size.rule != "generator" or self.size.multiple_px % multiple:
+            raise ValueError(
+                f"{self.generator.kind} draws sides that are multiples of {multiple} px: set "
+                f"render.size.rule to 'generator' and render.size.multiple_px to a multiple of it"
+            )
+        return self
+
     @property
     def revision(self) -> str:
         """Names the code and weights that draw, before they are loaded."""
-        return Studio.revision
+        return self.generator.revision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,30 +134,63 @@ class _Task:
     alpha_HW: Float
     geometry: Geometry
     request: GenerationRequest
+    keeps_rendering: bool
+    """The generator's own rendering of the product is the result, nothing is pasted over it."""
 
 
 class RenderMapper:
     """Draws backgrounds and sets products into them."""
 
-    def __init__(self, config: RenderConfig, *, limits: ImageLimits) -> None:
+    def __init__(self, config: RenderConfig, *, limits: ImageLimits, num_threads: int) -> None:
+        config = bring_weights(config)
         self._config = config
         self._limits = limits
-        self._generator: Generator = Studio(config.generator)
+        self._generator = build_generator(config.generator)
+        self._checks = Checks(config.checks, num_threads=num_threads)
+        # A generator on the CPU is itself the work that others would have to wait for.
+        self._num_threads = num_threads if self._generator.device == "cuda" else 0
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Decode all, generate in one call, finish each."""
-        decoded = each(rows, lambda row: {"task": self._decode(row)})
-        tasks = [outcome["task"] for outcome in decoded if not isinstance(outcome, RowError)]
-        drawn = iter(self._generator.generate([task.request for task in tasks]))
-        ready = [
-            outcome
-            if isinstance(outcome, RowError)
-            else {"task": outcome["task"], "background": next(drawn)}
-            for outcome in decoded
-        ]
-        return each([{"ready": item} for item in ready], self._finish)
+        """Draw all; draw again, with another seed, those whose product grew."""
+        checked = self._config.checks.growth
+        outcomes = self._drawn(rows, attempt=0)
+        for attempt in range(1, 1 + checked.retries):
+            grown = [number for number, outcome in enumerate(outcomes) if _grew(outcome)]
+            if not grown:
+                break
+            again = self._drawn([rows[number] for number in grown], attempt=attempt)
+            for number, outcome in zip(grown, again, strict=True):
+                outcomes[number] = _less_grown(outcomes[number], outcome)
+        if checked.on_growth == "flag":
+            return outcomes
+        return [_failed(outcome) if _grew(outcome) else outcome for outcome in outcomes]
 
-    def _decode(self, row: Row) -> _Task:
+    def _drawn(self, rows: Sequence[Row], *, attempt: int) -> list[Outcome]:
+        """One picture for each row; rows that are generated at one size share batches."""
+        batches = _batches([self._size(row) for row in rows], most=self._generator.max_batch)
+        done = overlapped(
+            [[rows[number] for number in batch] for batch in batches],
+            before=lambda row: alone(row, partial(self._decode, attempt=attempt)),
+            draw=self._draw,
+            after=lambda drawn: alone({"drawn": drawn}, self._finish),
+            num_threads=self._num_threads,
+        )
+        order = [number for batch in batches for number in batch]
+        by_number = dict(zip(order, chain.from_iterable(done), strict=True))
+        return [by_number[number] for number in range(len(rows))]
+
+    def _size(self, row: Row) -> tuple[int, int]:
+        geometry = self._config.size.geometry(*alpha_size(row["alpha"]))
+        return geometry.generation_height, geometry.generation_width
+
+    def _decode(self, row: Row, *, attempt: int) -> Columns:
+        keeps_rendering = row["prompt"].lstrip().startswith(_KEEP_RENDERING)
+        if keeps_rendering and not self._generator.draws_product:
+            raise RowError(
+                ErrorCode.BAD_REQUEST,
+                f"prompt begins with {_KEEP_RENDERING}, which keeps the generator's own rendering "
+                "of the product: this one draws none, so leave it out or use a diffusion recipe",
+            )
         photo = decode(row["image_bytes"], self._limits)
         alpha_HW = decode_alpha(row["alpha"])
         geometry = self._config.size.geometry(*alpha_HW.shape)
@@ -135,18 +198,42 @@ class RenderMapper:
             image_HWC=to_generation(photo.rgb_HWC, geometry),
             alpha_HW=to_generation(alpha_HW, geometry),
             prompt=row["final_prompt"],
-            seed=row["seed"],
+            seed=row["seed"] + attempt,
         )
-        return _Task(photo=photo, alpha_HW=alpha_HW, geometry=geometry, request=request)
+        task = _Task(
+            photo=photo,
+            alpha_HW=alpha_HW,
+            geometry=geometry,
+            request=request,
+            keeps_rendering=keeps_rendering,
+        )
+        return {"task": task}
+
+    def _draw(self, decoded: Sequence[Outcome]) -> list[Outcome]:
+        """Backgrounds for what could be decoded, each beside its task."""
+        tasks = [outcome for outcome in decoded if not isinstance(outcome, RowError)]
+        drawn = iter(isolate(self._generate, tasks))
+        return [outcome if isinstance(outcome, RowError) else next(drawn) for outcome in decoded]
+
+    def _generate(self, tasks: Sequence[Row]) -> list[Outcome]:
+        backgrounds = self._generator.generate([row["task"].request for row in tasks])
+        return [
+            {**row, "background": background}
+            for row, background in zip(tasks, backgrounds, strict=True)
+        ]
 
     def _finish(self, row: Row) -> Columns:
-        ready = row["ready"]
-        if isinstance(ready, RowError):
-            raise ready
-        task: _Task = ready["task"]
-        background: Background = ready["background"]
+        drawn = row["drawn"]
+        if isinstance(drawn, RowError):
+            raise drawn
+        task: _Task = drawn["task"]
+        background: Background = drawn["background"]
         config = self._config
-        rgb8_HWC = compose(task.photo.rgb_HWC, task.alpha_HW, background, task.geometry, config)
+        if task.keeps_rendering:
+            ground_HWC = _enlarged(background, task.geometry, config)
+            rgb8_HWC = quantise(ground_HWC, seed=0, weight_HW=np.ones_like(task.alpha_HW))
+        else:
+            rgb8_HWC = compose(task.photo.rgb_HWC, task.alpha_HW, background, task.geometry, config)
         height, width = task.alpha_HW.shape
         return {
             "picture": encode(rgb8_HWC, format=config.format, quality=config.quality),
@@ -154,14 +241,60 @@ class RenderMapper:
             "width": width,
             "prompt_understood": list(background.understood),
             "geometry": asdict(task.geometry),
-            "metrics": {
-                "coverage": float(task.alpha_HW.mean()),
-                "soft_fraction": float(((task.alpha_HW > 0.02) & (task.alpha_HW < 0.98)).mean()),
-                "background_scale": width / task.geometry.normalised_width,
-            },
+            "metrics": self._metrics(task, background, rgb8_HWC),
             "generation_model": self._generator.revision,
             "thumbs": _thumbs(task, rgb8_HWC, config.thumbnail_px),
         }
+
+    def _metrics(
+        self, task: _Task, background: Background, rgb8_HWC: NDArray[np.uint8]
+    ) -> dict[str, Any]:
+        growth = None
+        if not task.keeps_rendering:
+            request = task.request
+            growth = self._checks.growth_of(request.image_HWC, request.alpha_HW, background.rgb_HWC)
+        alpha_HW = task.alpha_HW
+        return {
+            "coverage": float(alpha_HW.mean()),
+            "soft_fraction": float(((alpha_HW > 0.02) & (alpha_HW < 0.98)).mean()),
+            "background_scale": alpha_HW.shape[1] / task.geometry.normalised_width,
+            "growth": growth,
+            "product_grew": None if growth is None else growth > self._config.checks.growth.limit,
+            "unsafe": self._checks.is_unsafe(rgb8_HWC),
+            "generation_seed": task.request.seed,
+            "gpu_peak_bytes": background.metrics.get("gpu_peak_bytes"),
+        }
+
+
+def _batches(sizes: Sequence[tuple[int, int]], *, most: int) -> list[list[int]]:
+    """Positions of equal sizes together, at most so many; sizes in the order they first appear."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for number, size in enumerate(sizes):
+        groups.setdefault(size, []).append(number)
+    return [
+        group[first : first + most]
+        for group in groups.values()
+        for first in range(0, len(group), most)
+    ]
+
+
+def _grew(outcome: Outcome) -> bool:
+    return not isinstance(outcome, RowError) and bool(outcome["metrics"]["product_grew"])
+
+
+def _less_grown(before: Outcome, after: Outcome) -> Outcome:
+    """The better of two attempts; one that failed is worse than one that grew."""
+    if isinstance(after, RowError) or isinstance(before, RowError):
+        return before
+    return min(before, after, key=lambda outcome: float(outcome["metrics"]["growth"]))
+
+
+def _failed(outcome: Outcome) -> Outcome:
+    assert not isinstance(outcome, RowError)
+    growth = outcome["metrics"]["growth"]
+    return RowError(
+        ErrorCode.PRODUCT_GREW, f"the generator added {growth:.0%} to the product's area"
+    )
 
 
 def compose(
@@ -187,7 +320,7 @@ def compose(
         foreground_HWC = rgb_HWC.astype(np.float32) / np.float32(255)
     else:
         foreground_HWC = estimate_foreground(rgb_HWC, alpha_HW)
-    ground_HWC = from_generation(background.rgb_HWC, geometry)
+    ground_HWC = _enlarged(background, geometry, config)
     if config.shadow.enabled:
         # A generator that knows its light says so; for the others the recipe assumes one.
         light = background.light or config.shadow
@@ -201,6 +334,13 @@ def compose(
         ground_HWC = shade(ground_HWC, reaching_HW)
     # A fixed seed: the noise is a property of the file, as paper grain is, not of the row.
     return quantise(over(foreground_HWC, alpha_HW, ground_HWC), seed=0, weight_HW=1 - alpha_HW)
+
+
+def _enlarged(background: Background, geometry: Geometry, config: RenderConfig) -> Float:
+    """The background at the photograph's size; drawn smaller, it is sharpened after enlarging."""
+    enlarged_HWC = from_generation(background.rgb_HWC, geometry)
+    scale = geometry.source_width / geometry.normalised_width
+    return crispen(enlarged_HWC, scale=scale, amount=config.crispness)
 
 
 def _thumbs(task: _Task, rgb8_HWC: NDArray[np.uint8], side_px: int) -> Columns | None:
@@ -218,9 +358,9 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
     """The stage that draws backgrounds and composites."""
     return Stage(
         name="render",
-        mapper=partial(RenderMapper, limits=limits),
+        mapper=partial(RenderMapper, limits=limits, num_threads=resources.num_threads),
         config=config,
-        reads=("image_bytes", "alpha", "final_prompt", "seed"),
+        reads=("image_bytes", "alpha", "prompt", "final_prompt", "seed"),
         adds=pa.schema(
             [
                 schema.PICTURE,
@@ -234,6 +374,8 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
             ]
         ),
         drops=("image_bytes",),
-        batch_size=4,
+        # Several of the generator's batches: while it draws one, its neighbours are decoded and
+        # encoded, and rows of one size find each other.
+        batch_size=_BATCHES_AT_ONCE * config.generator.max_batch,
         resources=resources,
     )

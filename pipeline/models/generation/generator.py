@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,12 @@ class Generator(Protocol):
 
     revision: str
     """Names code and weights: the same request under the same revision gives the same pixels."""
+    max_batch: int
+    """The most requests that it draws together; more are drawn one batch after the other."""
+    device: Literal["cpu", "cuda"]
+    """Where it draws: while a GPU is busy, the CPU is free for other work."""
+    draws_product: bool
+    """Whether its backgrounds show its own rendering of the product, or nothing in its place."""
 
     def generate(self, requests: Sequence[GenerationRequest]) -> Sequence[Background]:
         """Draw one background per request, in order; requests of one call may differ in size.

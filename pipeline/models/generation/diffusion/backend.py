@@ -8,7 +8,7 @@ sizes is the rounding of the kernels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import diffusers
 import numpy as np
@@ -34,7 +34,7 @@ from pipeline.models.generation.diffusion.pictures import (
 )
 from pipeline.models.generation.diffusion.prompts import PromptEncoder
 from pipeline.models.generation.generator import Background, GenerationRequest
-from pipeline.models.weights import locate, revision_of
+from pipeline.models.weights import locate, one_at_a_time, revision_of
 
 Size = tuple[int, int]
 """Height and width, px."""
@@ -44,6 +44,7 @@ class Diffusion:
     """Draws backgrounds with a diffusers pipeline. See `Generator`."""
 
     revision: str
+    draws_product = True
 
     def __init__(self, config: AnyDiffusionConfig) -> None:
         """Load everything.
@@ -52,9 +53,12 @@ class Diffusion:
             FatalError: weights, device or library are not what the configuration expects.
         """
         self._config = config
+        self.max_batch: int = config.max_batch
+        self.device: Literal["cpu", "cuda"] = config.device
         self._adapter = config.adapter
         self._fixed = fixed_arguments(config)
-        self._pipeline = load_pipeline(config, arguments=every_argument(config))
+        with one_at_a_time():
+            self._pipeline = load_pipeline(config, arguments=every_argument(config))
         self._prompts = (
             PromptEncoder(
                 self._pipeline,

@@ -61,7 +61,7 @@ class DiffusionConfig(BaseModel):
     }
     """Fields that decide where and how fast, not what is drawn."""
 
-    kind: str
+    kind: str = Field(description="Which pipeline draws.")
     checkpoint: Checkpoint = Field(description="The pipeline's directory (has model_index.json).")
     cache_dir: Path | None = Field(
         None, description="Hugging Face cache to find hub ids in; none: what HF_HOME says."
@@ -157,7 +157,7 @@ class InpaintingConfig(DiffusionConfig):
 class SdxlInpaintConfig(InpaintingConfig):
     """SDXL inpainting checkpoints, or any SDXL checkpoint."""
 
-    kind: Literal["sdxl-inpaint"] = "sdxl-inpaint"
+    kind: Literal["sdxl-inpaint"] = Field("sdxl-inpaint", description="SDXL inpainting.")
     strength: float = Field(
         0.9999,
         gt=0,
@@ -171,7 +171,9 @@ class SdxlInpaintConfig(InpaintingConfig):
 class SdxlControlNetInpaintConfig(InpaintingConfig):
     """SDXL with a ControlNet that is shown the product."""
 
-    kind: Literal["sdxl-controlnet-inpaint"] = "sdxl-controlnet-inpaint"
+    kind: Literal["sdxl-controlnet-inpaint"] = Field(
+        "sdxl-controlnet-inpaint", description="SDXL inpainting with a ControlNet."
+    )
     controlnet: Checkpoint = Field(description="The ControlNet's directory.")
     control: Literal["background_mask", "product_on_white", "product_on_black"] = Field(
         "product_on_white", description="The picture the ControlNet was trained to be shown."
@@ -187,7 +189,7 @@ class SdxlControlNetInpaintConfig(InpaintingConfig):
 class BriaConfig(DiffusionConfig):
     """BRIA 2.3 with its background-generation ControlNet."""
 
-    kind: Literal["bria"] = "bria"
+    kind: Literal["bria"] = Field("bria", description="BRIA 2.3 background generation.")
     controlnet: Checkpoint = Field(description="Directory of BRIA-2.3-ControlNet-BG-Gen.")
     vae: Checkpoint | None = Field(
         None, description="Replaces the VAE; with float16, sdxl-vae-fp16-fix."
@@ -223,7 +225,9 @@ class BriaConfig(DiffusionConfig):
 class PhotoBackgroundConfig(InpaintingConfig):
     """Salient-object-aware generation, yahoo-inc/photo-background-generation (arXiv 2404.10157)."""
 
-    kind: Literal["photo-background"] = "photo-background"
+    kind: Literal["photo-background"] = Field(
+        "photo-background", description="Salient-object-aware generation."
+    )
     controlnet_conditioning_scale: float = Field(
         1.0, ge=0, le=2, description="Weight of the ControlNet that holds the product's outline."
     )
@@ -232,7 +236,7 @@ class PhotoBackgroundConfig(InpaintingConfig):
 class FluxFillConfig(InpaintingConfig):
     """FLUX.1 Fill."""
 
-    kind: Literal["flux-fill"] = "flux-fill"
+    kind: Literal["flux-fill"] = Field("flux-fill", description="FLUX.1 Fill.")
     guidance_scale: float = Field(30.0, ge=0, le=100, description="Guidance it is distilled to.")
     num_inference_steps: int = Field(50, ge=1, le=200, description="Denoising steps.")
 
@@ -240,7 +244,7 @@ class FluxFillConfig(InpaintingConfig):
 class Flux2KleinConfig(InpaintingConfig):
     """FLUX.2 klein, inpainting, with an optional reference picture."""
 
-    kind: Literal["flux2-klein"] = "flux2-klein"
+    kind: Literal["flux2-klein"] = Field("flux2-klein", description="FLUX.2 klein inpainting.")
     guidance_scale: float = Field(
         1.0, ge=0, le=100, description="Ignored by distilled checkpoints."
     )
@@ -253,7 +257,7 @@ class Flux2KleinConfig(InpaintingConfig):
 class ZImageConfig(InpaintingConfig):
     """Z-Image and Z-Image-Turbo, inpainting."""
 
-    kind: Literal["z-image"] = "z-image"
+    kind: Literal["z-image"] = Field("z-image", description="Z-Image inpainting.")
     guidance_scale: float = Field(0.0, ge=0, le=100, description="0 for Turbo, 5 for the base.")
     num_inference_steps: int = Field(8, ge=1, le=200, description="8 for Turbo, 50 for the base.")
 
@@ -261,7 +265,7 @@ class ZImageConfig(InpaintingConfig):
 class QwenEditConfig(InpaintingConfig):
     """Qwen-Image-Edit, inpainting. Always draws near one megapixel, one row at a time."""
 
-    kind: Literal["qwen-edit"] = "qwen-edit"
+    kind: Literal["qwen-edit"] = Field("qwen-edit", description="Qwen-Image-Edit inpainting.")
     guidance_scale: float = Field(4.0, ge=0, le=100, description="True guidance; 1 turns it off.")
     num_inference_steps: int = Field(50, ge=1, le=200, description="Denoising steps.")
     max_batch: int = Field(1, ge=1, le=1, description="The pipeline draws one row at a time.")

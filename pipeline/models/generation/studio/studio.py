@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,7 @@ class StudioConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    kind: Literal["studio"] = Field("studio", description="Draws sets from words, on the CPU.")
     aperture: float = Field(
         default=1.0,
         ge=0.0,
@@ -35,11 +37,24 @@ class StudioConfig(BaseModel):
         default=0.1, ge=0.0, le=1.0, description="Share of the light lost in the far corners."
     )
 
+    @property
+    def revision(self) -> str:
+        """Names the code that draws."""
+        return Studio.revision
+
+    @property
+    def max_batch(self) -> int:
+        """Requests are drawn one at a time."""
+        return Studio.max_batch
+
 
 class Studio:
     """Draws each request on its own: same prompt, seed and alpha, same pixels."""
 
     revision = "studio-1"
+    max_batch = 1
+    device: Literal["cpu", "cuda"] = "cpu"
+    draws_product = False
 
     def __init__(self, config: StudioConfig) -> None:
         self._lens = Lens(
