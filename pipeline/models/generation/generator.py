@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 # Shape suffixes: H height, W width, C colour channel.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """Pictures whose style a background follows."""
+
+    digest: str
+    """Names the pictures: two references with one digest are the same."""
+    pictures: tuple[NDArray[np.uint8], ...] = field(compare=False)
+    """sRGB, HWC, any size."""
+    scale: float | None = None
+    """Weight of the pictures, 0 for none; None: what the configuration says."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a single row asks of a sampler in other words than its recipe; None: as the recipe."""
+
+    fast: bool | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    strength: float | None = None
+
+    def asked(self) -> dict[str, bool | int | float]:
+        """Those that are not None, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +50,8 @@ class GenerationRequest:
     seed: int
     """Decides every random choice of this background; nothing else does."""
     negative_prompt: str = ""
+    settings: Settings = Settings()
+    reference: Reference | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,5 +100,6 @@ class Generator(Protocol):
 
         Raises:
             MemoryError: the batch does not fit; the caller retries it smaller.
+            RowError: `bad_request`, some request asks for what this generator cannot do.
         """
         ...

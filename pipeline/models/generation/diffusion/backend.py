@@ -7,33 +7,40 @@ sizes is the rounding of the kernels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import diffusers
 import numpy as np
 import torch
+from pydantic import ValidationError
 
-from pipeline.errors import FatalError
+from pipeline.errors import ErrorCode, FatalError, RowError
 from pipeline.models.generation.diffusion import bria
 from pipeline.models.generation.diffusion.config import (
     AnyDiffusionConfig,
     BriaConfig,
-    Flux2KleinConfig,
     InpaintingConfig,
-    IpAdapter,
     PhotoBackgroundConfig,
     SdxlControlNetInpaintConfig,
 )
 from pipeline.models.generation.diffusion.fitting import Fitting
-from pipeline.models.generation.diffusion.load import load_pipeline, open_picture
+from pipeline.models.generation.diffusion.load import load_pipeline
 from pipeline.models.generation.diffusion.pictures import (
     control_picture,
     inpainting_arguments,
     resized,
 )
 from pipeline.models.generation.diffusion.prompts import PromptEncoder
-from pipeline.models.generation.generator import Background, GenerationRequest
+from pipeline.models.generation.diffusion.references import ReferenceEncoder
+from pipeline.models.generation.generator import (
+    Background,
+    GenerationRequest,
+    Reference,
+    Settings,
+)
 from pipeline.models.weights import locate, one_at_a_time, revision_of
 
 Size = tuple[int, int]
@@ -56,14 +63,12 @@ class Diffusion:
         self.max_batch: int = config.max_batch
         self.device: Literal["cpu", "cuda"] = config.device
         self._adapter = config.adapter
-        self._fixed = fixed_arguments(config)
         with one_at_a_time():
             self._pipeline = load_pipeline(config, arguments=every_argument(config))
         self._prompts = (
             PromptEncoder(
                 self._pipeline,
                 self._adapter,
-                guidance_scale=self._fixed[self._adapter.guidance],
                 capacity=config.prompt_cache,
                 device=torch.device(config.device),
                 offload=config.offload_text_encoder,
@@ -71,7 +76,7 @@ class Diffusion:
             if self._adapter.encoding
             else None
         )
-        self._fixed |= self._reference()
+        self._references = ReferenceEncoder(self._pipeline, config)
         self._fitting = Fitting(config.max_batch)
         weights = revision_of(locate(config.checkpoint, cache_dir=config.cache_dir))
         self.revision = f"{config.revision}/{weights}/diffusers-{diffusers.__version__}"
@@ -80,19 +85,33 @@ class Diffusion:
         """Draw one background per request, in order; requests of one size share batches.
 
         Raises:
+            RowError: `bad_request`, a row asks for what this kind cannot do.
             FatalError: a size this pipeline cannot draw, which the recipe's `size` decides.
             MemoryError: one row alone does not fit.
             FloatingPointError: the network's numbers overflowed.
         """
         drawn: dict[int, Background] = {}
-        for size, indices in _by_size(requests).items():
-            self._check_size(size)
+        for call, indices in _by_call(requests).items():
+            self._check_size(call.size)
+            draw = partial(self._draw, self._arguments(call))
             group = [requests[index] for index in indices]
-            backgrounds = self._fitting.map(group, self._draw, key=size)
+            backgrounds = self._fitting.map(group, draw, key=call.size)
             drawn |= dict(zip(indices, backgrounds, strict=True))
         return [drawn[index] for index in range(len(requests))]
 
-    def _draw(self, requests: Sequence[GenerationRequest]) -> list[Background]:
+    def _arguments(self, call: _Call) -> dict[str, Any]:
+        """What is the same for all rows of a call."""
+        config = asked_for(self._config, call.settings)
+        return fixed_arguments(config) | self._references.arguments(
+            call.reference, guided=self._is_guided(config.guidance_scale)
+        )
+
+    def _is_guided(self, guidance_scale: float) -> bool:
+        return guidance_scale > self._adapter.guided_above
+
+    def _draw(
+        self, fixed: Mapping[str, Any], requests: Sequence[GenerationRequest]
+    ) -> list[Background]:
         """One call of the pipeline; all requests have one size."""
         num_rows = len(requests)
         size: Size = requests[0].alpha_HW.shape
@@ -104,10 +123,11 @@ class Diffusion:
         if on_gpu:
             torch.cuda.reset_peak_memory_stats()
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
+        guided = self._is_guided(fixed[self._adapter.guidance])
         with torch.inference_mode():
             output = self._pipeline(
-                **self._fixed,
-                **self._prompt_arguments(requests),
+                **fixed,
+                **self._prompt_arguments(requests, guided=guided),
                 **self._picture_arguments(requests, generators),
                 height=size[0],
                 width=size[1],
@@ -119,15 +139,17 @@ class Diffusion:
             for rgb_HWC in output.images[:num_rows]
         ]
 
-    def _prompt_arguments(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
+    def _prompt_arguments(
+        self, requests: Sequence[GenerationRequest], *, guided: bool
+    ) -> dict[str, Any]:
         pairs = [
             (request.prompt, request.negative_prompt or self._config.negative_prompt)
             for request in requests
         ]
         if self._prompts is not None:
-            return self._prompts.arguments(pairs)
+            return self._prompts.arguments(pairs, guided=guided)
         arguments: dict[str, Any] = {self._adapter.prompt: [prompt for prompt, _ in pairs]}
-        if self._adapter.negative_prompt is not None and self._fixed[self._adapter.guidance] > 1:
+        if self._adapter.negative_prompt is not None and guided:
             empty = self._adapter.empty_negative_prompt
             arguments[self._adapter.negative_prompt] = [negative or empty for _, negative in pairs]
         return arguments
@@ -151,26 +173,6 @@ class Diffusion:
             arguments["control_image"] = control_picture(requests, "background_mask")
         return arguments
 
-    def _reference(self) -> dict[str, Any]:
-        """The reference picture as an argument; through an IP-Adapter, encoded once and for all."""
-        config = self._config
-        reference = getattr(config, "reference", None)
-        if reference is None or self._adapter.reference is None:
-            return {}
-        if isinstance(config, Flux2KleinConfig):
-            return {self._adapter.reference: open_picture(reference)}
-        assert isinstance(reference, IpAdapter)
-        with torch.inference_mode():
-            embeddings = self._pipeline.prepare_ip_adapter_image_embeds(
-                ip_adapter_image=open_picture(reference.picture),
-                ip_adapter_image_embeds=None,
-                device=torch.device(config.device),
-                num_images_per_prompt=1,
-                do_classifier_free_guidance=self._fixed[self._adapter.guidance] > 1,
-            )
-        self._pipeline.image_encoder = None  # its memory is worth more to the batch
-        return {self._adapter.reference: embeddings}
-
     def _check_size(self, size: Size) -> None:
         multiple = self._adapter.multiple_px
         if any(side % multiple for side in size):
@@ -192,6 +194,29 @@ class Diffusion:
                 f"{size[0]} x {size[1]} were asked for: not the network this backend expects"
             )
         return resized(rgb_HWC.astype(np.float32, copy=False), *size)
+
+
+def asked_for(config: AnyDiffusionConfig, settings: Settings) -> AnyDiffusionConfig:
+    """The configuration with what a row asks for in other words.
+
+    Raises:
+        RowError: `bad_request`, this kind has no such setting, or not with such a value.
+    """
+    asked = settings.asked()
+    if not asked:
+        return config
+    unknown = [name for name in asked if name not in type(config).model_fields]
+    if unknown:
+        raise RowError(
+            ErrorCode.BAD_REQUEST,
+            f"{', '.join(unknown)}: {config.kind} has no such setting, leave it empty",
+        )
+    try:
+        return type(config).model_validate({**dict(config), **asked})
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        name = ".".join(map(str, first["loc"]))
+        raise RowError(ErrorCode.BAD_REQUEST, f"{name}: {first['msg'].lower()}") from None
 
 
 def fixed_arguments(config: AnyDiffusionConfig) -> dict[str, Any]:
@@ -221,8 +246,18 @@ def every_argument(config: AnyDiffusionConfig) -> frozenset[str]:
     return config.adapter.arguments | set(fixed_arguments(config)) | special | {"height", "width"}
 
 
-def _by_size(requests: Sequence[GenerationRequest]) -> dict[Size, list[int]]:
-    groups: dict[Size, list[int]] = {}
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What requests must have in common to be drawn together."""
+
+    size: Size
+    settings: Settings
+    reference: Reference | None
+
+
+def _by_call(requests: Sequence[GenerationRequest]) -> dict[_Call, list[int]]:
+    groups: dict[_Call, list[int]] = {}
     for index, request in enumerate(requests):
-        groups.setdefault(request.alpha_HW.shape, []).append(index)
+        call = _Call(request.alpha_HW.shape, request.settings, request.reference)
+        groups.setdefault(call, []).append(index)
     return groups

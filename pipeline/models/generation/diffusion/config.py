@@ -38,7 +38,11 @@ class IpAdapter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    picture: Path = Field(description="The reference picture, a local file.")
+    picture: Path | None = Field(
+        None,
+        description="The reference picture, a local file. Null: rows bring their own, and those "
+        "that bring none are drawn without.",
+    )
     checkpoint: Checkpoint = Field(description="The adapter's directory.")
     weight_name: str = Field(description="File name of the adapter within `subfolder`.")
     subfolder: str = Field("", description="Folder of the adapter within the directory.")

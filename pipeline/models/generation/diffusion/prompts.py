@@ -29,33 +29,37 @@ class PromptEncoder:
         pipeline: Any,
         adapter: Adapter,
         *,
-        guidance_scale: float,
         capacity: int,
         device: torch.device,
         offload: bool,
     ) -> None:
         self._pipeline = pipeline
         self._adapter = adapter
-        self._guidance_scale = guidance_scale
         self._capacity = capacity
         self._device = device
-        self._known: OrderedDict[Prompts, Embeddings] = OrderedDict()
+        self._known: OrderedDict[tuple[Prompts, bool], Embeddings] = OrderedDict()
         self._parked = _detach_encoders(pipeline) if offload else {}
 
-    def arguments(self, prompts: Sequence[Prompts]) -> Embeddings:
-        """The embedding arguments of one call, a row for each pair, in order."""
-        missing = [pair for pair in dict.fromkeys(prompts) if pair not in self._known]
+    def arguments(self, prompts: Sequence[Prompts], *, guided: bool) -> Embeddings:
+        """The embedding arguments of one call, a row for each pair, in order.
+
+        Args:
+            prompts: one pair for each row.
+            guided: whether the negative prompts are encoded too.
+        """
+        keys = [(pair, guided) for pair in prompts]
+        missing = [key for key in dict.fromkeys(keys) if key not in self._known]
         # Held here as well: a batch with more distinct pairs than the memory holds stays whole.
-        batch = {pair: self._known[pair] for pair in prompts if pair in self._known}
+        batch = {key: self._known[key] for key in keys if key in self._known}
         if missing:
             with self._encoders(), torch.inference_mode():
-                batch |= {pair: self._encode(*pair) for pair in missing}
-        for pair in dict.fromkeys(prompts):
-            self._known[pair] = batch[pair]
-            self._known.move_to_end(pair)
+                batch |= {(pair, guided): self._encode(*pair, guided=guided) for pair, _ in missing}
+        for key in dict.fromkeys(keys):
+            self._known[key] = batch[key]
+            self._known.move_to_end(key)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)
-        return _collate([batch[pair] for pair in prompts])
+        return _collate([batch[key] for key in keys])
 
     @contextmanager
     def _encoders(self) -> Iterator[None]:
@@ -69,11 +73,9 @@ class PromptEncoder:
                 setattr(self._pipeline, name, None)
                 encoder.to("cpu")
 
-    def _encode(self, prompt: str, negative_prompt: str) -> Embeddings:
+    def _encode(self, prompt: str, negative_prompt: str, *, guided: bool) -> Embeddings:
         negative = negative_prompt or self._adapter.empty_negative_prompt
         encode = self._pipeline.encode_prompt
-        # Z-Image guides above 0, all others above 1.
-        guided = self._guidance_scale > (0 if self._adapter.encoding == "z-image" else 1)
         names: tuple[str, ...]
         match self._adapter.encoding:
             case "sdxl":

@@ -42,6 +42,8 @@ class Adapter:
     encoding: Literal["sd", "sdxl", "flux", "flux2", "z-image"] | None
     """How prompts become embeddings; None where the embedding sees the photograph too, and prompts
     therefore go to the pipeline as text."""
+    guided_above: float = 1.0
+    """Guidance at or below this is none at all, and costs nothing."""
     multiple_px: int
     """Both sides of a generated picture are multiples of this."""
     max_batch: int | None = None
@@ -140,6 +142,7 @@ ADAPTERS: Mapping[str, Adapter] = {
     ),
     "z-image": Adapter(
         pipeline="ZImageInpaintPipeline",
+        guided_above=0.0,
         empty_negative_prompt="",
         encoding="z-image",
         multiple_px=16,

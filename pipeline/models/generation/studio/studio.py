@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.errors import ErrorCode, RowError
 from pipeline.models.generation.generator import Background, GenerationRequest, Light
 from pipeline.models.generation.studio import noise
 from pipeline.models.generation.studio.parser import parse
@@ -68,6 +69,7 @@ class Studio:
         """Draw one background per request, in order.
 
         Raises:
+            RowError: `bad_request`, settings or a reference, which mean nothing here.
             ValueError: an alpha that is not H x W, or a negative seed.
         """
         return [self._draw(request) for request in requests]
@@ -75,6 +77,12 @@ class Studio:
     def _draw(self, request: GenerationRequest) -> Background:
         if request.alpha_HW.ndim != 2 or request.alpha_HW.size == 0:
             raise ValueError(f"alpha must be H x W, got shape {request.alpha_HW.shape}")
+        refused = [*request.settings.asked(), *(["reference"] if request.reference else [])]
+        if refused:
+            raise RowError(
+                ErrorCode.BAD_REQUEST,
+                f"the studio knows no {', '.join(refused)}: leave it empty or use another recipe",
+            )
         scene = parse(request.prompt)
         rgb_HWC, ground_y = render(
             scene, request.alpha_HW, seed=request.seed, lens=self._lens, tiles=self._tiles

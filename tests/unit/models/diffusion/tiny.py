@@ -10,6 +10,7 @@ from pathlib import Path
 import diffusers
 import torch
 import transformers
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -337,5 +338,27 @@ def z_image(folder: Path) -> Path:
             axes_dims=[4, 4, 8],
             axes_lens=[1024, 64, 64],
         ).eval(),
+    ).save_pretrained(folder)
+    return folder
+
+
+def safety_checker(folder: Path) -> Path:
+    """Stable Diffusion's checker: two small CLIP towers and the embeddings of 17 concepts."""
+    config = transformers.CLIPConfig(
+        text_config={"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1},
+        vision_config={
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 1,
+            "image_size": 32,
+            "patch_size": 8,
+        },
+        projection_dim=8,
+    )
+    checker = StableDiffusionSafetyChecker(config)
+    checker.save_pretrained(folder)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}
     ).save_pretrained(folder)
     return folder
