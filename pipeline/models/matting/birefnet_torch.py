@@ -76,7 +76,7 @@ class Birefnet:
 
 def _finest(output: Any) -> torch.Tensor:
     """The logits at full size: the last of the list that the published code returns."""
-    last = output[-1] if isinstance(output, (list, tuple)) else output
+    last = output[-1] if isinstance(output, list | tuple) and output else output
     if not isinstance(last, torch.Tensor):
         raise FatalError(
             f"the network gave a {type(output).__name__} that does not end in a map of logits"
