@@ -29,7 +29,7 @@ from pipeline.imaging.codec import (
 )
 from pipeline.imaging.color import quantise
 from pipeline.imaging.composite import over
-from pipeline.imaging.foreground import estimate_foreground
+from pipeline.imaging.dithering import dither_weight
 from pipeline.imaging.geometry import (
     Geometry,
     from_generation,
@@ -42,6 +42,7 @@ from pipeline.imaging.thumbnail import checkerboard, thumbnail
 from pipeline.models.generation.generator import Background, GenerationRequest, Generator
 from pipeline.models.generation.studio.studio import Studio, StudioConfig
 from pipeline.stage import Resources, Stage
+from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod, foreground_of
 
 Float = NDArray[np.float32]
 
@@ -78,11 +79,7 @@ class RenderConfig(BaseModel):
 
     generator: StudioConfig = Field(StudioConfig(), description="What draws the background.")
     size: SizeConfig = Field(SizeConfig(), description="The size at which it is drawn.")
-    foreground: Literal["multilevel", "plain"] = Field(
-        "multilevel",
-        description="'multilevel': the product's own colours are estimated where it is mixed with "
-        "the old background. 'plain': the photograph's pixels, which carry its colour along.",
-    )
+    foreground: ForegroundMethod = Field("multilevel", description=FOREGROUND_DESCRIPTION)
     shadow: ShadowConfig = Field(ShadowConfig(), description="The shadow the product throws.")
     format: OutputFormat = Field(OutputFormat.JPEG, description="File format of the result.")
     quality: int = Field(92, ge=1, le=100, description="Of JPEG and WebP.")
@@ -183,10 +180,7 @@ def compose(
     Returns:
         The finished picture, sRGB; where alpha is 1 it is the photograph, bit for bit.
     """
-    if config.foreground == "plain":
-        foreground_HWC = rgb_HWC.astype(np.float32) / np.float32(255)
-    else:
-        foreground_HWC = estimate_foreground(rgb_HWC, alpha_HW)
+    foreground_HWC = foreground_of(rgb_HWC, alpha_HW, config.foreground)
     ground_HWC = from_generation(background.rgb_HWC, geometry)
     if config.shadow.enabled:
         # A generator that knows its light says so; for the others the recipe assumes one.
@@ -200,7 +194,8 @@ def compose(
         )
         ground_HWC = shade(ground_HWC, reaching_HW)
     # A fixed seed: the noise is a property of the file, as paper grain is, not of the row.
-    return quantise(over(foreground_HWC, alpha_HW, ground_HWC), seed=0, weight_HW=1 - alpha_HW)
+    composite_HWC = over(foreground_HWC, alpha_HW, ground_HWC)
+    return quantise(composite_HWC, seed=0, weight_HW=dither_weight(alpha_HW))
 
 
 def _thumbs(task: _Task, rgb8_HWC: NDArray[np.uint8], side_px: int) -> Columns | None:
