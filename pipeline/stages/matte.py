@@ -165,20 +165,21 @@ class MatteMapper:
         if isinstance(ready, RowError):
             raise ready
         task: _Task = ready["task"]
-        alpha_HW, cutout = task.given_HW, None
-        if alpha_HW is None:
+        given_HW, coverage = task.given_HW, self._config.coverage
+        if given_HW is not None:
+            alpha_HW, judged = given_HW, None
+        else:
             coarse_HW, judged = ready["found"]
-            cutout = self._accepted(judged)
             alpha_HW = self._refined(coarse_HW, task.photo.rgb_HWC)
-        coverage = self._config.coverage
+        # Before the confidence is asked: "nothing was found" says more than "in doubt".
         check_matte(
             alpha_HW, min_coverage=coverage.min_coverage, max_coverage=coverage.max_coverage
         )
         return {
             "alpha": encode_alpha(alpha_HW),
             "alpha_source": task.source,
-            "cutout": cutout,
-            "matting_model": self._revision if task.given_HW is None else None,
+            "cutout": None if judged is None else self._accepted(judged),
+            "matting_model": None if judged is None else self._revision,
             "decode_notes": list(task.photo.notes),
         }
 

@@ -162,7 +162,8 @@ class VitMatteConfig(BaseModel):
         ge=64,
         le=1024,
         multiple_of=32,
-        description="Side of the tiles, px. Memory grows with its fourth power.",
+        description="Largest side of a tile, px. Per tile, the small model in float32 takes 0.4 GB "
+        "at 512 px and 1.5 GB at 1024.",
     )
     overlap_px: int = Field(
         64, ge=0, le=256, description="How far neighbouring tiles overlap and are blended, px."

@@ -106,6 +106,12 @@ def test_a_doubtful_cut_out_is_flagged_or_refused_as_the_recipe_says():
     assert refused.code == ErrorCode.DOUBTFUL_MATTE
 
 
+def test_nothing_found_is_said_even_where_doubtful_cut_outs_are_refused():
+    strict = mapper(confidence={"min_confidence": 0.99, "doubtful": "error"})
+    (refused,) = strict.map_batch([row(file(np.zeros((64, 64, 3), np.uint8)))])
+    assert refused.code == ErrorCode.EMPTY_MATTE
+
+
 @pytest.mark.parametrize(
     ("text", "cls"),
     [({}, RefineConfig), ({"guided_eps": 1e-4}, RefineConfig), ({"method": "none"}, RefineConfig)],
