@@ -221,6 +221,34 @@ def report(run_folder: RunFolder) -> None:
 
 
 @app.command()
+def evaluate(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Holds a CSV file of columns id, input, alpha, and the files."
+        ),
+    ],
+    recipe: Annotated[str, typer.Option("--recipe", help="A shipped recipe's name or a file.")],
+    save_alpha: Annotated[
+        Path | None, typer.Option("--save-alpha", help="Folder to put the mattes in.")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Compare a recipe's mattes with known ones: which network suits your photographs?
+
+    Runs in this process, one photograph after another. Exits 1 if some have no matte.
+    """
+    from rich.console import Console
+
+    from jobs.evaluate import evaluate as compare
+    from jobs.evaluate import print_evaluation
+
+    results = compare(folder, _recipe(recipe, settings or []), save_alpha=save_alpha)
+    print_evaluation(results, Console(highlight=False))
+    raise typer.Exit(EXIT_FAILED if any(one.error for one in results) else 0)
+
+
+@app.command()
 def demo(
     folder: Annotated[
         Path, typer.Option("--output", help="Where the catalogue and its results go.")

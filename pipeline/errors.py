@@ -48,6 +48,8 @@ class ErrorCode(StrEnum):
     """No foreground was found."""
     FULL_MATTE = "full_matte"
     """Everything was taken for foreground: no background is left to replace."""
+    DOUBTFUL_MATTE = "doubtful_matte"
+    """The cut-out is less certain than the recipe accepts."""
     PROMPT_MISSING = "prompt_missing"
     """Neither the row nor the recipe says what background to make."""
     PROMPT_REJECTED = "prompt_rejected"

@@ -21,7 +21,7 @@ _FORMATS = {
     ".jsonl": "json",
     ".ndjson": "json",
 }
-_TEXT_COLUMNS = ("id", "image_uri", "prompt")
+_TEXT_COLUMNS = ("id", "image_uri", "mask_uri", "prompt")
 """Always text, whatever a CSV file's values look like: an id of 00123 is not the number 123."""
 
 

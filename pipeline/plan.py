@@ -49,6 +49,7 @@ class Planner:
             schema.IMAGE_URI,
             schema.IMAGE_VERSION,
             schema.IMAGE_INPUT,
+            schema.MASK_URI,
             schema.PROMPT,
             schema.PROMPT_ORIGIN,
             schema.SEED,
@@ -99,7 +100,7 @@ class Planner:
             yield self._table(rows)
 
     def _columns(self) -> list[str]:
-        wanted = ["id", "image_uri", "image", "prompt", "seed"]
+        wanted = ["id", "image_uri", "image", "mask_uri", "prompt", "seed"]
         wanted += [*self.recipe.keep, *template_columns(self.recipe.prompt.template)]
         present = self.manifest.dataset.schema.names
         return [name for name in dict.fromkeys(wanted) if name in present]
@@ -107,11 +108,12 @@ class Planner:
     def _plan_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         sample_id = row["id"]
         error: RowError | None = None
-        prompt, origin, seed, uri = None, None, 0, None
+        prompt, origin, seed, uri, mask_uri = None, None, 0, None, None
         try:
             prompt, origin = resolve_prompt(row, self.recipe)
             seed = resolve_seed(row.get("seed"), sample_id)
             uri = resolve_uri(row, self.manifest.root)
+            mask_uri = resolve_mask_uri(row, self.manifest.root)
         except RowError as found:
             error = found
         image = _image_bytes(row.get("image"))
@@ -120,6 +122,7 @@ class Planner:
             "id": row["id"],
             "image_uri": uri,
             "image_input": image,
+            "mask_uri": mask_uri,
             "prompt": prompt,
             "prompt_origin": origin,
             "seed": seed,
@@ -130,7 +133,14 @@ class Planner:
     def _table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         """Planned rows with their versions, looked up together, and their fingerprints."""
         versions = self._versions(rows)
-        dated = [{**row, "image_version": versions.get(row["image_uri"])} for row in rows]
+        dated = [
+            {
+                **row,
+                "image_version": versions.get(row["image_uri"]),
+                "mask_version": versions.get(row["mask_uri"]),  # for the fingerprint only
+            }
+            for row in rows
+        ]
         pixel_hash = self.recipe.pixel_hash
         return pa.Table.from_pylist(
             [{**row, "fingerprint": fingerprint(row, pixel_hash)} for row in dated],
@@ -140,8 +150,9 @@ class Planner:
     def _versions(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
         if self.recipe.fetch.versions == "none":
             return {}
-        uris = (row["image_uri"] for row in rows if row["image_input"] is None)
-        return storage.versions([uri for uri in dict.fromkeys(uris) if self._may_look_at(uri)])
+        photos = [row["image_uri"] for row in rows if row["image_input"] is None]
+        uris = dict.fromkeys([*photos, *(row["mask_uri"] for row in rows)])
+        return storage.versions([uri for uri in uris if self._may_look_at(uri)])
 
     def _may_look_at(self, uri: str | None) -> bool:
         """Whether a photograph may be read at all: what may not is not looked at either."""
@@ -246,11 +257,18 @@ def resolve_uri(row: Mapping[str, Any], root: str) -> str | None:
     raise RowError(ErrorCode.BAD_REQUEST, "image_uri is empty, and so is image: fill one in")
 
 
+def resolve_mask_uri(row: Mapping[str, Any], root: str) -> str | None:
+    """The absolute URI of a row's mask; None when it has none."""
+    uri = row.get("mask_uri")
+    return storage.resolve(uri.strip(), against=root) if uri is not None and uri.strip() else None
+
+
 def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:
     """A hash of whose result it is and of all that decides its pixels.
 
     The photograph itself counts by its version on the storage, or by its bytes where the manifest
-    holds them. The same fingerprint again is the same picture; a nightly run makes the new ones.
+    holds them; its mask by its version. The same fingerprint again is the same picture; a nightly
+    run makes the new ones.
     """
     image = planned["image_input"]
     identity: Sequence[Any] = (
@@ -261,6 +279,7 @@ def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:
         planned["prompt"],
         planned["seed"],
         pixel_hash,
+        *([planned["mask_uri"], planned["mask_version"]] if planned["mask_uri"] else []),
     )
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 

@@ -51,6 +51,19 @@ METRICS_TYPE = pa.struct(
     ]
 )
 
+CUTOUT_TYPE = pa.struct(
+    [
+        ("confidence", pa.float32()),
+        ("doubtful", pa.bool_()),
+        ("entropy", pa.float32()),
+        ("band_width", pa.float32()),
+        ("agreement", pa.float32()),
+        ("coverage", pa.float32()),
+        ("frame_contact", pa.float32()),
+    ]
+)
+"""`pipeline.imaging.confidence.Cutout` explains each."""
+
 # --- plan: one row per result -----------------------------------------------------------------
 SAMPLE_ID = column(
     "sample_id", pa.string(), "identity of the result, unique in a run", nullable=False
@@ -67,6 +80,9 @@ IMAGE_VERSION = column(
     "or it was not looked up",
 )
 IMAGE_INPUT = column("image_input", pa.large_binary(), "the photograph itself, from the manifest")
+MASK_URI = column(
+    "mask_uri", pa.string(), "where a mask of the product is, absolute; null: there is none"
+)
 PROMPT = column("prompt", pa.string(), "what the manifest or the recipe asked for")
 PROMPT_ORIGIN = column("prompt_origin", pa.string(), "'manifest', 'template' or 'default'")
 SEED = column("seed", pa.int64(), "decides every random choice of this result", nullable=False)
@@ -75,8 +91,9 @@ ERROR = column("error", ERROR_TYPE, "why there is no image; null when there is o
 # --- fetch ------------------------------------------------------------------------------------
 IMAGE_BYTES = column("image_bytes", pa.large_binary(), "the photograph's file, as fetched")
 IMAGE_SHA256 = column("image_sha256", pa.string(), "SHA-256 of the photograph's file, hex")
+MASK_BYTES = column("mask_bytes", pa.large_binary(), "the mask's file, as fetched")
 FETCH_RETRIES = column(
-    "fetch_retries", pa.int32(), "how often storage was asked again for the photograph"
+    "fetch_retries", pa.int32(), "how often storage was asked again for the photograph and mask"
 )
 
 # --- matte ------------------------------------------------------------------------------------
@@ -85,9 +102,14 @@ ALPHA = column(
     pa.large_binary(),
     "coverage of the product: 8-bit grey PNG at the upright source's size",
 )
-ALPHA_SOURCE = column("alpha_source", pa.string(), "'network' or 'file' (the input carried one)")
+ALPHA_SOURCE = column(
+    "alpha_source", pa.string(), "'network', 'file' (the input carried one) or 'mask' (mask_uri)"
+)
+CUTOUT = column(
+    "cutout", CUTOUT_TYPE, "how far a network's cut-out can be trusted; null: it was given"
+)
 MATTING_MODEL = column(
-    "matting_model", pa.string(), "revision that cut the product out; null: alpha from the file"
+    "matting_model", pa.string(), "revision that cut the product out; null: alpha was given"
 )
 DECODE_NOTES = column(
     "decode_notes", pa.list_(pa.string()), "what was converted when the file was read"
@@ -150,16 +172,16 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_notes",
     "prompt_understood", "seed", "height", "width", "image_path", "metrics", "alpha",
-    "alpha_source", "matting_model", "generation_model", "geometry", "decode_notes", "timings",
-    "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
-    "fetch_retries", "store_retries", "thumbs", "error",
+    "alpha_source", "cutout", "matting_model", "generation_model", "geometry", "decode_notes",
+    "timings", "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_version",
+    "image_sha256", "mask_uri", "fetch_retries", "store_retries", "thumbs", "error",
 )  # fmt: skip
 """Column order of a result file; the manifest's kept columns come before `error`."""
 
 RUN_URI = column("run_uri", pa.string(), "the folder of that run, which image_path starts from")
 
 RESERVED = frozenset(RESULT_ORDER) | {
-    "image_input", "image_bytes", "prompt_origin", "picture", "run_uri",
+    "image_input", "image_bytes", "mask_bytes", "prompt_origin", "picture", "run_uri",
 }  # fmt: skip
 """Names a manifest column that is carried along must not take."""
 

@@ -186,10 +186,10 @@ def _rows_of(manifest: Manifest, ids: pa.Table, root: str) -> Iterator[pa.Table]
     )
     for batch in found:
         table = pa.Table.from_batches([batch])
-        if "image_uri" in table.column_names:
-            position = table.column_names.index("image_uri")
-            absolute = [_resolved(uri, root) for uri in table["image_uri"].to_pylist()]
-            table = table.set_column(position, "image_uri", pa.array(absolute, pa.string()))
+        for name in {"image_uri", "mask_uri"}.intersection(table.column_names):
+            absolute = [_resolved(uri, root) for uri in table[name].to_pylist()]
+            position = table.column_names.index(name)
+            table = table.set_column(position, name, pa.array(absolute, pa.string()))
         yield table
 
 

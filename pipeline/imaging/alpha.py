@@ -6,44 +6,30 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.guided import fast_guided_filter
-from pipeline.imaging.trimap import BACKGROUND, FOREGROUND, UNKNOWN, auto_trimap
+from pipeline.imaging.trimap import (
+    BACKGROUND,
+    FOREGROUND,
+    UNKNOWN,
+    TrimapConfig,
+    trimap_of,
+)
 
 # Shape suffixes: H height, W width, C colour channel.
 
 Float = NDArray[np.float32]
 
 
-class RefineConfig(BaseModel):
+class RefineConfig(TrimapConfig):
     """How a coarse alpha is fitted to the photograph. Lengths are fractions of its longer side."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["none", "guided", "closed_form"] = Field(
         default="guided",
         description="none: the network's alpha as it is. guided: fast guided filter, the best and "
         "the fastest after a small network. closed_form: Levin's matting, over 15 times slower.",
-    )
-    foreground_above: float = Field(
-        default=0.9,
-        ge=0.5,
-        le=1,
-        description="Coverage above this is taken for certain foreground.",
-    )
-    background_below: float = Field(
-        default=0.1,
-        ge=0,
-        le=0.5,
-        description="Coverage below this is taken for certain background.",
-    )
-    unknown_width: float = Field(
-        default=0.008,
-        ge=0,
-        le=0.1,
-        description="Alpha is estimated anew at least this near the outline; fraction of the side.",
     )
     guided_radius: float = Field(
         default=0.012,
@@ -63,12 +49,6 @@ class RefineConfig(BaseModel):
         le=16,
         description="guided: models are fitted on a grid this many times coarser.",
     )
-
-    @model_validator(mode="after")
-    def _thresholds_apart(self) -> RefineConfig:
-        if self.background_below >= self.foreground_above:
-            raise ValueError("background_below must be smaller than foreground_above")
-        return self
 
 
 class CoverageConfig(BaseModel):
@@ -110,19 +90,13 @@ def refine(alpha_HW: Float, rgb_HWC: NDArray[np.uint8], config: RefineConfig) ->
         raise ValueError(f"image {rgb_HWC.shape} does not fit an alpha of {alpha_HW.shape}")
     if config.method == "none":
         return alpha_HW
-    longer_px = max(alpha_HW.shape)
-    trimap_HW = auto_trimap(
-        alpha_HW,
-        foreground_above=config.foreground_above,
-        background_below=config.background_below,
-        width_px=round(config.unknown_width * longer_px),
-    )
+    trimap_HW = trimap_of(alpha_HW, config)
     if config.method == "closed_form":
         return _closed_form(rgb_HWC, trimap_HW)
     guided_HW = fast_guided_filter(
         alpha_HW,
         rgb_HWC.astype(np.float32) / np.float32(255),
-        radius_px=config.guided_radius * longer_px,
+        radius_px=config.guided_radius * max(alpha_HW.shape),
         eps=config.guided_eps,
         subsample=config.guided_subsample,
     )

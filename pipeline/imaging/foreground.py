@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,14 +17,29 @@ _NEGLIGIBLE_ALPHA = 0.5 / 255
 _CONTEXT_PX = 16
 """Background kept around the foreground, for the estimate to tell the two apart at its border."""
 
+ForegroundSolver = Callable[[Float, Float], Float]
+"""From a photograph (HWC, [0, 1]) and its alpha (HW) to the foreground's colour (HWC, [0, 1])."""
 
-def estimate_foreground(rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> Float:
+
+def multilevel(observed_HWC: Float, alpha_HW: Float) -> Float:
+    """Solve for both colours, smooth where alpha is not, from coarse to fine.
+
+    Germer et al. 2020, "Fast multi-level foreground estimation", arXiv 2006.14970.
+    """
+    # Imported late: pymatting compiles its kernels on first import, which takes tens of seconds on
+    # a machine that has no cache of them yet.
+    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
+
+    return np.asarray(estimate_foreground_ml(observed_HWC, alpha_HW), dtype=np.float32)
+
+
+def estimate_foreground(
+    rgb_HWC: NDArray[np.uint8], alpha_HW: Float, *, solver: ForegroundSolver = multilevel
+) -> Float:
     """Estimate the pure foreground colour of a photograph under its alpha.
 
     A pixel of the transition band shows `alpha * foreground + (1 - alpha) * background`. Pasting
-    that mixture elsewhere carries a rim of the old background along: the halo. The multi-level
-    method (Germer et al. 2020, "Fast multi-level foreground estimation", arXiv 2006.14970) solves
-    for both colours, smooth where alpha is not, from coarse to fine.
+    that mixture elsewhere carries a rim of the old background along: the halo.
 
     Only the rectangle around the foreground is solved. That starts the coarsest levels from other
     means than the whole picture would; on average that moves the composite by less than half an
@@ -31,6 +48,7 @@ def estimate_foreground(rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> Float:
     Args:
         rgb_HWC: the photograph, sRGB, uint8. Solved as encoded: see `composite.over`.
         alpha_HW: coverage, [0, 1], same height and width.
+        solver: the method.
 
     Returns:
         Straight (not premultiplied) sRGB-encoded colour, [0, 1]. Where alpha is 1 it is the
@@ -42,15 +60,11 @@ def estimate_foreground(rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> Float:
     """
     if rgb_HWC.shape != (*alpha_HW.shape, 3):
         raise ValueError(f"image {rgb_HWC.shape} does not fit an alpha of {alpha_HW.shape}")
-    # Imported late: pymatting compiles its kernels on first import, which takes tens of seconds on
-    # a machine that has no cache of them yet.
-    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
-
     observed_HWC = rgb_HWC.astype(np.float32) / np.float32(255)
     box = _foreground_box(alpha_HW)
     if box is None or observed_HWC[box].shape[:2] == (1, 1):
         return observed_HWC  # nothing to estimate, or nothing around to estimate it from
-    solved_HWC = estimate_foreground_ml(observed_HWC[box], alpha_HW[box])
+    solved_HWC = solver(observed_HWC[box], alpha_HW[box])
     mixed_HW1 = ((alpha_HW > _NEGLIGIBLE_ALPHA) & (alpha_HW < 1))[box][..., np.newaxis]
     foreground_HWC = observed_HWC.copy()
     foreground_HWC[box] = np.where(mixed_HW1, solved_HWC, observed_HWC[box])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.ndimage import minimum_filter
 
 # Shape suffixes: H height, W width.
@@ -11,6 +12,47 @@ from scipy.ndimage import minimum_filter
 Float = NDArray[np.float32]
 
 BACKGROUND, UNKNOWN, FOREGROUND = 0.0, 0.5, 1.0
+
+
+class TrimapConfig(BaseModel):
+    """What of a coarse alpha is certain. Lengths are fractions of the picture's longer side."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    foreground_above: float = Field(
+        default=0.9,
+        ge=0.5,
+        le=1,
+        description="Coverage above this is taken for certain foreground.",
+    )
+    background_below: float = Field(
+        default=0.1,
+        ge=0,
+        le=0.5,
+        description="Coverage below this is taken for certain background.",
+    )
+    unknown_width: float = Field(
+        default=0.008,
+        ge=0,
+        le=0.1,
+        description="Alpha is estimated anew at least this near the outline; fraction of the side.",
+    )
+
+    @model_validator(mode="after")
+    def _thresholds_apart(self) -> TrimapConfig:
+        if self.background_below >= self.foreground_above:
+            raise ValueError("background_below must be smaller than foreground_above")
+        return self
+
+
+def trimap_of(alpha_HW: Float, config: TrimapConfig) -> Float:
+    """`auto_trimap` with the thresholds of a recipe and its lengths in this picture's pixels."""
+    return auto_trimap(
+        alpha_HW,
+        foreground_above=config.foreground_above,
+        background_below=config.background_below,
+        width_px=round(config.unknown_width * max(alpha_HW.shape)),
+    )
 
 
 def auto_trimap(

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.composite import over
 from pipeline.imaging.expansion import growth
+from pipeline.models.matting.config import U2NetConfig
 from pipeline.models.matting.u2net import U2Net
 from pipeline.models.weights import Checkpoint
 
@@ -85,7 +86,9 @@ class Checks:
     def __init__(self, config: ChecksConfig, *, num_threads: int) -> None:
         """Load the networks of the checks that are asked for. Raises FatalError."""
         self._config = config
-        self._matting = U2Net(num_threads=num_threads) if config.growth.enabled else None
+        self._matting = (
+            U2Net(U2NetConfig(), num_threads=num_threads) if config.growth.enabled else None
+        )
         self._safety = None
         self._turn = threading.Lock()
         if config.safety.checkpoint is not None:

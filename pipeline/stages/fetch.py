@@ -1,4 +1,4 @@
-"""Fetch: image URI in, the photograph's bytes out."""
+"""Fetch: image URI in, the photograph's bytes out, and its mask's where a row names one."""
 
 from __future__ import annotations
 
@@ -37,27 +37,43 @@ class FetchMapper:
         self._reader = PhotoReader(config, local_root=local_root, max_bytes=config.max_bytes)
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Read what the manifest did not bring along; hash what came."""
-        uris = [row["image_uri"] for row in rows if row["image_input"] is None]
-        fetched = iter(self._reader.read_many(uris))
-        found = [
+        """Read what the manifest did not bring along, masks among it; hash what came."""
+        photos = [row["image_uri"] for row in rows if row["image_input"] is None]
+        masks = [row["mask_uri"] for row in rows if row["mask_uri"] is not None]
+        fetched = iter(self._reader.read_many([*photos, *masks]))
+        photo_files = [
             next(fetched) if row["image_input"] is None else Fetched(row["image_input"], retries=0)
             for row in rows
         ]
-        return each([{"fetched": one} for one in found], _digest)
+        mask_files = [None if row["mask_uri"] is None else next(fetched) for row in rows]
+        return each(
+            [
+                {"photo": photo, "mask": mask}
+                for photo, mask in zip(photo_files, mask_files, strict=True)
+            ],
+            _digest,
+        )
 
 
 def _digest(row: Row) -> Columns:
-    fetched: Fetched | RowError = row["fetched"]
-    if isinstance(fetched, RowError):
-        raise fetched
-    if not fetched.data:
-        raise RowError(ErrorCode.EMPTY_FILE, "the image has no bytes")
+    photo = _read(row["photo"], "image")
+    mask = None if row["mask"] is None else _read(row["mask"], "mask")
     return {
-        "image_bytes": fetched.data,
-        "image_sha256": hashlib.sha256(fetched.data).hexdigest(),
-        "fetch_retries": fetched.retries,
+        "image_bytes": photo.data,
+        "image_sha256": hashlib.sha256(photo.data).hexdigest(),
+        "mask_bytes": None if mask is None else mask.data,
+        "fetch_retries": photo.retries + (0 if mask is None else mask.retries),
     }
+
+
+def _read(fetched: Fetched | RowError, what: str) -> Fetched:
+    if isinstance(fetched, RowError):
+        if what == "image":
+            raise fetched
+        raise type(fetched)(fetched.code, f"the {what}: {fetched.message}")
+    if not fetched.data:
+        raise RowError(ErrorCode.EMPTY_FILE, f"the {what} has no bytes")
+    return fetched
 
 
 def fetch(config: FetchConfig, resources: Resources, *, local_root: str | None) -> Stage:
@@ -66,8 +82,10 @@ def fetch(config: FetchConfig, resources: Resources, *, local_root: str | None) 
         name="fetch",
         mapper=partial(FetchMapper, local_root=local_root),
         config=config,
-        reads=("image_uri", "image_input"),
-        adds=pa.schema([schema.IMAGE_BYTES, schema.IMAGE_SHA256, schema.FETCH_RETRIES]),
+        reads=("image_uri", "image_input", "mask_uri"),
+        adds=pa.schema(
+            [schema.IMAGE_BYTES, schema.IMAGE_SHA256, schema.MASK_BYTES, schema.FETCH_RETRIES]
+        ),
         drops=("image_input",),
         batch_size=64,
         resources=resources,

@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from pipeline import schema
-from pipeline.errors import Columns, Outcome, Row, each
+from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
 from pipeline.imaging.alpha import CoverageConfig, RefineConfig, check_matte, refine
 from pipeline.imaging.codec import ImageLimits, Photo, decode, encode_alpha
-from pipeline.models.matting.u2net import EMBEDDED_SHA256, U2Net
+from pipeline.imaging.confidence import ConfidenceConfig, Cutout, judge
+from pipeline.imaging.islands import drop_islands
+from pipeline.imaging.mask import coverage_from
+from pipeline.imaging.trimap import TrimapConfig, trimap_of
+from pipeline.models.matting.config import AnyNetworkConfig, U2NetConfig, VitMatteConfig
+from pipeline.models.matting.load import build_network, build_solver
 from pipeline.stage import Resources, Stage
+from pipeline.stages.weights import bring_weights
+
+Float = NDArray[np.float32]
+
+
+class VitMatteRefineConfig(TrimapConfig):
+    """Refinement by a second network, which sees the photograph at full size."""
+
+    method: Literal["vitmatte"] = Field("vitmatte", description="ViTMatte, on tiles.")
+    model: VitMatteConfig = Field(description="The network that solves the unknown band.")
+
+
+def _refiner(value: Any) -> str:
+    """Told apart by `method`, which may be left out: then it is the pixels' own."""
+    method = value.get("method") if isinstance(value, dict) else getattr(value, "method", None)
+    return "vitmatte" if method == "vitmatte" else "pixels"
+
+
+AnyRefineConfig = Annotated[
+    Annotated[RefineConfig, Tag("pixels")] | Annotated[VitMatteRefineConfig, Tag("vitmatte")],
+    Discriminator(_refiner),
+]
 
 
 class MatteConfig(BaseModel):
@@ -25,68 +52,158 @@ class MatteConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    network: Literal["u2net"] = Field("u2net", description="Architecture of the matting network.")
-    weights: str | None = Field(
-        None, description="Path of an ONNX file; null: U2-Net-p, which ships with Backlot."
-    )
-    weights_sha256: str | None = Field(
-        None, description="SHA-256 the weights must have, hex; null: not checked."
+    network: AnyNetworkConfig = Field(
+        U2NetConfig(), description="The matting network, by its architecture."
     )
     use_file_alpha: bool = Field(
         default=True,
         description="Take the alpha channel of an input that has one instead of matting it.",
     )
-    refine: RefineConfig = Field(
+    refine: AnyRefineConfig = Field(
         RefineConfig(), description="How the network's coarse edge is fitted to the photograph."
+    )
+    min_island_area: float = Field(
+        3e-5,
+        ge=0,
+        lt=1,
+        description="Pieces of a network's cut-out that are smaller are dropped, a fraction of "
+        "the picture: 3e-5 is 6 x 5 px in 1 MP. The largest piece and all holes stay. 0: none is.",
     )
     coverage: CoverageConfig = Field(
         CoverageConfig(), description="What is refused as no cut-out at all."
+    )
+    confidence: ConfidenceConfig = Field(
+        ConfidenceConfig(), description="What becomes of a cut-out that is in doubt."
     )
 
     @property
     def revision(self) -> str:
         """Names the weights that cut out, before they are loaded."""
-        if self.weights is None:
-            return EMBEDDED_SHA256
-        # Unpinned weights are known by their path alone: pin them to have a change noticed.
-        return self.weights_sha256 or self.weights
+        if isinstance(self.refine, VitMatteRefineConfig):
+            return f"{self.network.revision}+{self.refine.model.revision}"
+        return self.network.revision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Task:
+    """A row with its pixels decoded, and the alpha it may have brought along."""
+
+    photo: Photo
+    given_HW: Float | None
+    source: str
 
 
 class MatteMapper:
     """Cuts products out."""
 
     def __init__(self, config: MatteConfig, *, limits: ImageLimits, num_threads: int) -> None:
+        config = bring_weights(config)
         self._config = config
         self._limits = limits
-        self._network = U2Net(
-            None if config.weights is None else Path(config.weights),
-            sha256=config.weights_sha256,
-            num_threads=num_threads,
+        self._network = build_network(config.network, num_threads=num_threads)
+        self._solver = (
+            build_solver(config.refine.model, num_threads=num_threads)
+            if isinstance(config.refine, VitMatteRefineConfig)
+            else None
         )
+        parts = [part.revision for part in (self._network, self._solver) if part is not None]
+        self._revision = "+".join(parts)
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Decode, cut out and refine, one photograph at a time: a decoded one is large."""
-        return each(rows, self._matte)
+        """As many photographs at a time as the network takes at once: a decoded one is large."""
+        size = self._config.network.max_batch
+        outcomes: list[Outcome] = []
+        for first in range(0, len(rows), size):
+            outcomes += self._map_few(rows[first : first + size])
+        return outcomes
 
-    def _matte(self, row: Row) -> Columns:
+    def _map_few(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Decode all, cut out in one call, finish each."""
+        decoded = each(rows, lambda row: {"task": self._decode(row)})
+        tasks = [outcome["task"] for outcome in decoded if not isinstance(outcome, RowError)]
+        found = self._cut_out([task.photo for task in tasks if task.given_HW is None])
+        ready: list[Columns | RowError] = []
+        for outcome in decoded:
+            if isinstance(outcome, RowError):
+                ready.append(outcome)
+            else:
+                task: _Task = outcome["task"]
+                needs_network = task.given_HW is None
+                ready.append({"task": task, "found": next(found) if needs_network else None})
+        return each([{"ready": item} for item in ready], self._finish)
+
+    def _decode(self, row: Row) -> _Task:
         photo = decode(row["image_bytes"], self._limits)
-        alpha_HW, source = self._alpha(photo)
-        coverage = self._config.coverage
+        if row["mask_bytes"] is not None:
+            mask = decode(row["mask_bytes"], self._limits)
+            given_HW = coverage_from(mask, photo.rgb_HWC.shape[:2])
+            return _Task(photo=photo, given_HW=given_HW, source="mask")
+        if photo.alpha_HW is not None and self._config.use_file_alpha:
+            return _Task(photo=photo, given_HW=photo.alpha_HW, source="file")
+        if self._network is None:
+            raise RowError(
+                ErrorCode.BAD_REQUEST,
+                "matte.network is 'existing', and the row has neither a mask_uri nor a photograph "
+                "with an alpha channel that may be used",
+            )
+        return _Task(photo=photo, given_HW=None, source="network")
+
+    def _cut_out(self, photos: Sequence[Photo]) -> Iterator[tuple[Float, Cutout]]:
+        """The network's coarse alpha of each photograph, and what it is worth."""
+        if not photos:
+            return
+        assert self._network is not None  # `_decode` lets no row through that would need one
+        images = [photo.rgb_HWC for photo in photos]
+        coarse = self._network.predict(images)
+        if not self._config.confidence.flip:
+            yield from ((alpha_HW, judge(alpha_HW)) for alpha_HW in coarse)
+            return
+        mirrored = self._network.predict([np.ascontiguousarray(i[:, ::-1]) for i in images])
+        for alpha_HW, mirrored_HW in zip(coarse, mirrored, strict=True):
+            yield alpha_HW, judge(alpha_HW, mirrored_HW[:, ::-1])
+
+    def _finish(self, row: Row) -> Columns:
+        ready = row["ready"]
+        if isinstance(ready, RowError):
+            raise ready
+        task: _Task = ready["task"]
+        given_HW, coverage = task.given_HW, self._config.coverage
+        if given_HW is not None:
+            alpha_HW, judged = given_HW, None
+        else:
+            coarse_HW, judged = ready["found"]
+            alpha_HW = self._refined(coarse_HW, task.photo.rgb_HWC)
+        # Before the confidence is asked: "nothing was found" says more than "in doubt".
         check_matte(
             alpha_HW, min_coverage=coverage.min_coverage, max_coverage=coverage.max_coverage
         )
         return {
             "alpha": encode_alpha(alpha_HW),
-            "alpha_source": source,
-            "matting_model": self._network.revision if source == "network" else None,
-            "decode_notes": list(photo.notes),
+            "alpha_source": task.source,
+            "cutout": None if judged is None else self._accepted(judged),
+            "matting_model": None if judged is None else self._revision,
+            "decode_notes": list(task.photo.notes),
         }
 
-    def _alpha(self, photo: Photo) -> tuple[NDArray[np.float32], str]:
-        if photo.alpha_HW is not None and self._config.use_file_alpha:
-            return photo.alpha_HW, "file"
-        (coarse_HW,) = self._network.predict([photo.rgb_HWC])
-        return refine(coarse_HW, photo.rgb_HWC, self._config.refine), "network"
+    def _accepted(self, cutout: Cutout) -> Columns:
+        config = self._config.confidence
+        doubtful = cutout.confidence < config.min_confidence
+        if doubtful and config.doubtful == "error":
+            raise RowError(
+                ErrorCode.DOUBTFUL_MATTE,
+                f"confidence {cutout.confidence:.2f} is below {config.min_confidence:.2f} "
+                f"({cutout.entropy:.2f} bits of entropy, {cutout.coverage:.1%} covered)",
+            )
+        return {**asdict(cutout), "doubtful": doubtful}
+
+    def _refined(self, coarse_HW: Float, rgb_HWC: NDArray[np.uint8]) -> Float:
+        config = self._config
+        if isinstance(config.refine, VitMatteRefineConfig):
+            assert self._solver is not None
+            refined_HW = self._solver.solve(rgb_HWC, trimap_of(coarse_HW, config.refine))
+        else:
+            refined_HW = refine(coarse_HW, rgb_HWC, config.refine)
+        return drop_islands(refined_HW, min_area=config.min_island_area)
 
 
 def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> Stage:
@@ -95,10 +212,17 @@ def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> 
         name="matte",
         mapper=partial(MatteMapper, limits=limits, num_threads=resources.num_threads),
         config=config,
-        reads=("image_bytes",),
+        reads=("image_bytes", "mask_bytes"),
         adds=pa.schema(
-            [schema.ALPHA, schema.ALPHA_SOURCE, schema.MATTING_MODEL, schema.DECODE_NOTES]
+            [
+                schema.ALPHA,
+                schema.ALPHA_SOURCE,
+                schema.CUTOUT,
+                schema.MATTING_MODEL,
+                schema.DECODE_NOTES,
+            ]
         ),
-        batch_size=4,
+        drops=("mask_bytes",),
+        batch_size=max(4, config.network.max_batch),
         resources=resources,
     )

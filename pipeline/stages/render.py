@@ -31,8 +31,8 @@ from pipeline.imaging.codec import (
 )
 from pipeline.imaging.color import quantise
 from pipeline.imaging.composite import over
+from pipeline.imaging.dithering import dither_weight
 from pipeline.imaging.enlarge import crispen
-from pipeline.imaging.foreground import estimate_foreground
 from pipeline.imaging.geometry import (
     Geometry,
     from_generation,
@@ -47,6 +47,7 @@ from pipeline.models.generation.kinds import AnyGeneratorConfig, build_generator
 from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
 from pipeline.stages.checks import Checks, ChecksConfig
+from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod, foreground_of
 from pipeline.stages.overlap import overlapped
 from pipeline.stages.weights import bring_weights
 
@@ -95,11 +96,7 @@ class RenderConfig(BaseModel):
         description="Sharpening of backgrounds that are drawn smaller than the photograph, which "
         "gives back the steepness that enlarging takes from edges; 0: none.",
     )
-    foreground: Literal["multilevel", "plain"] = Field(
-        "multilevel",
-        description="'multilevel': the product's own colours are estimated where it is mixed with "
-        "the old background. 'plain': the photograph's pixels, which carry its colour along.",
-    )
+    foreground: ForegroundMethod = Field("multilevel", description=FOREGROUND_DESCRIPTION)
     shadow: ShadowConfig = Field(ShadowConfig(), description="The shadow the product throws.")
     checks: ChecksConfig = Field(ChecksConfig(), description="What finished pictures must pass.")
     format: OutputFormat = Field(OutputFormat.JPEG, description="File format of the result.")
@@ -316,10 +313,7 @@ def compose(
     Returns:
         The finished picture, sRGB; where alpha is 1 it is the photograph, bit for bit.
     """
-    if config.foreground == "plain":
-        foreground_HWC = rgb_HWC.astype(np.float32) / np.float32(255)
-    else:
-        foreground_HWC = estimate_foreground(rgb_HWC, alpha_HW)
+    foreground_HWC = foreground_of(rgb_HWC, alpha_HW, config.foreground)
     ground_HWC = _enlarged(background, geometry, config)
     if config.shadow.enabled:
         # A generator that knows its light says so; for the others the recipe assumes one.
@@ -333,7 +327,8 @@ def compose(
         )
         ground_HWC = shade(ground_HWC, reaching_HW)
     # A fixed seed: the noise is a property of the file, as paper grain is, not of the row.
-    return quantise(over(foreground_HWC, alpha_HW, ground_HWC), seed=0, weight_HW=1 - alpha_HW)
+    composite_HWC = over(foreground_HWC, alpha_HW, ground_HWC)
+    return quantise(composite_HWC, seed=0, weight_HW=dither_weight(alpha_HW))
 
 
 def _enlarged(background: Background, geometry: Geometry, config: RenderConfig) -> Float:

@@ -200,6 +200,8 @@ BASE = {
     "image_uri": "/a.jpg",
     "image_version": "v1",
     "image_input": None,
+    "mask_uri": None,
+    "mask_version": None,
     "prompt": "sand",
     "seed": 1,
 }
@@ -214,6 +216,7 @@ BASE = {
         {"image_version": None},
         {"image_input": b"jpeg"},
         {"image_input": b""},
+        {"mask_uri": "/a.png"},
         {"prompt": "oak"},
         {"prompt": None},
         {"prompt": ""},
@@ -225,6 +228,11 @@ def test_the_fingerprint_follows_whose_result_it_is_and_what_decides_its_pixels(
     change: dict[str, Any],
 ) -> None:
     assert fingerprint({**BASE, **change}, "p") != fingerprint(BASE, "p")
+
+
+def test_the_fingerprint_follows_the_version_of_the_mask() -> None:
+    masked = {**BASE, "mask_uri": "/a.png", "mask_version": "v1"}
+    assert fingerprint(masked, "p") != fingerprint({**masked, "mask_version": "v2"}, "p")
 
 
 def test_the_fingerprint_follows_the_recipes_pixels() -> None:
@@ -242,6 +250,22 @@ def test_neighbouring_values_of_a_fingerprint_do_not_run_together() -> None:
     assert fingerprint(one, "p") != fingerprint(other, "p")
 
 
+def test_masks_are_planned_with_their_versions(make_manifest: MakeManifest, tmp_path: Path) -> None:
+    (tmp_path / "1.png").write_bytes(b"mask")
+    uri = make_manifest(
+        id=["a", "b", "c"],
+        image_uri=["1.jpg", "1.jpg", "1.jpg"],
+        mask_uri=["1.png", " ", None],
+        prompt=["sand"] * 3,
+    )
+    first, second, third = planned(uri)
+    assert first["mask_uri"] == str(tmp_path / "1.png")
+    assert (second["mask_uri"], third["mask_uri"]) == (None, None)
+    (tmp_path / "1.png").write_bytes(b"another mask")
+    assert planned(uri)[0]["fingerprint"] != first["fingerprint"]
+    assert planned(uri)[1]["fingerprint"] == second["fingerprint"]
+
+
 def test_a_plan_row_has_everything_decided(make_manifest: MakeManifest, tmp_path: Path) -> None:
     uri = make_manifest(
         id=["a", "b"], image_uri=["1.jpg", "s3://x/2.jpg"], prompt=["sand", None], seed=[5, None]
@@ -254,6 +278,7 @@ def test_a_plan_row_has_everything_decided(make_manifest: MakeManifest, tmp_path
         "image_uri": str(tmp_path / "1.jpg"),
         "image_version": None,
         "image_input": None,
+        "mask_uri": None,
         "prompt": "sand",
         "prompt_origin": "manifest",
         "seed": 5,

@@ -24,6 +24,7 @@ def output(tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe) -> str:
     manifest = make_manifest(
         id=list(BRANDS),
         image_uri=["images/x.jpg", "s3://b/y.jpg", None, " images/z.jpg"],
+        mask_uri=["masks/x.png", None, None, None],
         prompt=["sand", "oak", "sand", "oak"],
         brand=list(BRANDS.values()),
         seed=[1, 2, 3, 4],
@@ -105,6 +106,7 @@ def test_the_new_manifest_has_all_columns_and_absolute_uris(output: str, tmp_pat
         None,
         f"{tmp_path}/images/z.jpg",
     ]
+    assert [rows[name]["mask_uri"] for name in BRANDS] == [f"{tmp_path}/masks/x.png", *[None] * 3]
     assert open_manifest(str(tmp_path / "new")).count() == 4
     assert chosen.image_root == str(tmp_path)
     assert [run.run_id for run in chosen.parents] == ["r2"]

@@ -29,3 +29,24 @@ class MattingNetwork(Protocol):
             MemoryError: the batch does not fit; the caller retries it smaller.
         """
         ...
+
+
+class TrimapSolver(Protocol):
+    """Estimates alpha where a trimap calls it unknown. Built once per actor."""
+
+    revision: str
+    """Architecture and weights, as of `MattingNetwork`."""
+
+    def solve(
+        self, rgb_HWC: NDArray[np.uint8], trimap_HW: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Estimate the coverage of the foreground in the unknown band.
+
+        Args:
+            rgb_HWC: the photograph, sRGB, uint8.
+            trimap_HW: 1 foreground, 0 background, 0.5 unknown; same height and width.
+
+        Returns:
+            Coverage, [0, 1], same height and width; the trimap's own where that is certain.
+        """
+        ...

@@ -1,0 +1,46 @@
+"""The torch side of blur-fusion, for a GPU that the stage holds anyway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from pipeline.models.matting import device
+
+# Shape suffixes: N batch (1), C colour channel, H height, W width.
+
+Float = NDArray[np.float32]
+Fuse = Callable[..., Any]
+"""`pipeline.imaging.blur_fusion.fuse`, which knows no torch, as this package knows no imaging."""
+
+
+def torch_solver(fuse: Fuse, *, device_name: str) -> Callable[[Float, Float], Float]:
+    """A foreground solver (HWC and HW in, HWC out, [0, 1]) that runs on a device.
+
+    Raises:
+        FatalError: a GPU was asked for and there is none.
+    """
+    place = device.require(device_name, num_threads=torch.get_num_threads())
+
+    def solve(observed_HWC: Float, alpha_HW: Float) -> Float:
+        with device.inference():
+            observed = torch.from_numpy(np.ascontiguousarray(observed_HWC.transpose(2, 0, 1)))
+            alpha = torch.from_numpy(np.ascontiguousarray(alpha_HW))
+            fused = fuse(observed[None].to(place), alpha[None, None].to(place), blur=_box_blur)
+            solved_CHW = fused[0].clamp(0, 1).cpu().numpy()
+        return np.ascontiguousarray(solved_CHW.transpose(1, 2, 0))
+
+    return solve
+
+
+def _box_blur(image_NCHW: torch.Tensor, window_px: int) -> torch.Tensor:
+    """One axis after the other: 2 n instead of n * n additions a pixel."""
+    radius = window_px // 2
+    padded = functional.pad(image_NCHW, [radius] * 4, mode="replicate")
+    rows = functional.avg_pool2d(padded, (window_px, 1), stride=1)
+    return functional.avg_pool2d(rows, (1, window_px), stride=1)

@@ -1,0 +1,57 @@
+"""A manifest that brings masks along, from its column to the dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from jobs.cli import main
+from pipeline.imaging.codec import decode_alpha
+from tests.flow import pictures
+
+pytestmark = pytest.mark.ray
+
+
+def test_masks_are_used_where_they_are_and_the_network_elsewhere(tmp_path: Path) -> None:
+    catalogue, output = tmp_path / "catalogue", tmp_path / "dataset"
+    catalogue.mkdir()
+    (catalogue / "vase.jpg").write_bytes(pictures.jpeg())
+    mask = np.zeros((240, 320), np.uint8)
+    mask[60:180, 100:220] = 255
+    Image.fromarray(mask).save(catalogue / "mask.png")
+    (catalogue / "photo.png").write_bytes(pictures.jpeg((240, 240)))
+    masks = {"masked": "mask.png", "plain": None, "gone": "gone.png", "wrong": "photo.png"}
+    rows = [
+        {"id": name, "image_uri": "vase.jpg", "mask_uri": uri, "prompt": "oak"}
+        for name, uri in masks.items()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), catalogue / "manifest.parquet")
+    arguments = ["--set", "output.alpha=true", "--set", "budget.max_failures=2"]
+    manifest = str(catalogue / "manifest.parquet")
+    code = main(["run", "studio", "--manifest", manifest, "--output", str(output), *arguments])
+    assert code == 0
+    (run,) = output.glob("run_id=*")
+    names = json.loads((run / "_SUCCESS").read_text())["results"]
+    found = {
+        row["id"]: row
+        for name in names
+        for row in pq.read_table(run / "results" / name).to_pylist()
+    }
+    assert found["masked"]["alpha_source"] == "mask"
+    assert found["masked"]["mask_uri"] == str(catalogue / "mask.png")
+    assert found["masked"]["cutout"] is None
+    assert (decode_alpha(found["masked"]["alpha"]) == mask / np.float32(255)).all()
+    assert found["plain"]["alpha_source"] == "network"
+    assert 0.5 < found["plain"]["cutout"]["confidence"] <= 1
+    assert found["plain"]["cutout"]["doubtful"] is False
+    reasons = {
+        name: (found[name]["error"]["stage"], found[name]["error"]["code"])
+        for name in ("gone", "wrong")
+    }
+    assert reasons == {"gone": ("fetch", "not_found"), "wrong": ("matte", "bad_request")}
