@@ -86,9 +86,10 @@ class ChatEndpoint:
             async with asyncio.timeout(self._config.timeout_s):
                 body, _ = await retrying(attempt, what="the endpoint", backoff=self._backoff)
         except TimeoutError:
-            return Fallback(_blamed(statuses) if any(statuses) else Reason.TIMEOUT)
+            heard = any(status >= 400 for status in statuses)
+            return Fallback(_blamed(statuses) if heard else Reason.TIMEOUT)
         except TransientError:
-            return Fallback(_blamed(statuses), f"HTTP {statuses[-1]}" if statuses[-1] else "")
+            return Fallback(_blamed(statuses))
         except aiohttp.ClientResponseError as error:
             return Fallback(Reason.NOT_ACCEPTED, f"HTTP {error.status}")
         except (aiohttp.ClientError, OSError) as error:
@@ -169,7 +170,7 @@ def _content(question: Question) -> str | list[dict[str, Any]]:
 
 def _blamed(statuses: Sequence[int]) -> Reason:
     """What a question that was tried several times failed of: the last thing heard."""
-    heard = next((status for status in reversed(statuses) if status), 0)
+    heard = next((status for status in reversed(statuses) if status >= 400), 0)
     if heard in (429, 503):
         return Reason.BUSY
     return Reason.SERVER_ERROR if heard else Reason.UNREACHABLE

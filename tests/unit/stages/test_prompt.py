@@ -90,8 +90,8 @@ def test_a_prompt_is_cut_to_what_clip_reads_and_the_suffix_stays() -> None:
     config = PromptConfig(max_tokens=12, suffix="studio photo", style=StyleConfig())
     (row,) = mapped(config, "oak table, linen, morning, " + "pine, " * 40)
     assert isinstance(row, dict)
-    assert row["final_prompt"] == "oak table, linen, morning, studio photo"
-    assert row["prompt_notes"] == ["cut to 25 characters"]
+    assert row["final_prompt"] == "oak table, linen, morning, pine, studio photo"
+    assert row["prompt_notes"] == ["cut to 31 characters"]
 
 
 def test_policies_come_from_files_and_are_merged(tmp_path: Path) -> None:
