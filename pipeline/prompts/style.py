@@ -66,9 +66,9 @@ def style(
     'product photograph of vase, oak table, gentle natural light'
     """
     said = _words(scene)
-    opening = ""
-    if subject and not _words(subject) <= said:
-        opening = " ".join(subject.split()[: config.max_subject_words])
+    opening = " ".join((subject or "").split()[: config.max_subject_words])
+    if _words(opening) <= said:
+        opening = ""
     if config.medium and not _words(config.medium) <= said:
         opening = f"{config.medium} of {opening}" if opening else config.medium
     closing = [
