@@ -192,6 +192,20 @@ def verify(run_folder: RunFolder) -> None:
 
 
 @app.command()
+def prompts(
+    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help="As --manifest of `run`.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="A shipped recipe or a YAML file.")],
+    where: Where = None,
+    limit: Limit = None,
+    settings: Settings = None,
+) -> None:
+    """Show what becomes of the manifest's prompts, and why, without making a picture."""
+    from jobs.prompts import print_prompts
+
+    print_prompts(_recipe(recipe, settings or []), manifest, where=where, limit=limit)
+
+
+@app.command()
 def recipes() -> None:
     """List the recipes that ship with Backlot."""
     from jobs.recipes import shipped_recipes

@@ -142,6 +142,7 @@ def print_summary(report: Report, sheet: str) -> None:
         )
     )
     _print_counts(console, "failed, by code", dict(sorted(total.codes.items())))
+    _print_counts(console, "prompts that no model improved", dict(sorted(total.fallbacks.items())))
     busy = sum(total.seconds.values()) or 1.0
     shares = {
         name: f"{seconds:8.1f} s  {seconds / busy:4.0%}" for name, seconds in total.seconds.items()

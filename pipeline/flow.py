@@ -23,7 +23,7 @@ from pipeline.stages.matte import matte
 from pipeline.stages.prompt import prompt
 from pipeline.stages.render import render
 from pipeline.stages.store import store
-from pipeline.storage import Lease, scheme_of
+from pipeline.storage import Lease, join, parent, scheme_of
 
 _LEASE_TTL_S = 60.0
 """Without a sign of life for so long, a driver counts as dead and another may take over its run."""
@@ -36,7 +36,12 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
     listed = [
         fetch(recipe.fetch, pools.fetch, local_root=local_root),
         matte(recipe.matte, pools.matte, limits=recipe.input),
-        prompt(recipe.prompt, pools.prompt),
+        prompt(
+            recipe.prompt,
+            pools.prompt,
+            limits=recipe.input,
+            book_root=join(parent(run_uri), "prompt-answers"),
+        ),
         render(recipe.render, pools.render, limits=recipe.input),
     ]
     if recipe.output.image_objects:

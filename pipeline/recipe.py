@@ -33,6 +33,12 @@ class Budget(BaseModel):
     max_unexpected: int = Field(
         10, ge=0, description="Rows with code 'unexpected' accepted: those are bugs."
     )
+    max_fallbacks: float = Field(
+        0.2,
+        ge=0,
+        description="Prompts that a language model was asked about in vain: below 1 a fraction of "
+        "the run, from 1 on a count.",
+    )
     max_strikes: int = Field(
         3,
         ge=1,
@@ -41,9 +47,15 @@ class Budget(BaseModel):
 
     def allowed_failures(self, num_rows: int) -> int:
         """Failed rows accepted in a run of `num_rows`."""
-        if self.max_failures >= 1:
-            return int(self.max_failures)
-        return int(self.max_failures * num_rows)
+        return _allowed(self.max_failures, num_rows)
+
+    def allowed_fallbacks(self, num_rows: int) -> int:
+        """Prompts in a run of `num_rows` that may stay as they were when a model was asked."""
+        return _allowed(self.max_fallbacks, num_rows)
+
+
+def _allowed(most: float, num_rows: int) -> int:
+    return int(most) if most >= 1 else int(most * num_rows)
 
 
 class Pools(BaseModel):
@@ -101,6 +113,13 @@ class Recipe(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _columns_travel(self) -> Recipe:
+        for name in self.prompt.columns:
+            if name not in self.keep:
+                raise ValueError(f"prompt reads the column {name!r}: list it in `keep`")
+        return self
+
     @property
     def config_hash(self) -> str:
         """Names what the recipe makes: all of it but the pools and the budget.
@@ -112,8 +131,8 @@ class Recipe(BaseModel):
     @property
     def pixel_hash(self) -> str:
         """Names what decides pixels: those sections of the recipe, and the models' revisions."""
-        sections = {"input", "matte", "prompt", "render"}
-        revisions = [self.matte.revision, self.render.revision]
+        sections = {"input", "matte", "render"}
+        revisions = [self.matte.revision, self.prompt.revision, self.render.revision]
         return _hash([self.model_dump(mode="json", include=sections), revisions])
 
 

@@ -82,10 +82,12 @@ class Report:
             "unchanged": self.num_unchanged,
             "failures": dict(sorted(self.total.codes.items())),
             "failures_by_stage": dict(sorted(self.total.stages.items())),
+            "prompt_fallbacks": dict(sorted(self.total.fallbacks.items())),
             "storage_retries": self.total.retries,
             "stage_seconds": {name: round(s, 3) for name, s in self.total.seconds.items()},
             "budget": {
                 "max_failures": self.budget.allowed_failures(self.num_planned),
+                "max_fallbacks": self.budget.allowed_fallbacks(self.num_planned),
                 "max_unexpected": self.budget.max_unexpected,
                 "exceeded": self.exceeded,
             },
@@ -105,6 +107,12 @@ def exceeded(counted: Tally, budget: Budget, num_planned: int) -> str | None:
     if counted.failed > allowed:
         return (
             f"{counted.failed} of {num_planned} rows failed, budget.max_failures allows {allowed}"
+        )
+    fallbacks, allowed = sum(counted.fallbacks.values()), budget.allowed_fallbacks(num_planned)
+    if fallbacks > allowed:
+        return (
+            f"{fallbacks} of {num_planned} prompts fell back from the language model's, "
+            f"budget.max_fallbacks allows {allowed}"
         )
     return None
 

@@ -19,7 +19,7 @@ from pipeline.recipe import Recipe
 
 _READ_THREADS = 16
 _RETRIES = ("fetch_retries", "store_retries")
-TALLIED = ("error", "timings", *_RETRIES)
+TALLIED = ("error", "timings", "prompt_fallback", *_RETRIES)
 """Columns of a result file that its tally is made from."""
 
 
@@ -34,6 +34,8 @@ class Tally:
     """Failed rows by the stage that refused them."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Busy seconds by stage."""
+    fallbacks: Mapping[str, int] = field(default_factory=dict)
+    """Rows whose prompt no language model improved though one was asked, by reason."""
     retries: int = 0
     """How often storage had to be asked again, for photographs and for picture objects."""
 
@@ -48,6 +50,7 @@ class Tally:
             codes=Counter(self.codes) + Counter(other.codes),
             stages=Counter(self.stages) + Counter(other.stages),
             seconds=_summed(self.seconds, other.seconds),
+            fallbacks=Counter(self.fallbacks) + Counter(other.fallbacks),
             retries=self.retries + other.retries,
         )
 
@@ -124,6 +127,7 @@ def tally(table: pa.Table) -> Tally:
         codes=Counter(error["code"] for error in errors),
         stages=Counter(error["stage"] for error in errors),
         seconds={name: value or 0.0 for name, value in seconds.items()},
+        fallbacks=Counter(reason for reason in table["prompt_fallback"].to_pylist() if reason),
         retries=sum(pc.sum(table[name]).as_py() or 0 for name in _RETRIES),
     )
 

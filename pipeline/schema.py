@@ -118,6 +118,12 @@ DECODE_NOTES = column(
 # --- prompt -----------------------------------------------------------------------------------
 FINAL_PROMPT = column("final_prompt", pa.string(), "what the generator was given")
 PROMPT_SOURCE = column("prompt_source", pa.string(), "where final_prompt comes from")
+PROMPT_MODEL = column("prompt_model", pa.string(), "language model that wrote it; null: none did")
+PROMPT_FALLBACK = column(
+    "prompt_fallback",
+    pa.string(),
+    "why a language model's words were not used; null: they were, or none was asked",
+)
 PROMPT_NOTES = column("prompt_notes", pa.list_(pa.string()), "what was changed in the prompt")
 
 # --- render -----------------------------------------------------------------------------------
@@ -170,11 +176,12 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 
 
 RESULT_ORDER = (
-    "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_notes",
-    "prompt_understood", "seed", "height", "width", "image_path", "metrics", "alpha",
-    "alpha_source", "cutout", "matting_model", "generation_model", "geometry", "decode_notes",
-    "timings", "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_version",
-    "image_sha256", "mask_uri", "fetch_retries", "store_retries", "thumbs", "error",
+    "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_model",
+    "prompt_fallback", "prompt_notes", "prompt_understood", "seed", "height", "width",
+    "image_path", "metrics", "alpha", "alpha_source", "cutout", "matting_model",
+    "generation_model", "geometry", "decode_notes", "timings", "run_id", "recipe", "config_hash",
+    "fingerprint", "image_uri", "image_version", "image_sha256", "mask_uri", "fetch_retries",
+    "store_retries", "thumbs", "error",
 )  # fmt: skip
 """Column order of a result file; the manifest's kept columns come before `error`."""
 

@@ -25,6 +25,7 @@ FINISHED = pa.schema(
         schema.SAMPLE_ID,
         schema.PICTURE,
         schema.ALPHA,
+        schema.PROMPT_FALLBACK,
         schema.FETCH_RETRIES,
         schema.STORE_RETRIES,
         schema.ERROR,

@@ -1,28 +1,75 @@
-"""Prompt: the merchandiser's words in, the words the generator is given out."""
+"""Prompt: the merchandiser's words in, the words the generator is given out.
+
+Always: cleaned, held against the term policies, cut to what the generator reads. If the recipe says
+so: put into a photographer's sentence, or rewritten by a language model, whose words count only if
+they pass every check; else the deterministic prompt stands, and a column says why.
+"""
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from pipeline import schema
-from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
+from pipeline import schema, storage
+from pipeline.endpoint import EndpointConfig
+from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
+from pipeline.imaging.codec import ImageLimits, decode, decode_alpha
+from pipeline.imaging.exhibit import on_white
+from pipeline.models.language.config import TransformersConfig
+from pipeline.prompts.cleaning import clean
+from pipeline.prompts.conventions import STAR, solid_color
+from pipeline.prompts.length import estimate_tokens, fitted
+from pipeline.prompts.policy import SHIPPED, Policy, merged, parse_policy, shipped_policy
+from pipeline.prompts.question import Checks, Fallback, Question
+from pipeline.prompts.rules import Rules
+from pipeline.prompts.style import StyleConfig, style
 from pipeline.stage import Resources, Stage
+from pipeline.stages.enhancing import Enhanced, Enhancer, language_model
 
-# "Create a new background for" is how people talk to a chat, and means nothing to a generator.
-_INSTRUCTION = re.compile(
-    r"^(?:(?:please\s+)?create\s+(?:(?:an?\s+)?(?:new\s+)?background\s+(?:for|of|with)\s+)?"
-    r"(?:an?\s+)?)+",
-    re.IGNORECASE,
-)
+CODE_VERSION = 1
+"""Counted up when the code or the instruction below this stage changes prompts."""
+
+
+class PolicyFile(BaseModel):
+    """A term policy: one that ships with Backlot, by its name, or a YAML file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str = Field(
+        description="'celebrities', 'brands' or 'unsafe', or a .yaml file, local or s3://. Files "
+        "with the same `name` inside are merged in order."
+    )
+    sha256: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="SHA-256 the file must have. With it, a changed file is noticed by a nightly "
+        "run; null: not checked.",
+    )
+
+    @field_validator("uri")
+    @classmethod
+    def _known(cls, uri: str) -> str:
+        if uri not in SHIPPED and not uri.endswith((".yaml", ".yml")):
+            raise ValueError(
+                f"{uri!r} is neither a shipped policy ({', '.join(SHIPPED)}) nor a .yaml file"
+            )
+        return uri
+
+
+_AnyPolicyFile = Annotated[
+    PolicyFile, BeforeValidator(lambda value: {"uri": value} if isinstance(value, str) else value)
+]
 
 
 class PromptConfig(BaseModel):
-    """Where the prompt comes from when the row has none, and how it is cleaned."""
+    """Where the prompt comes from when the row has none, and what is made of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,72 +85,226 @@ class PromptConfig(BaseModel):
     max_characters: int = Field(
         300, ge=16, le=4000, description="Longer prompts are cut at a word, with a note."
     )
+    max_tokens: int | None = Field(
+        None,
+        ge=8,
+        le=512,
+        description="The same by CLIP's count, which is estimated: 75 for generators that read "
+        "prompts with CLIP (SD, SDXL). Null: no limit.",
+    )
+    policies: tuple[_AnyPolicyFile, ...] = Field(
+        tuple(PolicyFile(uri=name) for name in SHIPPED),
+        description="Which words are taken out, made generic or refused.",
+    )
+    style: StyleConfig | None = Field(
+        None, description="Puts medium, subject, light and camera around the scene; no model."
+    )
+    enhancer: Annotated[EndpointConfig | TransformersConfig | None, Field(discriminator="kind")] = (
+        Field(None, description="A language model that rewrites prompts; null: none.")
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The manifest's columns that this stage reads."""
+        named = (
+            self.style and self.style.subject_column,
+            self.enhancer and self.enhancer.product_column,
+        )
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    @property
+    def looks(self) -> bool:
+        """Whether the product is looked at."""
+        return self.enhancer is not None and self.enhancer.looks
+
+    @property
+    def revision(self) -> str:
+        """Names what decides prompts: all fields but those of where and how fast a model runs.
+
+        Shipped policies do not count, nor do files without `sha256`: a list that grew by a name is
+        no reason to draw a catalogue again. `backlot reprocess` does, for the prompts concerned.
+        """
+        exclude = {} if self.enhancer is None else {"enhancer": set(self.enhancer.RUNTIME)}
+        fields = self.model_dump(mode="json", exclude=exclude)
+        text = json.dumps([CODE_VERSION, fields], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Draft:
+    """A prompt that needs no model, and what to ask one."""
+
+    text: str
+    notes: tuple[str, ...]
+    question: Question | None
 
 
 class PromptMapper:
-    """Cleans prompts, the same way every time."""
+    """Prepares prompts; without an enhancer, the same way every time."""
 
-    def __init__(self, config: PromptConfig) -> None:
+    def __init__(self, config: PromptConfig, *, limits: ImageLimits, book_root: str | None) -> None:
         self._config = config
+        self._limits = limits
+        self._rules = Rules(merged(_read_policy(file) for file in config.policies))
+        self._enhancer = None
+        if config.enhancer is not None:
+            checks = Checks(
+                policies=self._rules,
+                additions=Rules([shipped_policy("additions")]),
+                max_characters=self._most_characters,
+                max_tokens=self._most_tokens,
+            )
+            self._enhancer = Enhancer(
+                language_model(config.enhancer),
+                checks,
+                book_root=book_root if config.enhancer.remember else None,
+                capacity=config.enhancer.max_remembered,
+            )
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Clean each prompt and say what was changed."""
-        return each(rows, self._clean)
+        """Draft every prompt, ask about the distinct ones, finish each."""
+        drafted = each(rows, lambda row: {"row": row, "draft": self._draft(row)})
+        drafts = [outcome for outcome in drafted if not isinstance(outcome, RowError)]
+        asked = [draft for draft in drafts if draft["draft"].question is not None]
+        replies: dict[int, Enhanced | Fallback] = {}
+        if self._enhancer is not None and asked:
+            found = self._enhancer.enhance([draft["draft"].question for draft in asked])
+            replies = {id(draft): reply for draft, reply in zip(asked, found, strict=True)}
+        return [
+            outcome
+            if isinstance(outcome, RowError)
+            else self._finish(outcome["row"], outcome["draft"], replies.get(id(outcome)))
+            for outcome in drafted
+        ]
 
-    def _clean(self, row: Row) -> Columns:
+    @property
+    def _most_characters(self) -> int:
+        """What is left for a prompt beside the suffix."""
+        return max(16, self._config.max_characters - len(self._ending))
+
+    @property
+    def _most_tokens(self) -> int | None:
+        most = self._config.max_tokens
+        return None if most is None else max(8, most - estimate_tokens(self._ending))
+
+    @property
+    def _ending(self) -> str:
+        return f", {self._config.suffix}" if self._config.suffix else ""
+
+    def _draft(self, row: Row) -> _Draft:
         text, notes = clean(row["prompt"], max_characters=self._config.max_characters)
-        if not text:
+        if text.startswith(STAR):
+            text = text.lstrip(f"{STAR} ")
+            notes.append("leading '*' taken off")
+        ruled = self._rules.apply(text)
+        if not ruled.text:
             raise RowError(
                 ErrorCode.PROMPT_MISSING, "prompt is empty: fill it in or set prompt.default"
             )
-        if self._config.suffix and not text.endswith(self._config.suffix):
-            text = f"{text}, {self._config.suffix}"
-        return {"final_prompt": text, "prompt_source": row["prompt_origin"], "prompt_notes": notes}
+        text = fitted(
+            ruled.text, max_characters=self._most_characters, max_tokens=self._most_tokens
+        )
+        if text != ruled.text:
+            notes.append(f"cut to {len(text)} characters")
+        notes += ruled.notes
+        color = solid_color(text)
+        if color is not None:
+            return _Draft(text=text, notes=(*notes, f"plain colour {color}"), question=None)
+        question = None if self._enhancer is None else self._question(row, text)
+        if self._config.style is not None:
+            styled = self._styled(row, text, self._config.style, notes)
+            return _Draft(text=styled, notes=tuple(notes), question=question)
+        return _Draft(text=text, notes=tuple(notes), question=question)
+
+    def _styled(self, row: Row, text: str, config: StyleConfig, notes: list[str]) -> str:
+        subject = self._product(row, config.subject_column)
+        styled = style(text, subject, config, seed=row["seed"], fits=self._fits)
+        if styled != text:
+            notes.append("styled")
+        return styled
+
+    def _question(self, row: Row, text: str) -> Question:
+        config = self._config.enhancer
+        assert config is not None
+        picture = None
+        if config.looks:
+            photo = decode(row["image_bytes"], self._limits)
+            alpha_HW = decode_alpha(row["alpha"])
+            picture = on_white(photo.rgb_HWC, alpha_HW, max_side_px=config.picture_px)
+        product = self._product(row, config.product_column)
+        return Question(scene=text, product=product, picture=picture)
+
+    def _product(self, row: Row, name: str | None) -> str | None:
+        """A title from the manifest, held against the policies like a prompt."""
+        if name is None or row[name] is None:
+            return None
+        title, _ = clean(str(row[name]), max_characters=self._config.max_characters)
+        try:
+            return self._rules.apply(title).text or None
+        except RowError:
+            return None  # the title is no request: what must not be said of it is left unsaid
+
+    def _finish(self, row: Row, draft: _Draft, reply: Enhanced | Fallback | None) -> Columns:
+        text, notes, source, fallback = draft.text, draft.notes, row["prompt_origin"], None
+        if isinstance(reply, Fallback):
+            fallback = str(reply.reason)
+            if reply.detail:
+                notes = (*notes, f"enhancer: {reply.reason}, {reply.detail}")
+        elif reply is not None and self._config.enhancer is not None:
+            text, source = reply.prompt, self._config.enhancer.kind
+            notes = (*notes, f"seen: {reply.answer.subject}, {reply.answer.medium}")
+        suffix = self._config.suffix
+        if suffix and not text.endswith(suffix):
+            text = f"{text}, {suffix}"
+        return {
+            "final_prompt": text,
+            "prompt_source": source,
+            "prompt_model": None
+            if self._enhancer is None or not isinstance(reply, Enhanced)
+            else self._enhancer.revision,
+            "prompt_fallback": fallback,
+            "prompt_notes": list(notes),
+        }
+
+    def _fits(self, text: str) -> bool:
+        most = self._most_tokens
+        return len(text) <= self._most_characters and (
+            most is None or estimate_tokens(text) <= most
+        )
 
 
-def clean(prompt: str, *, max_characters: int) -> tuple[str, list[str]]:
-    """Normalise a prompt without changing what it asks for.
-
-    Args:
-        prompt: any Unicode text.
-        max_characters: where a longer prompt is cut, at the end of a word.
-
-    Returns:
-        The prompt, and one note for each kind of change that a person would want to know of.
-    """
-    notes = []
-    # NFKC folds full-width and ligature forms, which tokenizers would split into pieces.
-    text = unicodedata.normalize("NFKC", prompt)
-    visible = "".join(
-        " " if unicodedata.category(character) in ("Cc", "Zl", "Zp") else character
-        for character in text
-        if unicodedata.category(character) not in ("Cf", "Co", "Cs", "Cn")
-    )
-    if sum(not character.isspace() for character in visible) != sum(
-        not character.isspace() and unicodedata.category(character) != "Cc" for character in text
-    ):
-        notes.append("invisible characters removed")
-    # Once more: what stood around a removed character may now belong together.
-    text = " ".join(unicodedata.normalize("NFKC", visible).split())
-    without = _INSTRUCTION.sub("", text, count=1)
-    if without != text and without:
-        notes.append(f"instruction {text[: len(text) - len(without)].strip()!r} removed")
-        text = without
-    if len(text) > max_characters:
-        # One word longer than the limit has no space to cut at: then it is cut inside.
-        text = text[: max_characters + 1].rpartition(" ")[0] or text[:max_characters]
-        notes.append(f"cut to {max_characters} characters")
-    return text, notes
+def _read_policy(file: PolicyFile) -> Policy:
+    if file.uri in SHIPPED:
+        return shipped_policy(file.uri)
+    try:
+        data = storage.read(storage.absolute(file.uri))
+        found = hashlib.sha256(data).hexdigest()
+        if file.sha256 not in (None, found):
+            raise FatalError(f"policy {file.uri}: expected sha256 {file.sha256}, found {found}")
+        return parse_policy(data.decode("utf-8"), source=file.uri)
+    except (OSError, ValueError) as error:
+        raise FatalError(f"policy {file.uri}: cannot be used: {error}") from None
 
 
-def prompt(config: PromptConfig, resources: Resources) -> Stage:
-    """The stage that prepares prompts."""
+def prompt(
+    config: PromptConfig, resources: Resources, *, limits: ImageLimits, book_root: str | None
+) -> Stage:
+    """The stage that prepares prompts; `book_root` is where answers of models are kept."""
+    pictures = ("image_bytes", "alpha") if config.looks else ()
     return Stage(
         name="prompt",
-        mapper=PromptMapper,
+        mapper=partial(PromptMapper, limits=limits, book_root=book_root),
         config=config,
-        reads=("prompt", "prompt_origin"),
-        adds=pa.schema([schema.FINAL_PROMPT, schema.PROMPT_SOURCE, schema.PROMPT_NOTES]),
+        reads=("prompt", "prompt_origin", "seed", *config.columns, *pictures),
+        adds=pa.schema(
+            [
+                schema.FINAL_PROMPT,
+                schema.PROMPT_SOURCE,
+                schema.PROMPT_MODEL,
+                schema.PROMPT_FALLBACK,
+                schema.PROMPT_NOTES,
+            ]
+        ),
         drops=("prompt_origin",),
         batch_size=64,
         resources=resources,

@@ -77,6 +77,7 @@ def _finished(
         (schema.PICTURE, pictures),
         (schema.IMAGE_PATH, paths),
         (schema.ALPHA, [None] * count),
+        (schema.PROMPT_FALLBACK, [None] * count),
         (schema.FETCH_RETRIES, [0] * count),
         (schema.STORE_RETRIES, [0] * count),
         (schema.ERROR, errors),

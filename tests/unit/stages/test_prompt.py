@@ -1,152 +1,167 @@
 from __future__ import annotations
 
-import unicodedata
+import hashlib
+from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from pipeline.errors import ErrorCode, RowError
-from pipeline.stages.prompt import PromptConfig, PromptMapper, clean
-
-# Unicode text, and text made of the pieces that cleaning is about.
-WORDS = ["please", "Create", "a", "an", "new", "background", "for", "with", "sand", "e", "é"]
-MARKS = [" ", "\t", "\0", "\u200b", "\u200d", "\u0301", "\u00ad", "\ufb01", "\u2028", "\uff21"]
-PROMPTS = st.text() | st.lists(st.sampled_from(WORDS + MARKS), max_size=30).map("".join)
-LIMITS = st.integers(16, 64)
+from pipeline.errors import ErrorCode, FatalError, RowError
+from pipeline.imaging.codec import ImageLimits
+from pipeline.prompts.style import StyleConfig
+from pipeline.recipe import parse_recipe
+from pipeline.stage import Resources
+from pipeline.stages.prompt import PolicyFile, PromptConfig, PromptMapper, prompt
 
 
-@pytest.mark.parametrize(
-    ("prompt", "cleaned"),
-    [
-        ("  white   marble\n\tcounter ", "white marble counter"),
-        ("white\u00a0marble\u2003counter\u2028end", "white marble counter end"),
-        ("line\x00one\x1btwo", "line one two"),
-        ("Oak & slate, 50% #2", "Oak & slate, 50% #2"),
-        ("sunset à la plage, 夕焼け 🌅", "sunset à la plage, 夕焼け 🌅"),
-        ("", ""),
-        (" \u200b\n", ""),
-    ],
-)
-def test_whitespace_is_folded_and_words_kept(prompt: str, cleaned: str) -> None:
-    assert clean(prompt, max_characters=300)[0] == cleaned
+def mapped(config: PromptConfig, *prompts: str, **columns: object) -> list[object]:
+    rows = [{"prompt": text, "prompt_origin": "manifest", "seed": 7, **columns} for text in prompts]
+    return list(PromptMapper(config, limits=ImageLimits(), book_root=None).map_batch(rows))
 
 
-@pytest.mark.parametrize(
-    ("prompt", "cleaned"),
-    [
-        ("ｗｈｉｔｅ　ｓａｎｄ", "white sand"),
-        ("\ufb01ne ca\u0301fe\u0301", "fine cáfé"),
-        ("5 m²", "5 m2"),
-        ("e\u200d\u0301tagère", "étagère"),
-    ],
-)
-def test_forms_that_mean_the_same_are_written_the_same(prompt: str, cleaned: str) -> None:
-    assert clean(prompt, max_characters=300)[0] == cleaned
+def written(outcomes: list[object]) -> list[str]:
+    return [outcome["final_prompt"] for outcome in outcomes if isinstance(outcome, dict)]
 
 
-@pytest.mark.parametrize(
-    "character",
-    ["\u200b", "\u200d", "\u00ad", "\ufeff", "\u202e", "\u2066", "\U000e0041", "\ue000", "\uffff"],
-)
-def test_invisible_characters_are_removed_with_a_note(character: str) -> None:
-    text, notes = clean(f"white{character} marble", max_characters=300)
-    assert text == "white marble"
-    assert notes == ["invisible characters removed"]
-
-
-@pytest.mark.parametrize("prompt", ["white marble", " white \n marble ", "white\tmarble"])
-def test_nobody_is_told_of_whitespace(prompt: str) -> None:
-    assert clean(prompt, max_characters=300) == ("white marble", [])
-
-
-@pytest.mark.parametrize(
-    ("prompt", "cleaned", "removed"),
-    [
-        ("Create a new background for a beach", "beach", "Create a new background for a"),
-        ("please create an oak table", "oak table", "please create an"),
-        ("CREATE background with sand", "sand", "CREATE background with"),
-        ("create create a forest", "forest", "create create a"),
-        ("create a create a dune", "dune", "create a create a"),
-    ],
-)
-def test_words_for_a_chat_are_removed_with_a_note(prompt: str, cleaned: str, removed: str) -> None:
-    assert clean(prompt, max_characters=300) == (cleaned, [f"instruction {removed!r} removed"])
-
-
-@pytest.mark.parametrize(
-    "prompt", ["create", "creative studio", "a place to create art", "please, sand", "recreate"]
-)
-def test_other_words_are_not_taken_for_an_instruction(prompt: str) -> None:
-    assert clean(prompt, max_characters=300) == (prompt, [])
-
-
-@pytest.mark.parametrize(
-    ("prompt", "cut"),
-    [
-        ("sixteen is enough", "sixteen is"),
-        ("exactly sixteen!", "exactly sixteen!"),
-        ("exactly sixteen! and more", "exactly sixteen!"),
-        ("incomprehensibilities", "incomprehensibil"),
-        ("a incomprehensibilities", "a"),
-    ],
-)
-def test_long_prompts_are_cut_at_a_word(prompt: str, cut: str) -> None:
-    text, notes = clean(prompt, max_characters=16)
-    assert text == cut
-    assert notes == ([] if text == prompt else ["cut to 16 characters"])
-
-
-@given(prompt=PROMPTS, limit=LIMITS)
-def test_cleaning_twice_changes_nothing_more(prompt: str, limit: int) -> None:
-    once, _ = clean(prompt, max_characters=limit)
-    assert clean(once, max_characters=limit) == (once, [])
-
-
-@given(prompt=PROMPTS, limit=LIMITS)
-def test_a_cleaned_prompt_is_short_visible_text(prompt: str, limit: int) -> None:
-    text, _ = clean(prompt, max_characters=limit)
-    assert len(text) <= limit
-    assert text == " ".join(text.split())
-    assert unicodedata.is_normalized("NFKC", text)
-    assert not {unicodedata.category(character)[0] for character in text} & {"C"}
-
-
-@given(prompt=PROMPTS)
-def test_nothing_is_taken_away_without_a_note(prompt: str) -> None:
-    text, notes = clean(prompt, max_characters=4000)
-    if not notes:
-        spaced = prompt.translate(dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " "))
-        assert text == " ".join(unicodedata.normalize("NFKC", spaced).split())
-
-
-def mapped(config: PromptConfig, *prompts: str) -> list[object]:
-    rows = [{"prompt": prompt, "prompt_origin": "manifest"} for prompt in prompts]
-    return list(PromptMapper(config).map_batch(rows))
+def columns(final: str, *notes: str) -> dict[str, object]:
+    return {
+        "final_prompt": final,
+        "prompt_source": "manifest",
+        "prompt_model": None,
+        "prompt_fallback": None,
+        "prompt_notes": list(notes),
+    }
 
 
 def test_every_prompt_says_where_it_comes_from_and_what_was_changed() -> None:
-    outcomes = mapped(PromptConfig(), "sand", "create a  wall")
-    assert outcomes == [
-        {"final_prompt": "sand", "prompt_source": "manifest", "prompt_notes": []},
-        {
-            "final_prompt": "wall",
-            "prompt_source": "manifest",
-            "prompt_notes": ["instruction 'create a' removed"],
-        },
+    assert mapped(PromptConfig(), "sand", "create a  wall", "wall by Banksy") == [
+        columns("sand"),
+        columns("wall", "instruction 'create a' removed"),
+        columns("wall", "celebrities: 'Banksy' removed"),
     ]
 
 
 def test_a_prompt_of_which_nothing_is_left_is_an_error_of_its_row() -> None:
-    first, second = mapped(PromptConfig(), "\u200b", "sand")
+    first, second, third, fourth = mapped(PromptConfig(), "\u200b", "sand", "Brad Pitt", "* ")
     assert isinstance(first, RowError)
     assert first.code == ErrorCode.PROMPT_MISSING
     assert isinstance(second, dict)
+    assert isinstance(third, RowError)
+    assert third.code == ErrorCode.PROMPT_REJECTED
+    assert isinstance(fourth, RowError)
+    assert fourth.code == ErrorCode.PROMPT_MISSING
+
+
+def test_an_unsafe_prompt_is_refused_and_its_neighbours_are_not() -> None:
+    unsafe, safe = mapped(PromptConfig(), "n@zi flags", "oak table")
+    assert isinstance(unsafe, RowError)
+    assert unsafe.code == ErrorCode.PROMPT_REJECTED
+    assert "'unsafe'" in unsafe.message
+    assert safe == columns("oak table")
 
 
 def test_the_suffix_is_added_once() -> None:
     config = PromptConfig(suffix="studio photo")
-    outcomes = mapped(config, "sand", "sand, studio photo")
-    assert [o["final_prompt"] for o in outcomes if isinstance(o, dict)] == [
-        "sand, studio photo"
-    ] * 2
+    assert written(mapped(config, "sand", "sand, studio photo")) == ["sand, studio photo"] * 2
+
+
+def test_a_star_is_no_word_and_a_plain_colour_no_scene() -> None:
+    config = PromptConfig(style=StyleConfig())
+    star, plain = mapped(config, "* sunset, 50mm, product photograph", "a solid red background")
+    assert isinstance(star, dict)
+    assert star["final_prompt"] == "sunset, 50mm, product photograph"
+    assert star["prompt_notes"] == ["leading '*' taken off"]
+    assert plain == columns("a solid red background", "plain colour red")
+
+
+def test_style_names_the_product_as_the_policies_allow() -> None:
+    config = PromptConfig(
+        style=StyleConfig(subject_column="title", camera=(), light=("dim light",))
+    )
+    (row,) = mapped(config, "oak table", title="Nike  running shoe")
+    assert row == columns("product photograph of running shoe, oak table, dim light", "styled")
+    (unsaid,) = mapped(config, "oak table", title="NSFW poster")
+    assert unsaid == columns("product photograph, oak table, dim light", "styled")
+    (none,) = mapped(config, "oak table", title=None)
+    assert none == unsaid
+
+
+def test_a_prompt_is_cut_to_what_clip_reads_and_the_suffix_stays() -> None:
+    config = PromptConfig(max_tokens=12, suffix="studio photo", style=StyleConfig())
+    (row,) = mapped(config, "oak table, linen, morning, " + "pine, " * 40)
+    assert isinstance(row, dict)
+    assert row["final_prompt"] == "oak table, linen, morning, pine, studio photo"
+    assert row["prompt_notes"] == ["cut to 31 characters"]
+
+
+def test_policies_come_from_files_and_are_merged(tmp_path: Path) -> None:
+    ours = tmp_path / "ours.yaml"
+    ours.write_text(
+        "name: brands\naction: replace\nallow: [nike]\ngroups: [{by: tumbler, terms: [quencher]}]\n"
+    )
+    pin = hashlib.sha256(ours.read_bytes()).hexdigest()
+    config = PromptConfig(policies=("brands", {"uri": str(ours), "sha256": pin}))
+    assert written(mapped(config, "a Quencher", "Nike wall", "Ikea wall", "wall by Banksy")) == [
+        "a tumbler",
+        "Nike wall",
+        "wall",
+        "wall by Banksy",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["name: x", "name: x\naction: replace\ngroups: [{terms: [nike]}]", "a: [", "7"]
+)
+def test_a_policy_that_cannot_be_used_stops_the_run(tmp_path: Path, text: str) -> None:
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(FatalError, match=r"bad\.yaml"):
+        mapped(PromptConfig(policies=(PolicyFile(uri=str(tmp_path / "bad.yaml")),)), "sand")
+
+
+def test_a_policy_that_is_missing_or_another_stops_the_run(tmp_path: Path) -> None:
+    with pytest.raises(FatalError, match=r"gone\.yaml"):
+        mapped(PromptConfig(policies=(PolicyFile(uri=str(tmp_path / "gone.yaml")),)), "sand")
+    (tmp_path / "p.yaml").write_text("name: x\naction: remove\n")
+    pinned = PolicyFile(uri=str(tmp_path / "p.yaml"), sha256="0" * 64)
+    with pytest.raises(FatalError, match="expected sha256 0000"):
+        mapped(PromptConfig(policies=(pinned,)), "sand")
+
+
+def test_a_misspelt_policy_is_refused_before_anything_runs() -> None:
+    with pytest.raises(ValidationError, match="neither a shipped policy"):
+        PromptConfig(policies=(PolicyFile(uri="brand"),))
+
+
+@pytest.mark.parametrize(
+    ("setting", "reads"),
+    [
+        ("prompt.suffix=x", ()),
+        ("prompt.style={subject_column: title}", ("title",)),
+        ("prompt.enhancer={kind: openai, base_url: 'http://x/v1', model: m}", ()),
+        (
+            "prompt.enhancer={kind: openai, base_url: 'http://x/v1', model: m, looks: true, "
+            "product_column: title}",
+            ("title", "image_bytes", "alpha"),
+        ),
+    ],
+)
+def test_the_stage_reads_what_its_recipe_needs(setting: str, reads: tuple[str, ...]) -> None:
+    config = parse_recipe("name: mine\nkeep: [title]", overrides=[setting], source="test").prompt
+    stage = prompt(config, Resources(), limits=ImageLimits(), book_root=None)
+    assert stage.reads == ("prompt", "prompt_origin", "seed", *reads)
+
+
+def test_columns_that_do_not_travel_are_refused() -> None:
+    with pytest.raises(ValueError, match="list it in `keep`"):
+        parse_recipe("name: mine", overrides=["prompt.style.subject_column=title"], source="test")
+
+
+def test_where_a_model_runs_is_no_reason_to_draw_again() -> None:
+    def revision(*settings: str) -> str:
+        base = "prompt.enhancer={kind: openai, base_url: 'http://a/v1', model: m}"
+        return parse_recipe("name: mine", overrides=[base, *settings], source="test").pixel_hash
+
+    assert revision("prompt.enhancer.base_url=http://b/v1") == revision()
+    assert revision("prompt.enhancer.timeout_s=9", "prompt.enhancer.concurrency=2") == revision()
+    assert revision("prompt.enhancer.model=n") != revision()
+    assert revision("prompt.enhancer.looks=true") != revision()

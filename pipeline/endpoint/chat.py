@@ -1,0 +1,176 @@
+"""Chat completions: many questions at once, each answered in bounded time or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+
+from pipeline.endpoint.config import EndpointConfig
+from pipeline.endpoint.pacing import Breaker, Pace
+from pipeline.errors import TransientError
+from pipeline.prompts.question import INSTRUCTION, SCHEMA, Fallback, Question, Reason
+from pipeline.storage.retry import Backoff, retrying
+
+API_KEY_VARIABLE = "BACKLOT_ENDPOINT_API_KEY"
+"""One name, fixed: a recipe that could choose it could send any secret of the machine away."""
+
+_FAILURES_TO_PAUSE = 8
+_PAUSE_S = 20.0
+_MOST_BYTES = 2**20
+_CHUNK_BYTES = 2**16
+
+
+class ChatEndpoint:
+    """Asks an endpoint. Nothing is connected before the first question."""
+
+    def __init__(self, config: EndpointConfig) -> None:
+        self._config = config
+        self._pace = Pace(config.requests_per_s)
+        self._breaker = Breaker(limit=_FAILURES_TO_PAUSE, pause_s=_PAUSE_S)
+        self._backoff = Backoff(attempts=config.max_attempts, first_s=0.2, longest_s=2.0)
+
+    @property
+    def revision(self) -> str:
+        """The model's name, and a digest of the options it is asked with."""
+        options = self._config.model_dump(mode="json", exclude=set(self._config.RUNTIME))
+        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+        return f"{self._config.model}@{digest[:12]}"
+
+    def ask(self, questions: Sequence[Question]) -> list[str | Fallback]:
+        """Answers, in the order of the questions; never raises for what an endpoint does."""
+        return asyncio.run(self._ask_all(questions))
+
+    async def _ask_all(self, questions: Sequence[Question]) -> list[str | Fallback]:
+        slots = asyncio.Semaphore(self._config.concurrency)
+        key = os.environ.get(API_KEY_VARIABLE)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._config.concurrency),
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+        ) as session:
+            return await asyncio.gather(
+                *(self._ask(session, slots, question) for question in questions)
+            )
+
+    async def _ask(
+        self, session: aiohttp.ClientSession, slots: asyncio.Semaphore, question: Question
+    ) -> str | Fallback:
+        async with slots:
+            if not self._breaker.lets_through():
+                return Fallback(Reason.PAUSED)
+            await self._pace.turn()
+            answer = await self._answer(session, question)
+            failed = isinstance(answer, Fallback) and answer.reason != Reason.DECLINED
+            self._breaker.note(failed=failed)
+            return answer
+
+    async def _answer(self, session: aiohttp.ClientSession, question: Question) -> str | Fallback:
+        statuses: list[int] = []
+
+        async def attempt() -> bytes:
+            if statuses:
+                await self._pace.turn()
+            statuses.append(0)
+            return await self._post(session, self._request(question), statuses)
+
+        try:
+            async with asyncio.timeout(self._config.timeout_s):
+                body, _ = await retrying(attempt, what="the endpoint", backoff=self._backoff)
+        except TimeoutError:
+            heard = any(status >= 400 for status in statuses)
+            return Fallback(_blamed(statuses) if heard else Reason.TIMEOUT)
+        except TransientError:
+            return Fallback(_blamed(statuses))
+        except aiohttp.ClientResponseError as error:
+            return Fallback(Reason.NOT_ACCEPTED, f"HTTP {error.status}")
+        except (aiohttp.ClientError, OSError) as error:
+            return Fallback(Reason.UNREACHABLE, type(error).__name__)
+        except _OverlongError:
+            return Fallback(Reason.SERVER_ERROR, f"more than {_MOST_BYTES} bytes")
+        return read_completion(body)
+
+    async def _post(
+        self, session: aiohttp.ClientSession, request: dict[str, Any], statuses: list[int]
+    ) -> bytes:
+        url = f"{self._config.base_url}/chat/completions"
+        # No redirects: they would take the key to somewhere else.
+        async with session.post(url, json=request, allow_redirects=False) as response:
+            statuses[-1] = response.status
+            if response.status in (429, 503):
+                wait = response.headers.get("Retry-After", "")
+                if wait.isdecimal():
+                    self._pace.hold(min(float(wait), self._config.timeout_s))
+            if response.status != 200:
+                raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                body += chunk
+                if len(body) > _MOST_BYTES:
+                    raise _OverlongError
+            return bytes(body)
+
+    def _request(self, question: Question) -> dict[str, Any]:
+        config = self._config
+        request: dict[str, Any] = {
+            "model": config.model,
+            "messages": [
+                {"role": "system", "content": INSTRUCTION},
+                {"role": "user", "content": _content(question)},
+            ],
+            "temperature": 0,
+            "seed": 0,
+            config.token_limit_field: config.max_new_tokens,
+        }
+        if config.response_format == "json_schema":
+            schema = {"name": "prompt", "schema": SCHEMA, "strict": True}
+            request["response_format"] = {"type": "json_schema", "json_schema": schema}
+        elif config.response_format == "json_object":
+            request["response_format"] = {"type": "json_object"}
+        return request | config.extra
+
+
+def read_completion(body: bytes) -> str | Fallback:
+    """The words in a chat completion."""
+    try:
+        choice = json.loads(body)["choices"][0]
+        message = choice["message"]
+        refused = message.get("refusal") or choice.get("finish_reason") == "content_filter"
+        content = message.get("content")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return Fallback(Reason.SERVER_ERROR, "no chat completion")
+    if refused:
+        return Fallback(Reason.DECLINED)
+    if not isinstance(content, str):
+        return Fallback(Reason.SERVER_ERROR, "no text in the completion")
+    return content
+
+
+class _OverlongError(Exception):
+    """The answer does not end."""
+
+
+def _content(question: Question) -> str | list[dict[str, Any]]:
+    if question.picture is None:
+        return question.content()
+    url = f"data:image/jpeg;base64,{base64.b64encode(question.picture).decode('ascii')}"
+    return [
+        {"type": "image_url", "image_url": {"url": url}},
+        {"type": "text", "text": question.content()},
+    ]
+
+
+def _blamed(statuses: Sequence[int]) -> Reason:
+    """What a question that was tried several times failed of: the last thing heard."""
+    heard = next((status for status in reversed(statuses) if status >= 400), 0)
+    if heard in (429, 503):
+        return Reason.BUSY
+    return Reason.SERVER_ERROR if heard else Reason.UNREACHABLE
