@@ -36,7 +36,7 @@ _BISECTIONS = 12
 _SAMPLE = 4000
 _AUDIT = 60_000
 """Product pixels on which the bound is checked again once everything is rounded to 8 bits."""
-_HEADROOM = 0.97
+_HEADROOM = 0.99
 """Of the bound, while searching: the sample is not the product, and pixels are rounded."""
 
 
@@ -225,7 +225,7 @@ def _bounded(
         audited = shift_of(*_pixels(foreground_HWC, moved_HWC, alpha_HW, _AUDIT))
         if audited.mean <= tau and audited.p95 <= 2 * tau:
             return moved_HWC, low
-        low *= 0.9
+        low *= 0.97
     return foreground_HWC, 0.0
 
 

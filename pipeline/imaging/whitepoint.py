@@ -23,7 +23,7 @@ _MINKOWSKI = 6
 _SPREAD = 0.25
 _OFF_LOCUS = 0.012
 _NEUTRAL_SHARE = 0.35
-_NEUTRAL = 0.3
+_NEUTRAL = 0.5
 """Largest |ln(r/g)| and |ln(b/g)| of a pixel that may be something grey."""
 _SATURATED = 0.98
 _SIDE_PX = 256
