@@ -38,6 +38,38 @@ GEOMETRY_TYPE = pa.struct(
     ]
 )
 THUMBS_TYPE = pa.struct([("source", pa.binary()), ("cutout", pa.binary()), ("result", pa.binary())])
+SHOT_TYPE = pa.struct(
+    [
+        ("placement", pa.string()),
+        ("result", pa.int32()),
+        ("paint", pa.string()),
+        ("canvas_width", pa.int32()),
+        ("canvas_height", pa.int32()),
+        ("aspect_ratio", pa.string()),
+        ("margin", pa.float64()),
+        ("align", pa.string()),
+        ("keep_cropped_edges", pa.bool_()),
+        ("max_upscale", pa.float64()),
+        ("negative_prompt", pa.string()),
+        ("fast", pa.bool_()),
+        ("steps", pa.int32()),
+        ("guidance_scale", pa.float64()),
+        ("strength", pa.float64()),
+        ("reference_uri", pa.list_(pa.string())),
+        ("reference_scale", pa.float64()),
+        ("enhance_prompt", pa.bool_()),
+        ("background_color", pa.string()),
+        ("shadow", pa.string()),
+        ("shadow_direction_deg", pa.float64()),
+        ("shadow_length", pa.float64()),
+        ("shadow_opacity", pa.float64()),
+        ("harmonize", pa.string()),
+        ("output_width", pa.int32()),
+        ("output_height", pa.int32()),
+        ("output_format", pa.string()),
+    ]
+)
+"""A `brief.Shot`, field for field."""
 METRICS_TYPE = pa.struct(
     [
         ("coverage", pa.float32()),
@@ -70,6 +102,11 @@ IMAGE_INPUT = column("image_input", pa.large_binary(), "the photograph itself, f
 PROMPT = column("prompt", pa.string(), "what the manifest or the recipe asked for")
 PROMPT_ORIGIN = column("prompt_origin", pa.string(), "'manifest', 'template' or 'default'")
 SEED = column("seed", pa.int64(), "decides every random choice of this result", nullable=False)
+SHOT = column(
+    "shot",
+    SHOT_TYPE,
+    "what was asked of this picture, by the manifest or the recipe; null where it made no sense",
+)
 ERROR = column("error", ERROR_TYPE, "why there is no image; null when there is one")
 
 # --- fetch ------------------------------------------------------------------------------------
@@ -149,7 +186,7 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 
 RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_notes",
-    "prompt_understood", "seed", "height", "width", "image_path", "metrics", "alpha",
+    "prompt_understood", "seed", "shot", "height", "width", "image_path", "metrics", "alpha",
     "alpha_source", "matting_model", "generation_model", "geometry", "decode_notes", "timings",
     "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
     "fetch_retries", "store_retries", "thumbs", "error",
