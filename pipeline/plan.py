@@ -135,13 +135,13 @@ class Planner:
 
     def _plan_rows(self, row: Mapping[str, Any], asked: Sequence[str]) -> list[dict[str, Any]]:
         """The results of one manifest row, next to each other; one with its error if it has one."""
-        image = _image_bytes(row.get("image"))
-        whole = {
+        # Filled in as it is decided: a row that fails tells what was known of it by then.
+        whole: dict[str, Any] = {
             **{name: row[name] for name in self.recipe.keep},
             "sample_id": row["id"],
             "id": row["id"],
             "image_uri": None,
-            "image_input": image,
+            "image_input": _image_bytes(row.get("image")),
             "prompt": None,
             "prompt_origin": None,
             "seed": 0,
@@ -151,18 +151,18 @@ class Planner:
         try:
             brief = read_brief(row, self.recipe.brief, columns=asked)
             prompt, origin = resolve_prompt(row, self.recipe, color=brief.background_color)
-            seed = resolve_seed(row.get("seed"), row["id"])
-            uri = resolve_uri(row, self.manifest.root)
+            whole |= {"prompt": prompt, "prompt_origin": origin}
+            whole["seed"] = resolve_seed(row.get("seed"), row["id"])
+            whole["image_uri"] = resolve_uri(row, self.manifest.root)
         except RowError as found:
             return [{**whole, "error": error_value("plan", found)}]
         listed = shots(brief, resolve_color(brief, prompt))
         return [
             {
                 **whole,
-                "sample_id": row["id"] + suffix(shot, listed),
-                "image_uri": uri,
                 **_words(shot, prompt, origin),
-                "seed": (seed + shot.result - 1) % _MAX_SEED,
+                "sample_id": row["id"] + suffix(shot, listed),
+                "seed": (whole["seed"] + shot.result - 1) % _MAX_SEED,
                 "shot": shot.model_dump(mode="json"),
             }
             for shot in listed
