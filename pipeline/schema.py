@@ -80,6 +80,15 @@ METRICS_TYPE = pa.struct(
         ("unsafe", pa.bool_()),
         ("generation_seed", pa.int64()),
         ("gpu_peak_bytes", pa.int64()),
+        ("product_scale", pa.float32()),
+        ("product_fill", pa.float32()),
+        ("recolor_clipped", pa.float32()),
+        ("recolor_kept", pa.float32()),
+        ("light_confidence", pa.float32()),
+        ("shift_mean", pa.float32()),
+        ("shift_p95", pa.float32()),
+        ("shift_max", pa.float32()),
+        ("shift_luminance", pa.float32()),
     ]
 )
 
@@ -158,7 +167,14 @@ METRICS = column(
     "enlarged; growth: area the generator added to the product, as a fraction of it; product_grew: "
     "whether that is over the recipe's limit; unsafe: what the safety checker says; all null where "
     "not checked; generation_seed: differs from seed where a background was drawn again; "
-    "gpu_peak_bytes: of the batch; null on CPU",
+    "gpu_peak_bytes: of the batch; null on CPU; product_scale: canvas px per photograph px; "
+    "product_fill: of the canvas, along the side where it fills more; recolor_clipped: share of "
+    "background pixels that left sRGB; recolor_kept: of highlights and reflections; "
+    "light_confidence: in the scene's white; shift_*: CIEDE2000 and change of luminance of the "
+    "product by harmonisation; null where nothing of the kind was done",
+)
+SHOT_NOTES = column(
+    "shot_notes", pa.list_(pa.string()), "what was asked of this picture and could not be done"
 )
 GENERATION_MODEL = column("generation_model", pa.string(), "revision that drew the background")
 THUMBS = column("thumbs", THUMBS_TYPE, "WebP thumbnails for contact sheets")
@@ -186,7 +202,8 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 
 RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_notes",
-    "prompt_understood", "seed", "shot", "height", "width", "image_path", "metrics", "alpha",
+    "prompt_understood", "seed", "shot", "shot_notes", "height", "width", "image_path", "metrics",
+    "alpha",
     "alpha_source", "matting_model", "generation_model", "geometry", "decode_notes", "timings",
     "run_id", "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
     "fetch_retries", "store_retries", "thumbs", "error",

@@ -117,8 +117,11 @@ def lay_out(placement: Placement, product: Product, wish: Wish) -> Layout:
     Raises:
         RowError: `bad_request`, the box lies outside the canvas or the canvas is too large.
     """
-    canvas_height, canvas_width = canvas_size(placement, product, wish)
-    if max(canvas_height, canvas_width) > MAX_SIDE_PX:
+    canvas_height, canvas_width = canvas_size(
+        placement, wish, photo_height=product.photo_height, photo_width=product.photo_width
+    )
+    is_photograph = (canvas_height, canvas_width) == (product.photo_height, product.photo_width)
+    if max(canvas_height, canvas_width) > MAX_SIDE_PX and not is_photograph:
         raise RowError(
             ErrorCode.BAD_REQUEST,
             f"placement {placement.text}: the canvas would be {canvas_width} x {canvas_height} px, "
@@ -138,9 +141,11 @@ def lay_out(placement: Placement, product: Product, wish: Wish) -> Layout:
     return _fitted(product.box, box, frame, align, wish.max_upscale)
 
 
-def canvas_size(placement: Placement, product: Product, wish: Wish) -> tuple[int, int]:
-    """Height and width of the canvas, px."""
-    height, width = product.photo_height, product.photo_width
+def canvas_size(
+    placement: Placement, wish: Wish, *, photo_height: int, photo_width: int
+) -> tuple[int, int]:
+    """Height and width of the canvas, px; known without looking at the photograph."""
+    height, width = photo_height, photo_width
     if placement.kind == "padding":
         left, right, top, bottom = placement.numbers
         return top + height + bottom, left + width + right
