@@ -22,6 +22,7 @@ from pipeline.stages.fetch import fetch
 from pipeline.stages.matte import matte
 from pipeline.stages.prompt import prompt
 from pipeline.stages.render import render
+from pipeline.stages.sharing import shared
 from pipeline.stages.store import store
 from pipeline.storage import Lease, join, parent, scheme_of
 
@@ -34,8 +35,14 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
     pools = recipe.resources
     local_root = manifest.root if scheme_of(manifest.root) == "file" else None
     listed = [
-        fetch(recipe.fetch, pools.fetch, local_root=local_root),
-        matte(recipe.matte, pools.matte, limits=recipe.input),
+        shared(
+            fetch(recipe.fetch, pools.fetch, local_root=local_root),
+            by=("image_uri", "image_input", "mask_uri"),
+        ),
+        shared(
+            matte(recipe.matte, pools.matte, limits=recipe.input),
+            by=("image_sha256", "mask_uri"),
+        ),
         prompt(
             recipe.prompt,
             pools.prompt,

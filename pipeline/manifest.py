@@ -12,6 +12,7 @@ import pyarrow.csv as pacsv
 import pyarrow.dataset as pads
 
 from pipeline import storage
+from pipeline.brief import COLUMNS, TEXT_COLUMNS, ColumnKind
 from pipeline.sql import check_condition, query, quoted
 
 _FORMATS = {
@@ -54,6 +55,24 @@ class Manifest:
             "HAVING count(*) > 1 OR id IS NULL ORDER BY times DESC, id LIMIT 5"
         )
         return [(row["id"], row["times"]) for batch in batches for row in batch.to_pylist()]
+
+    def clashing_ids(self) -> tuple[str, str] | None:
+        """Two selected ids of which one could name a result of the other; None if there are none.
+
+        A result is called `id/placement`, `id/number` or `id/placement/number`.
+        """
+        selection = self._selection(["id"])
+        shorter = " UNION ALL ".join(
+            f"SELECT id, regexp_extract(id, '{pattern}', 1) AS of FROM selected "
+            f"WHERE regexp_full_match(id, '{pattern}')"
+            for pattern in ("(.+)/[a-z0-9_:,]+", "(.+)/[a-z0-9_:,]+/[0-9]+")
+        )
+        batches = self._query(
+            f"WITH selected AS ({selection}), named AS ({shorter}) SELECT named.of, named.id "
+            "FROM named JOIN selected ON named.of = selected.id ORDER BY ALL LIMIT 1"
+        )
+        found = [row for batch in batches for row in batch.to_pylist()]
+        return (found[0]["of"], found[0]["id"]) if found else None
 
     def _query(self, sql: str) -> Iterator[pa.RecordBatch]:
         try:
@@ -101,6 +120,49 @@ def open_manifest(uri: str, *, where: str | None = None, limit: int | None = Non
     return manifest
 
 
+def brief_columns(manifest: Manifest, ignored: Sequence[str]) -> list[str]:
+    """The columns in which a manifest's rows say what they ask for.
+
+    Raises:
+        ValueError: one is of a type that no value of it could have.
+    """
+    fields = [
+        manifest.dataset.schema.field(name)
+        for name in COLUMNS
+        if name not in ignored and name in manifest.dataset.schema.names
+    ]
+    for field in fields:
+        kind = COLUMNS[field.name]
+        if not _holds(field.type, kind):
+            raise ValueError(
+                f"manifest {manifest.uri}: column {field.name!r} must be {_KINDS[kind]}, is "
+                f"{field.type}: cast it, or put it into ignore_columns if it means something else"
+            )
+    return [field.name for field in fields]
+
+
+_KINDS: dict[ColumnKind, str] = {
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "boolean",
+    "text": "string",
+    "texts": "string or a list of strings",
+}
+
+
+def _holds(type_: pa.DataType, kind: ColumnKind) -> bool:
+    if pa.types.is_null(type_):
+        return True
+    if kind == "boolean":
+        return bool(pa.types.is_boolean(type_))
+    if kind in ("integer", "number"):
+        # Whole numbers with nulls leave pandas as floats; fractions are refused row by row.
+        return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))
+    if kind == "texts" and (pa.types.is_list(type_) or pa.types.is_large_list(type_)):
+        return _is_text(type_.value_type)
+    return _is_text(type_)
+
+
 def _files(uri: str) -> tuple[list[str], str]:
     try:
         if any(character in uri for character in "*?["):
@@ -140,7 +202,7 @@ def _format(uri: str, files: Sequence[str]) -> str:
 
 def _reader(format_name: str) -> Any:
     if format_name == "csv":
-        as_text = dict.fromkeys(_TEXT_COLUMNS, pa.string())
+        as_text = dict.fromkeys((*_TEXT_COLUMNS, *TEXT_COLUMNS), pa.string())
         return pads.CsvFileFormat(
             # Only nothing is null: an id or a brand may well be called NA.
             convert_options=pacsv.ConvertOptions(

@@ -17,14 +17,18 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import schema, storage
+from pipeline.brief import Brief, Shot, Wishes, read_brief, shots, suffix
 from pipeline.errors import ErrorCode, RowError
-from pipeline.manifest import Manifest
+from pipeline.imaging.recolor import SCREEN_PROMPT
+from pipeline.imaging.solid import Rgb8, parse_color, solid_color
+from pipeline.manifest import Manifest, brief_columns
 from pipeline.recipe import Recipe
 
 ROWS_PER_FILE = 4096
 """Of a plan file: the unit the pipeline reads. A multiple of every block size it cuts them into."""
 
 _MAX_SEED = 2**31 - 1
+_UNSAID = Wishes().model_dump(mode="json")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +57,7 @@ class Planner:
             schema.PROMPT,
             schema.PROMPT_ORIGIN,
             schema.SEED,
+            schema.SHOT,
         ]
         return pa.schema([*planned, *self.keep_fields, schema.ERROR])
 
@@ -64,6 +69,7 @@ class Planner:
         """
         names = self.manifest.dataset.schema.names
         config = self.recipe.prompt
+        columns = self.brief_columns
         for name in self.recipe.keep:
             if self.recipe.keep.count(name) > 1:
                 raise ValueError(f"keep: {name!r} is named twice: once is enough")
@@ -76,7 +82,9 @@ class Planner:
                 raise ValueError(
                     f"prompt.template: the manifest has no column {name!r}; it has {names}"
                 )
-        if "prompt" not in names and config.template is None and config.default is None:
+        colored = "background_color" in columns or self.recipe.brief.background_color is not None
+        prompted = "prompt" in names or config.template or config.default is not None
+        if not (prompted or colored):
             raise ValueError(
                 "manifest has no column 'prompt' and the recipe no prompt.default or "
                 "prompt.template: add one of the three"
@@ -87,12 +95,32 @@ class Planner:
             what = f"is null in {times} rows" if worst is None else f"has {worst!r} {times} times"
             also = f" ({'at least ' if more == 4 else ''}{more} more such)" if more else ""
             raise ValueError(f"manifest column 'id' {what}{also}: ids must be present and unique")
+        if self._may_expand and (clash := self.manifest.clashing_ids()) is not None:
+            raise ValueError(
+                f"manifest column 'id' has {clash[0]!r} and {clash[1]!r}: several results of the "
+                "first could be called like the second; rename one"
+            )
+
+    @property
+    def brief_columns(self) -> list[str]:
+        """The manifest columns in which rows say what they ask for."""
+        return brief_columns(self.manifest, self.recipe.ignore_columns)
+
+    @property
+    def _may_expand(self) -> bool:
+        """Whether a row may come to several results."""
+        return len(shots(self.recipe.brief, None)) > 1 or not {
+            "num_results",
+            "placement",
+        }.isdisjoint(self.brief_columns)
 
     def tables(self) -> Iterator[pa.Table]:
         """The plan, in files' worth of rows."""
         rows: list[Mapping[str, Any]] = []
+        asked = self.brief_columns
         for batch in self.manifest.batches(self._columns()):
-            rows.extend(self._plan_row(row) for row in batch.to_pylist())
+            for row in batch.to_pylist():
+                rows.extend(self._plan_rows(row, asked))
             while len(rows) >= ROWS_PER_FILE:
                 yield self._table(rows[:ROWS_PER_FILE])
                 del rows[:ROWS_PER_FILE]
@@ -102,33 +130,46 @@ class Planner:
     def _columns(self) -> list[str]:
         wanted = ["id", "image_uri", "image", "mask_uri", "prompt", "seed"]
         wanted += [*self.recipe.keep, *template_columns(self.recipe.prompt.template)]
+        wanted += self.brief_columns
         present = self.manifest.dataset.schema.names
         return [name for name in dict.fromkeys(wanted) if name in present]
 
-    def _plan_row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        sample_id = row["id"]
-        error: RowError | None = None
-        prompt, origin, seed, uri, mask_uri = None, None, 0, None, None
-        try:
-            prompt, origin = resolve_prompt(row, self.recipe)
-            seed = resolve_seed(row.get("seed"), sample_id)
-            uri = resolve_uri(row, self.manifest.root)
-            mask_uri = resolve_mask_uri(row, self.manifest.root)
-        except RowError as found:
-            error = found
-        image = _image_bytes(row.get("image"))
-        planned = {
-            "sample_id": sample_id,
+    def _plan_rows(self, row: Mapping[str, Any], asked: Sequence[str]) -> list[dict[str, Any]]:
+        """The results of one manifest row, next to each other; one with its error if it has one."""
+        # Filled in as it is decided: a row that fails tells what was known of it by then.
+        whole: dict[str, Any] = {
+            **{name: row[name] for name in self.recipe.keep},
+            "sample_id": row["id"],
             "id": row["id"],
-            "image_uri": uri,
-            "image_input": image,
-            "mask_uri": mask_uri,
-            "prompt": prompt,
-            "prompt_origin": origin,
-            "seed": seed,
-            "error": None if error is None else error_value("plan", error),
+            "image_uri": None,
+            "image_input": _image_bytes(row.get("image")),
+            "mask_uri": None,
+            "prompt": None,
+            "prompt_origin": None,
+            "seed": 0,
+            "shot": None,
+            "error": None,
         }
-        return {**{name: row[name] for name in self.recipe.keep}, **planned}
+        try:
+            brief = read_brief(row, self.recipe.brief, columns=asked)
+            prompt, origin = resolve_prompt(row, self.recipe, color=brief.background_color)
+            whole |= {"prompt": prompt, "prompt_origin": origin}
+            whole["seed"] = resolve_seed(row.get("seed"), row["id"])
+            whole["image_uri"] = resolve_uri(row, self.manifest.root)
+            whole["mask_uri"] = resolve_mask_uri(row, self.manifest.root)
+        except RowError as found:
+            return [{**whole, "error": error_value("plan", found)}]
+        listed = shots(brief, resolve_color(brief, prompt))
+        return [
+            {
+                **whole,
+                **_words(shot, prompt, origin),
+                "sample_id": row["id"] + suffix(shot, listed),
+                "seed": (whole["seed"] + shot.result - 1) % _MAX_SEED,
+                "shot": shot.model_dump(mode="json"),
+            }
+            for shot in listed
+        ]
 
     def _table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
         """Planned rows with their versions, looked up together, and their fingerprints."""
@@ -201,8 +242,12 @@ def template_columns(template: str | None) -> list[str]:
     return names
 
 
-def resolve_prompt(row: Mapping[str, Any], recipe: Recipe) -> tuple[str, str]:
+def resolve_prompt(
+    row: Mapping[str, Any], recipe: Recipe, *, color: str | None = None
+) -> tuple[str, str]:
     """The prompt of a row and where it comes from: its own, the template's, the default.
+
+    A row that has none of the three but names a background colour is prompted by that.
 
     Raises:
         RowError: `prompt_missing` if there is none; `bad_request` if the template needs a value
@@ -217,13 +262,15 @@ def resolve_prompt(row: Mapping[str, Any], recipe: Recipe) -> tuple[str, str]:
         empty = [name for name, value in values.items() if value is None]
         if not empty:
             return template.format_map({k: str(v) for k, v in values.items()}), "template"
-        if recipe.prompt.default is None:
+        if recipe.prompt.default is None and color is None:
             raise RowError(
                 ErrorCode.BAD_REQUEST,
                 f"prompt.template needs column {empty[0]!r}, null in this row",
             )
     if recipe.prompt.default is not None:
         return recipe.prompt.default, "default"
+    if color is not None:
+        return f"a solid {color} background", "background_color"
     raise RowError(
         ErrorCode.PROMPT_MISSING, "prompt is empty and the recipe has no prompt.default: add one"
     )
@@ -241,6 +288,20 @@ def resolve_seed(requested: int | None, sample_id: str) -> int:
         digest = hashlib.sha256(f"seed\0{sample_id}".encode()).digest()
         return int.from_bytes(digest[:8], "big") % _MAX_SEED
     return requested % _MAX_SEED
+
+
+def resolve_color(brief: Brief, prompt: str) -> Rgb8 | None:
+    """The plain colour a row asks for, by column or by prompt; None: it asks for a scene."""
+    if brief.background_color is not None:
+        return parse_color(brief.background_color)
+    return solid_color(prompt) if brief.solid_colors else None
+
+
+def _words(shot: Shot, prompt: str, origin: str) -> dict[str, str]:
+    """The prompt of one shot: a set that is to be recoloured is drawn in green first."""
+    if shot.paint == "recolored":
+        return {"prompt": SCREEN_PROMPT, "prompt_origin": "solid_color"}
+    return {"prompt": prompt, "prompt_origin": origin}
 
 
 def resolve_uri(row: Mapping[str, Any], root: str) -> str | None:
@@ -278,10 +339,16 @@ def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:
         None if image is None else hashlib.sha256(image).hexdigest(),
         planned["prompt"],
         planned["seed"],
+        None if planned["shot"] is None else _said(planned["shot"]),
         pixel_hash,
         *([planned["mask_uri"], planned["mask_version"]] if planned["mask_uri"] else []),
     )
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+
+
+def _said(shot: Mapping[str, Any]) -> dict[str, Any]:
+    """What a shot has that is not the default: a field added later leaves old fingerprints be."""
+    return {name: value for name, value in shot.items() if value != _UNSAID.get(name)}
 
 
 def _image_bytes(value: bytes | Mapping[str, bytes] | None) -> bytes | None:

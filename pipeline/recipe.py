@@ -11,6 +11,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.brief import Brief
 from pipeline.imaging.codec import ImageLimits
 from pipeline.stage import Resources
 from pipeline.stages.fetch import FetchConfig
@@ -95,6 +96,14 @@ class Recipe(BaseModel):
     keep: tuple[str, ...] = Field(
         (), description="Manifest columns carried to the result, under their own name."
     )
+    ignore_columns: tuple[str, ...] = Field(
+        (),
+        description="Manifest columns that have the name of a field of `brief` and mean something "
+        "else, such as a 'margin' in money.",
+    )
+    brief: Brief = Field(
+        Brief(), description="What rows ask for that do not say: defaults of manifest columns."
+    )
     input: ImageLimits = Field(ImageLimits(), description="Which photographs are accepted.")
     fetch: FetchConfig = Field(FetchConfig(), description="How photographs are read.")
     matte: MatteConfig = Field(MatteConfig(), description="How products are cut out.")
@@ -130,7 +139,10 @@ class Recipe(BaseModel):
 
     @property
     def pixel_hash(self) -> str:
-        """Names what decides pixels: those sections of the recipe, and the models' revisions."""
+        """Names what decides pixels: those sections of the recipe, and the models' revisions.
+
+        Not `brief`: what it comes to is decided row by row, and counts there.
+        """
         sections = {"input", "matte", "render"}
         revisions = [self.matte.revision, self.prompt.revision, self.render.revision]
         return _hash([self.model_dump(mode="json", include=sections), revisions])

@@ -38,6 +38,38 @@ GEOMETRY_TYPE = pa.struct(
     ]
 )
 THUMBS_TYPE = pa.struct([("source", pa.binary()), ("cutout", pa.binary()), ("result", pa.binary())])
+SHOT_TYPE = pa.struct(
+    [
+        ("placement", pa.string()),
+        ("result", pa.int32()),
+        ("paint", pa.string()),
+        ("canvas_width", pa.int32()),
+        ("canvas_height", pa.int32()),
+        ("aspect_ratio", pa.string()),
+        ("margin", pa.float64()),
+        ("align", pa.string()),
+        ("keep_cropped_edges", pa.bool_()),
+        ("max_upscale", pa.float64()),
+        ("negative_prompt", pa.string()),
+        ("fast", pa.bool_()),
+        ("steps", pa.int32()),
+        ("guidance_scale", pa.float64()),
+        ("strength", pa.float64()),
+        ("reference_uri", pa.list_(pa.string())),
+        ("reference_scale", pa.float64()),
+        ("enhance_prompt", pa.bool_()),
+        ("background_color", pa.string()),
+        ("shadow", pa.string()),
+        ("shadow_direction_deg", pa.float64()),
+        ("shadow_length", pa.float64()),
+        ("shadow_opacity", pa.float64()),
+        ("harmonize", pa.string()),
+        ("output_width", pa.int32()),
+        ("output_height", pa.int32()),
+        ("output_format", pa.string()),
+    ]
+)
+"""A `brief.Shot`, field for field."""
 METRICS_TYPE = pa.struct(
     [
         ("coverage", pa.float32()),
@@ -48,6 +80,15 @@ METRICS_TYPE = pa.struct(
         ("unsafe", pa.bool_()),
         ("generation_seed", pa.int64()),
         ("gpu_peak_bytes", pa.int64()),
+        ("product_scale", pa.float32()),
+        ("product_fill", pa.float32()),
+        ("recolor_clipped", pa.float32()),
+        ("recolor_kept", pa.float32()),
+        ("light_confidence", pa.float32()),
+        ("shift_mean", pa.float32()),
+        ("shift_p95", pa.float32()),
+        ("shift_max", pa.float32()),
+        ("shift_luminance", pa.float32()),
     ]
 )
 
@@ -86,6 +127,11 @@ MASK_URI = column(
 PROMPT = column("prompt", pa.string(), "what the manifest or the recipe asked for")
 PROMPT_ORIGIN = column("prompt_origin", pa.string(), "'manifest', 'template' or 'default'")
 SEED = column("seed", pa.int64(), "decides every random choice of this result", nullable=False)
+SHOT = column(
+    "shot",
+    SHOT_TYPE,
+    "what was asked of this picture, by the manifest or the recipe; null where it made no sense",
+)
 ERROR = column("error", ERROR_TYPE, "why there is no image; null when there is one")
 
 # --- fetch ------------------------------------------------------------------------------------
@@ -149,7 +195,14 @@ METRICS = column(
     "enlarged; growth: area the generator added to the product, as a fraction of it; product_grew: "
     "whether that is over the recipe's limit; unsafe: what the safety checker says; all null where "
     "not checked; generation_seed: differs from seed where a background was drawn again; "
-    "gpu_peak_bytes: of the batch; null on CPU",
+    "gpu_peak_bytes: of the batch; null on CPU; product_scale: canvas px per photograph px; "
+    "product_fill: of the canvas, along the side where it fills more; recolor_clipped: share of "
+    "background pixels that left sRGB; recolor_kept: of highlights and reflections; "
+    "light_confidence: in the scene's white; shift_*: CIEDE2000 and change of luminance of the "
+    "product by harmonisation; null where nothing of the kind was done",
+)
+SHOT_NOTES = column(
+    "shot_notes", pa.list_(pa.string()), "what was asked of this picture and could not be done"
 )
 GENERATION_MODEL = column("generation_model", pa.string(), "revision that drew the background")
 THUMBS = column("thumbs", THUMBS_TYPE, "WebP thumbnails for contact sheets")
@@ -177,11 +230,11 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 
 RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_model",
-    "prompt_fallback", "prompt_notes", "prompt_understood", "seed", "height", "width",
-    "image_path", "metrics", "alpha", "alpha_source", "cutout", "matting_model",
-    "generation_model", "geometry", "decode_notes", "timings", "run_id", "recipe", "config_hash",
-    "fingerprint", "image_uri", "image_version", "image_sha256", "mask_uri", "fetch_retries",
-    "store_retries", "thumbs", "error",
+    "prompt_fallback", "prompt_notes", "prompt_understood", "seed", "shot", "shot_notes",
+    "height", "width", "image_path", "metrics", "alpha", "alpha_source", "cutout",
+    "matting_model", "generation_model", "geometry", "decode_notes", "timings", "run_id",
+    "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
+    "mask_uri", "fetch_retries", "store_retries", "thumbs", "error",
 )  # fmt: skip
 """Column order of a result file; the manifest's kept columns come before `error`."""
 

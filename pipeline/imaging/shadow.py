@@ -67,7 +67,7 @@ class ShadowConfig(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Contact:
+class Contact:
     """Where a product meets the ground, on the working grid."""
 
     row_w: NDArray[np.intp]
@@ -121,8 +121,8 @@ def contact_shadow(
     height, width = alpha_HW.shape
     scale = min(1.0, _GRID_PX / max(height, width))
     grid_hw = (max(1, round(height * scale)), max(1, round(width * scale)))
-    alpha_hw = _resize(alpha_HW, grid_hw)
-    contact = _contact(alpha_hw, ground_tilt=config.ground_tilt)
+    alpha_hw = resized(alpha_HW, grid_hw)
+    contact = contact_of(alpha_hw, ground_tilt=config.ground_tilt)
     if contact is None or not config.opacity:
         return np.ones(alpha_HW.shape, dtype=np.float32)
     core_hw = config.core * _core(contact, grid_hw, config.ground_tilt)
@@ -137,7 +137,7 @@ def contact_shadow(
     occluded_hw = config.opacity * (1 - (1 - core_hw) * (1 - penumbra_hw))
     # Below half an 8-bit step it is invisible; made exactly 0 it leaves the rest of the picture be.
     dark_hw: Float = np.maximum(occluded_hw - np.float32(0.002), np.float32(0))
-    return np.clip(1 - _resize(dark_hw, (height, width)), 0, 1)
+    return np.clip(1 - resized(dark_hw, (height, width)), 0, 1)
 
 
 def shade(bg_HWC: Float, light_HW: Float) -> Float:
@@ -162,7 +162,7 @@ def shade(bg_HWC: Float, light_HW: Float) -> Float:
     return shaded_HWC
 
 
-def _contact(alpha_hw: Float, *, ground_tilt: float) -> _Contact | None:
+def contact_of(alpha_hw: Float, *, ground_tilt: float) -> Contact | None:
     """Find the contact line; None for an empty alpha or one whose base is out of frame."""
     opaque_hw = alpha_hw > 0.5
     present_w = opaque_hw.any(axis=0)
@@ -187,7 +187,7 @@ def _contact(alpha_hw: Float, *, ground_tilt: float) -> _Contact | None:
     weight_w = np.where(present_w & (row_w < last_row), weight_w, 0)
     if not weight_w.any():
         return None
-    return _Contact(
+    return Contact(
         row_w=row_w,
         weight_w=weight_w.astype(np.float32),
         base=base,
@@ -212,7 +212,7 @@ def _smooth(step: NDArray[np.floating]) -> Float:
     return clipped * clipped * (3 - 2 * clipped)
 
 
-def _core(contact: _Contact, grid_hw: tuple[int, int], ground_tilt: float) -> Float:
+def _core(contact: Contact, grid_hw: tuple[int, int], ground_tilt: float) -> Float:
     """Darkness next to the contact line, [0, 1]: a tight occlusion and a looser one around it."""
     line_hw = np.zeros(grid_hw, dtype=np.float32)
     line_hw[contact.row_w, np.arange(grid_hw[1])] = contact.weight_w
@@ -229,7 +229,7 @@ def _core(contact: _Contact, grid_hw: tuple[int, int], ground_tilt: float) -> Fl
 
 def _penumbra(
     alpha_hw: Float,
-    contact: _Contact,
+    contact: Contact,
     *,
     ground_tilt: float,
     azimuth_deg: float,
@@ -262,7 +262,7 @@ def _penumbra(
     return 1 - light_hw
 
 
-def _visible_share(contact: _Contact, last_row: int) -> float:
+def _visible_share(contact: Contact, last_row: int) -> float:
     """The share of the contact line that lies inside the frame."""
     cut = float(np.count_nonzero(contact.row_w == last_row))
     inside = float(contact.weight_w.sum())
@@ -276,7 +276,7 @@ def _shifted(profile_w: Float, offset: float) -> Float:
     return np.asarray(moved, dtype=np.float32)
 
 
-def _resize(plane: Float, size_HW: tuple[int, int]) -> Float:
+def resized(plane: Float, size_HW: tuple[int, int]) -> Float:
     """Area mean when shrinking, bilinear when enlarging."""
     if plane.shape == size_HW:
         return plane

@@ -24,7 +24,7 @@ from pipeline.imaging.codec import ImageLimits, decode, decode_alpha
 from pipeline.imaging.exhibit import on_white
 from pipeline.models.language.config import TransformersConfig
 from pipeline.prompts.cleaning import clean
-from pipeline.prompts.conventions import STAR, solid_color
+from pipeline.prompts.conventions import STAR
 from pipeline.prompts.length import estimate_tokens, fitted
 from pipeline.prompts.policy import SHIPPED, Policy, merged, parse_policy, shipped_policy
 from pipeline.prompts.question import Checks, Fallback, Question
@@ -207,10 +207,13 @@ class PromptMapper:
         if text != ruled.text:
             notes.append(f"cut to {len(text)} characters")
         notes += ruled.notes
-        color = solid_color(text)
-        if color is not None:
-            return _Draft(text=text, notes=(*notes, f"plain colour {color}"), question=None)
-        question = None if self._enhancer is None else self._question(row, text)
+        shot = row["shot"]
+        if shot["paint"] != "scene":  # a colour is no scene to elaborate
+            return _Draft(text=text, notes=tuple(notes), question=None)
+        if shot["enhance_prompt"] and self._enhancer is None:
+            notes.append("enhance_prompt has no effect: the recipe has no enhancer")
+        wanted = self._enhancer is not None and shot["enhance_prompt"] is not False
+        question = self._question(row, text) if wanted else None
         if self._config.style is not None:
             styled = self._styled(row, text, self._config.style, notes)
             return _Draft(text=styled, notes=tuple(notes), question=question)
@@ -295,7 +298,7 @@ def prompt(
         name="prompt",
         mapper=partial(PromptMapper, limits=limits, book_root=book_root),
         config=config,
-        reads=("prompt", "prompt_origin", "seed", *config.columns, *pictures),
+        reads=("prompt", "prompt_origin", "seed", "shot", *config.columns, *pictures),
         adds=pa.schema(
             [
                 schema.FINAL_PROMPT,

@@ -8,7 +8,7 @@ anyway, and a resize costs less than carrying a second, lossless picture between
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from typing import Any, Literal
@@ -19,35 +19,36 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline import schema
+from pipeline.brief import Shot
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, alone, isolate
+from pipeline.imaging.canvas import fill, place, product_of
+from pipeline.imaging.cast import CastConfig
 from pipeline.imaging.codec import (
     ImageLimits,
     OutputFormat,
-    Photo,
     alpha_size,
     decode,
     decode_alpha,
     encode,
 )
-from pipeline.imaging.color import quantise
-from pipeline.imaging.composite import over
-from pipeline.imaging.dithering import dither_weight
-from pipeline.imaging.enlarge import crispen
 from pipeline.imaging.geometry import (
     Geometry,
-    from_generation,
     generation_geometry,
     native_geometry,
     to_generation,
 )
-from pipeline.imaging.shadow import ShadowConfig, contact_shadow, shade
+from pipeline.imaging.harmonise import HarmoniseConfig
+from pipeline.imaging.layout import canvas_size, lay_out
+from pipeline.imaging.shadow import ShadowConfig
 from pipeline.imaging.thumbnail import checkerboard, thumbnail
 from pipeline.models.generation.generator import Background, GenerationRequest
 from pipeline.models.generation.kinds import AnyGeneratorConfig, build_generator
 from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
 from pipeline.stages.checks import Checks, ChecksConfig
-from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod, foreground_of
+from pipeline.stages.compose import Composed, Task, compose, plain, rendering
+from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod
+from pipeline.stages.look import Look, sized
 from pipeline.stages.overlap import overlapped
 from pipeline.stages.weights import bring_weights
 
@@ -58,7 +59,7 @@ _BATCHES_AT_ONCE = 8
 
 
 class SizeConfig(BaseModel):
-    """The size at which backgrounds are generated; results keep the photograph's own size."""
+    """The size at which backgrounds are generated; results have the size of their canvas."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -97,7 +98,13 @@ class RenderConfig(BaseModel):
         "gives back the steepness that enlarging takes from edges; 0: none.",
     )
     foreground: ForegroundMethod = Field("multilevel", description=FOREGROUND_DESCRIPTION)
-    shadow: ShadowConfig = Field(ShadowConfig(), description="The shadow the product throws.")
+    shadow: ShadowConfig = Field(
+        ShadowConfig(), description="The shadow where product and ground meet."
+    )
+    cast: CastConfig = Field(CastConfig(), description="The shadow thrown on the ground.")
+    harmonise: HarmoniseConfig = Field(
+        HarmoniseConfig(), description="How product and background come under one light."
+    )
     checks: ChecksConfig = Field(ChecksConfig(), description="What finished pictures must pass.")
     format: OutputFormat = Field(OutputFormat.JPEG, description="File format of the result.")
     quality: int = Field(92, ge=1, le=100, description="Of JPEG and WebP.")
@@ -121,18 +128,6 @@ class RenderConfig(BaseModel):
     def revision(self) -> str:
         """Names the code and weights that draw, before they are loaded."""
         return self.generator.revision
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Task:
-    """A row with its pixels decoded, ready for the generator."""
-
-    photo: Photo
-    alpha_HW: Float
-    geometry: Geometry
-    request: GenerationRequest
-    keeps_rendering: bool
-    """The generator's own rendering of the product is the result, nothing is pasted over it."""
 
 
 class RenderMapper:
@@ -177,11 +172,16 @@ class RenderMapper:
         return [by_number[number] for number in range(len(rows))]
 
     def _size(self, row: Row) -> tuple[int, int]:
-        geometry = self._config.size.geometry(*alpha_size(row["alpha"]))
+        height, width = alpha_size(row["alpha"])
+        shot = Shot.model_validate(row["shot"])
+        canvas = canvas_size(shot.place, shot.wish, photo_height=height, photo_width=width)
+        geometry = self._config.size.geometry(*canvas)
         return geometry.generation_height, geometry.generation_width
 
     def _decode(self, row: Row, *, attempt: int) -> Columns:
-        keeps_rendering = row["prompt"].lstrip().startswith(_KEEP_RENDERING)
+        shot = Shot.model_validate(row["shot"])
+        starred = row["prompt"].lstrip().startswith(_KEEP_RENDERING)
+        keeps_rendering = starred and shot.paint == "scene"
         if keeps_rendering and not self._generator.draws_product:
             raise RowError(
                 ErrorCode.BAD_REQUEST,
@@ -190,16 +190,20 @@ class RenderMapper:
             )
         photo = decode(row["image_bytes"], self._limits)
         alpha_HW = decode_alpha(row["alpha"])
-        geometry = self._config.size.geometry(*alpha_HW.shape)
+        layout = lay_out(shot.place, product_of(alpha_HW), shot.wish)
+        placed = place(photo.rgb_HWC, alpha_HW, layout)
+        geometry = self._config.size.geometry(*placed.alpha_HW.shape)
         request = GenerationRequest(
-            image_HWC=to_generation(photo.rgb_HWC, geometry),
-            alpha_HW=to_generation(alpha_HW, geometry),
+            image_HWC=to_generation(placed.rgb_HWC, geometry),
+            alpha_HW=to_generation(placed.alpha_HW, geometry),
             prompt=row["final_prompt"],
             seed=row["seed"] + attempt,
+            negative_prompt=shot.negative_prompt or "",
         )
-        task = _Task(
+        task = Task(
             photo=photo,
-            alpha_HW=alpha_HW,
+            shot=shot,
+            placed=placed,
             geometry=geometry,
             request=request,
             keeps_rendering=keeps_rendering,
@@ -213,53 +217,78 @@ class RenderMapper:
         return [outcome if isinstance(outcome, RowError) else next(drawn) for outcome in decoded]
 
     def _generate(self, tasks: Sequence[Row]) -> list[Outcome]:
-        backgrounds = self._generator.generate([row["task"].request for row in tasks])
+        requests = [row["task"].request for row in tasks if row["task"].shot.paint != "plain"]
+        drawn = iter(self._generator.generate(requests) if requests else [])
         return [
-            {**row, "background": background}
-            for row, background in zip(tasks, backgrounds, strict=True)
+            {**row, "background": plain(task) if task.shot.paint == "plain" else next(drawn)}
+            for row in tasks
+            for task in [row["task"]]
         ]
 
     def _finish(self, row: Row) -> Columns:
         drawn = row["drawn"]
         if isinstance(drawn, RowError):
             raise drawn
-        task: _Task = drawn["task"]
+        task: Task = drawn["task"]
         background: Background = drawn["background"]
-        config = self._config
+        config, shot = self._config, task.shot
         if task.keeps_rendering:
-            ground_HWC = _enlarged(background, task.geometry, config)
-            rgb8_HWC = quantise(ground_HWC, seed=0, weight_HW=np.ones_like(task.alpha_HW))
+            done = rendering(task, background, crispness=config.crispness)
         else:
-            rgb8_HWC = compose(task.photo.rgb_HWC, task.alpha_HW, background, task.geometry, config)
-        height, width = task.alpha_HW.shape
+            done = compose(
+                task,
+                background,
+                recipe=Look(shadow=config.shadow, cast=config.cast, harmonise=config.harmonise),
+                foreground=config.foreground,
+                crispness=config.crispness,
+            )
+        rgb8_HWC = sized(done.rgb8_HWC, shot)
+        height, width = rgb8_HWC.shape[:2]
+        format_ = OutputFormat(shot.output_format or config.format)
         return {
-            "picture": encode(rgb8_HWC, format=config.format, quality=config.quality),
+            "picture": encode(rgb8_HWC, format=format_, quality=config.quality),
             "height": height,
             "width": width,
             "prompt_understood": list(background.understood),
             "geometry": asdict(task.geometry),
-            "metrics": self._metrics(task, background, rgb8_HWC),
+            "metrics": self._metrics(task, background, done),
+            "shot_notes": [*shot.without_effect, *task.placed.layout.notes, *self._unused(shot)],
             "generation_model": self._generator.revision,
             "thumbs": _thumbs(task, rgb8_HWC, config.thumbnail_px),
         }
 
-    def _metrics(
-        self, task: _Task, background: Background, rgb8_HWC: NDArray[np.uint8]
-    ) -> dict[str, Any]:
+    def _unused(self, shot: Shot) -> list[str]:
+        """What was asked of the generator and is not handed to it."""
+        names = ["fast", "steps", "guidance_scale", "strength", "reference_uri", "reference_scale"]
+        if isinstance(self._config.generator, StudioConfig):
+            names.append("negative_prompt")
+        asked = [name for name in names if getattr(shot, name) not in (None, (), "")]
+        return [f"{name} has no effect on this generator" for name in asked]
+
+    def _metrics(self, task: Task, background: Background, done: Composed) -> dict[str, Any]:
         growth = None
-        if not task.keeps_rendering:
+        if not task.keeps_rendering and task.shot.paint != "plain":
             request = task.request
             growth = self._checks.growth_of(request.image_HWC, request.alpha_HW, background.rgb_HWC)
-        alpha_HW = task.alpha_HW
+        alpha_HW, shift = task.placed.alpha_HW, done.harmonised and done.harmonised.shift
         return {
             "coverage": float(alpha_HW.mean()),
             "soft_fraction": float(((alpha_HW > 0.02) & (alpha_HW < 0.98)).mean()),
             "background_scale": alpha_HW.shape[1] / task.geometry.normalised_width,
             "growth": growth,
             "product_grew": None if growth is None else growth > self._config.checks.growth.limit,
-            "unsafe": self._checks.is_unsafe(rgb8_HWC),
+            "unsafe": self._checks.is_unsafe(done.rgb8_HWC),
             "generation_seed": task.request.seed,
             "gpu_peak_bytes": background.metrics.get("gpu_peak_bytes"),
+            "product_scale": task.placed.layout.scale,
+            "product_fill": fill(alpha_HW),
+            "recolor_clipped": done.recolored and done.recolored.clipped,
+            "recolor_kept": done.recolored and done.recolored.kept,
+            "light_confidence": done.harmonised and done.harmonised.confidence,
+            "shift_mean": shift and shift.mean,
+            "shift_p95": shift and shift.p95,
+            "shift_max": shift and shift.max,
+            "shift_luminance": shift and shift.luminance,
         }
 
 
@@ -294,54 +323,10 @@ def _failed(outcome: Outcome) -> Outcome:
     )
 
 
-def compose(
-    rgb_HWC: NDArray[np.uint8],
-    alpha_HW: Float,
-    background: Background,
-    geometry: Geometry,
-    config: RenderConfig,
-) -> NDArray[np.uint8]:
-    """Set a product into a generated background, at the photograph's size.
-
-    Args:
-        rgb_HWC: the photograph, sRGB.
-        alpha_HW: coverage of the product, [0, 1].
-        background: at generation size.
-        geometry: how the two sizes relate.
-        config: how.
-
-    Returns:
-        The finished picture, sRGB; where alpha is 1 it is the photograph, bit for bit.
-    """
-    foreground_HWC = foreground_of(rgb_HWC, alpha_HW, config.foreground)
-    ground_HWC = _enlarged(background, geometry, config)
-    if config.shadow.enabled:
-        # A generator that knows its light says so; for the others the recipe assumes one.
-        light = background.light or config.shadow
-        reaching_HW = contact_shadow(
-            alpha_HW,
-            config.shadow,
-            azimuth_deg=light.azimuth_deg,
-            elevation_deg=light.elevation_deg,
-            softness=light.softness,
-        )
-        ground_HWC = shade(ground_HWC, reaching_HW)
-    # A fixed seed: the noise is a property of the file, as paper grain is, not of the row.
-    composite_HWC = over(foreground_HWC, alpha_HW, ground_HWC)
-    return quantise(composite_HWC, seed=0, weight_HW=dither_weight(alpha_HW))
-
-
-def _enlarged(background: Background, geometry: Geometry, config: RenderConfig) -> Float:
-    """The background at the photograph's size; drawn smaller, it is sharpened after enlarging."""
-    enlarged_HWC = from_generation(background.rgb_HWC, geometry)
-    scale = geometry.source_width / geometry.normalised_width
-    return crispen(enlarged_HWC, scale=scale, amount=config.crispness)
-
-
-def _thumbs(task: _Task, rgb8_HWC: NDArray[np.uint8], side_px: int) -> Columns | None:
+def _thumbs(task: Task, rgb8_HWC: NDArray[np.uint8], side_px: int) -> Columns | None:
     if side_px == 0:
         return None
-    cutout_HWC = checkerboard(task.photo.rgb_HWC, task.alpha_HW)
+    cutout_HWC = checkerboard(task.placed.rgb_HWC, task.placed.alpha_HW)
     return {
         "source": thumbnail(task.photo.rgb_HWC, max_side_px=side_px),
         "cutout": thumbnail(cutout_HWC, max_side_px=side_px),
@@ -355,7 +340,7 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
         name="render",
         mapper=partial(RenderMapper, limits=limits, num_threads=resources.num_threads),
         config=config,
-        reads=("image_bytes", "alpha", "prompt", "final_prompt", "seed"),
+        reads=("image_bytes", "alpha", "prompt", "final_prompt", "seed", "shot"),
         adds=pa.schema(
             [
                 schema.PICTURE,
@@ -364,6 +349,7 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
                 schema.PROMPT_UNDERSTOOD,
                 schema.GEOMETRY,
                 schema.METRICS,
+                schema.SHOT_NOTES,
                 schema.GENERATION_MODEL,
                 schema.THUMBS,
             ]

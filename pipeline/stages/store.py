@@ -56,9 +56,10 @@ class StoreMapper:
         )
 
     def _store(self, row: Row) -> Columns:
-        path = object_path(row["sample_id"], self._format.extension)
+        format_ = OutputFormat(row["shot"]["output_format"] or self._format)
+        path = object_path(row["sample_id"], format_.extension)
         uri = storage.join(self._run_uri, path)
-        retries = storage.write(uri, row["picture"], content_type=self._format.media_type)
+        retries = storage.write(uri, row["picture"], content_type=format_.media_type)
         return {"image_path": path, "store_retries": retries}
 
 
@@ -88,7 +89,7 @@ def store(
         name="store",
         mapper=partial(StoreMapper, run_uri=run_uri, format=format),
         config=config,
-        reads=("sample_id", "picture"),
+        reads=("sample_id", "picture", "shot"),
         adds=pa.schema([schema.IMAGE_PATH, schema.STORE_RETRIES]),
         batch_size=32,
         resources=resources,

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import schema
+from pipeline.brief import Brief, Shot, shots
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.manifest import open_manifest
 from pipeline.plan import (
@@ -204,6 +205,7 @@ BASE = {
     "mask_version": None,
     "prompt": "sand",
     "seed": 1,
+    "shot": shots(Brief(), None)[0].model_dump(mode="json"),
 }
 
 
@@ -222,6 +224,10 @@ BASE = {
         {"prompt": ""},
         {"seed": 2},
         {"sample_id": "hat"},
+        {"shot": None},
+        {"shot": shots(Brief(placement="fit"), None)[0].model_dump(mode="json")},
+        {"shot": shots(Brief(), (0, 0, 0))[0].model_dump(mode="json")},
+        {"shot": shots(Brief(steps=4), None)[0].model_dump(mode="json")},
     ],
 )
 def test_the_fingerprint_follows_whose_result_it_is_and_what_decides_its_pixels(
@@ -282,8 +288,10 @@ def test_a_plan_row_has_everything_decided(make_manifest: MakeManifest, tmp_path
         "prompt": "sand",
         "prompt_origin": "manifest",
         "seed": 5,
+        "shot": first["shot"],
         "error": None,
     }
+    assert Shot.model_validate(first["shot"]) == shots(Brief(), None)[0]
     assert (second["prompt"], second["prompt_origin"]) == ("oak", "default")
     assert second["image_uri"] == "s3://x/2.jpg"
     assert second["seed"] == resolve_seed(None, "b")
@@ -433,3 +441,130 @@ def test_an_error_as_a_value_fits_its_column(error: RowError, *, retryable: bool
     assert pa.array([value], schema.ERROR_TYPE).to_pylist() == [
         {"stage": "fetch", "code": "storage", "message": "m", "retryable": retryable}
     ]
+
+
+def test_a_row_may_ask_for_several_results_each_with_its_name_and_seed(
+    make_manifest: MakeManifest,
+) -> None:
+    uri = make_manifest(
+        id=["a", "b", "c"],
+        image_uri=["1.jpg", "2.jpg", "3.jpg"],
+        prompt=["oak shelf"] * 3,
+        seed=[7, 7, 2**31 - 2],
+        num_results=[None, 2, 3],
+        placement=[None, "upper_left, fit", None],
+    )
+    rows = planned(uri)
+    assert [(row["sample_id"], row["seed"]) for row in rows] == [
+        ("a", 7),
+        ("b/upper_left/1", 7),
+        ("b/upper_left/2", 8),
+        ("b/fit/1", 7),
+        ("b/fit/2", 8),
+        ("c/1", 2**31 - 2),
+        ("c/2", 0),
+        ("c/3", 1),
+    ]
+    assert len({row["fingerprint"] for row in rows}) == len(rows)
+
+
+def test_the_recipe_says_what_rows_do_not(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(
+        id=["a", "b"], image_uri=["1.jpg"] * 2, prompt=["oak"] * 2, margin=[None, 0.2]
+    )
+    rows = planned(uri, "brief.placement=automatic", "brief.margin=0.1")
+    assert [len([r for r in rows if r["id"] == name]) for name in "ab"] == [10, 10]
+    assert [rows[0]["shot"]["margin"], rows[-1]["shot"]["margin"]] == [0.1, 0.2]
+
+
+def test_a_colour_comes_plain_then_recoloured_then_as_a_scene(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(
+        id=["a"], image_uri=["1.jpg"], prompt=["a solid navy background"], num_results=[4]
+    )
+    rows = planned(uri)
+    assert [row["shot"]["paint"] for row in rows] == ["plain", "recolored", "recolored", "scene"]
+    assert {row["shot"]["background_color"] for row in rows} == {"#000080"}
+    assert [row["prompt_origin"] for row in rows] == [
+        "manifest",
+        "solid_color",
+        "solid_color",
+        "manifest",
+    ]
+    assert "green" in rows[1]["prompt"]
+    (scene,) = planned(uri, "brief.solid_colors=false", where="id = 'a'", limit=1)[:1]
+    assert scene["shot"]["paint"] == "scene"
+
+
+def test_a_background_colour_needs_no_prompt(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a"], image_uri=["1.jpg"], background_color=["Ivory"])
+    (row,) = planned(uri)
+    assert (row["error"], row["prompt_origin"]) == (None, "background_color")
+    assert (row["shot"]["paint"], row["shot"]["background_color"]) == ("plain", "#fffff0")
+
+
+def test_a_bad_value_costs_its_row_and_names_its_column(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(
+        id=["a", "b", "c"],
+        image_uri=["1.jpg"] * 3,
+        prompt=["oak"] * 3,
+        num_results=[1.0, 2.5, 99.0],
+    )
+    good, half, many = planned(uri)
+    assert good["error"] is None
+    for row in (half, many):
+        assert row["sample_id"] == row["id"]
+        assert row["error"]["code"] == "bad_request"
+        assert row["error"]["message"].startswith("num_results: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("num_results", ["two"]),
+        ("placement", [3]),
+        ("placement", [[3]]),
+        ("keep_cropped_edges", ["yes"]),
+        ("margin", ["0.1"]),
+        ("aspect_ratio", [1.5]),
+    ],
+)
+def test_a_column_of_the_wrong_type_is_refused_at_once(
+    make_manifest: MakeManifest, name: str, values: list[Any]
+) -> None:
+    uri = make_manifest(id=["a"], image_uri=["1.jpg"], prompt=["oak"], **{name: values})
+    assert f"column {name!r} must be " in refusal(uri)
+    assert planned(uri, f"ignore_columns=[{name}]")[0]["error"] is None
+
+
+@pytest.mark.parametrize("other", ["a/1", "a/upper_left", "a/upper_left/2", "a/box:1,2,3,4"])
+def test_ids_that_could_be_those_of_results_are_refused(
+    make_manifest: MakeManifest, other: str
+) -> None:
+    columns = {"id": ["a", other], "image_uri": ["1.jpg"] * 2, "prompt": ["oak"] * 2}
+    planned(make_manifest("plain.parquet", **columns))
+    uri = make_manifest(**columns, num_results=[2, 1])
+    assert f"has 'a' and {other!r}" in refusal(uri)
+
+
+def test_ids_with_strokes_are_fine_when_none_is_a_result_of_another(
+    make_manifest: MakeManifest,
+) -> None:
+    ids = ["shoes/1", "shoes/2", "a/b c", "a"]
+    uri = make_manifest(
+        id=ids, image_uri=["1.jpg"] * 4, prompt=["oak"] * 4, num_results=[1, 2, 1, 1]
+    )
+    assert len(planned(uri)) == 5
+
+
+def test_text_columns_of_a_csv_stay_text(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.csv"
+    path.write_text(
+        "id,image_uri,prompt,background_color,aspect_ratio,placement,num_results,keep_cropped_edges\n"
+        "a,1.jpg,oak,000000,4:05,,,\n"
+        'b,2.jpg,oak,,,"upper_left, fit",2,true\n'
+    )
+    first, *rest = planned(str(path))
+    assert first["shot"]["background_color"] == "#000000"
+    assert first["shot"]["aspect_ratio"] == "4:05"
+    assert len(rest) == 4
+    assert all(row["shot"]["keep_cropped_edges"] for row in rest)

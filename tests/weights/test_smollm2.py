@@ -45,7 +45,15 @@ def test_it_is_loaded_asked_in_batches_and_not_believed(
         PromptConfig(enhancer=config), limits=ImageLimits(), book_root=str(tmp_path)
     )
     prompts = ["marble kitchen counter, morning light", "oak table by Banksy", "mossy forest floor"]
-    rows = [{"prompt": text, "prompt_origin": "manifest", "seed": 1} for text in prompts]
+    rows = [
+        {
+            "prompt": text,
+            "prompt_origin": "manifest",
+            "seed": 1,
+            "shot": {"paint": "scene", "enhance_prompt": None},
+        }
+        for text in prompts
+    ]
     outcomes = mapper.map_batch(rows)
     assert len(outcomes) == len(prompts)
     for outcome, text in zip(outcomes, (prompts[0], "oak table", prompts[2]), strict=True):

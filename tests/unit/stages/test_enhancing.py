@@ -19,6 +19,9 @@ from tests.chat_server import ChatServer, Sent, completion, obliging
 
 Row = dict[str, Any]
 
+SCENE = {"paint": "scene", "enhance_prompt": None}
+PLAIN = {"paint": "plain", "enhance_prompt": None}
+
 
 def mapper(server: ChatServer, book: Path | None = None, **options: object) -> PromptMapper:
     settings = {"base_url": server.base_url, "model": "m", "timeout_s": 2, **options}
@@ -27,7 +30,10 @@ def mapper(server: ChatServer, book: Path | None = None, **options: object) -> P
 
 
 def rows(*prompts: str, **columns: object) -> list[Row]:
-    return [{"prompt": text, "prompt_origin": "manifest", "seed": 1, **columns} for text in prompts]
+    return [
+        {"prompt": text, "prompt_origin": "manifest", "seed": 1, **({"shot": SCENE} | columns)}
+        for text in prompts
+    ]
 
 
 def saying(prompt: str, subject: str = "vase") -> Callable[[Any, int], Sent]:
@@ -225,7 +231,10 @@ def test_a_model_that_looks_gets_the_product_on_white_at_most_so_large() -> None
     assert np.asarray(sent)[128, 448].tolist() == pytest.approx([200, 30, 30], abs=8)
 
 
-def test_a_plain_colour_and_a_refused_prompt_are_not_asked_about() -> None:
+def test_what_is_plain_refused_or_not_to_be_enhanced_is_not_asked_about() -> None:
     with ChatServer() as server:
-        mapper(server).map_batch(rows("solid navy background", "porn"))
+        asked = mapper(server)
+        asked.map_batch(rows("solid navy background", shot=PLAIN))
+        asked.map_batch(rows("porn"))
+        asked.map_batch(rows("oak table", shot=SCENE | {"enhance_prompt": False}))
         assert server.requests == []

@@ -13,9 +13,15 @@ from pipeline.recipe import parse_recipe
 from pipeline.stage import Resources
 from pipeline.stages.prompt import PolicyFile, PromptConfig, PromptMapper, prompt
 
+SCENE = {"paint": "scene", "enhance_prompt": None}
+PLAIN = {"paint": "plain", "enhance_prompt": None}
+
 
 def mapped(config: PromptConfig, *prompts: str, **columns: object) -> list[object]:
-    rows = [{"prompt": text, "prompt_origin": "manifest", "seed": 7, **columns} for text in prompts]
+    rows = [
+        {"prompt": text, "prompt_origin": "manifest", "seed": 7, **({"shot": SCENE} | columns)}
+        for text in prompts
+    ]
     return list(PromptMapper(config, limits=ImageLimits(), book_root=None).map_batch(rows))
 
 
@@ -67,11 +73,12 @@ def test_the_suffix_is_added_once() -> None:
 
 def test_a_star_is_no_word_and_a_plain_colour_no_scene() -> None:
     config = PromptConfig(style=StyleConfig())
-    star, plain = mapped(config, "* sunset, 50mm, product photograph", "a solid red background")
+    (star,) = mapped(config, "* sunset, 50mm, product photograph")
+    (plain,) = mapped(config, "a solid red background", shot=PLAIN)
     assert isinstance(star, dict)
     assert star["final_prompt"] == "sunset, 50mm, product photograph"
     assert star["prompt_notes"] == ["leading '*' taken off"]
-    assert plain == columns("a solid red background", "plain colour red")
+    assert plain == columns("a solid red background")
 
 
 def test_style_names_the_product_as_the_policies_allow() -> None:
@@ -148,7 +155,7 @@ def test_a_misspelt_policy_is_refused_before_anything_runs() -> None:
 def test_the_stage_reads_what_its_recipe_needs(setting: str, reads: tuple[str, ...]) -> None:
     config = parse_recipe("name: mine\nkeep: [title]", overrides=[setting], source="test").prompt
     stage = prompt(config, Resources(), limits=ImageLimits(), book_root=None)
-    assert stage.reads == ("prompt", "prompt_origin", "seed", *reads)
+    assert stage.reads == ("prompt", "prompt_origin", "seed", "shot", *reads)
 
 
 def test_columns_that_do_not_travel_are_refused() -> None:
@@ -165,3 +172,10 @@ def test_where_a_model_runs_is_no_reason_to_draw_again() -> None:
     assert revision("prompt.enhancer.timeout_s=9", "prompt.enhancer.concurrency=2") == revision()
     assert revision("prompt.enhancer.model=n") != revision()
     assert revision("prompt.enhancer.looks=true") != revision()
+
+
+def test_an_enhancement_that_the_recipe_cannot_give_is_noted() -> None:
+    (outcome,) = mapped(PromptConfig(), "oak table", shot=SCENE | {"enhance_prompt": True})
+    assert outcome == columns(
+        "oak table", "enhance_prompt has no effect: the recipe has no enhancer"
+    )

@@ -10,6 +10,7 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy.ndimage import binary_dilation
 
+from pipeline.brief import Brief, shots
 from pipeline.errors import ErrorCode, FatalError, RowError
 from pipeline.imaging.codec import ImageLimits, encode_alpha
 from pipeline.models.generation.generator import Background
@@ -48,7 +49,7 @@ class Painter:
         return Background(rgb_HWC=ground)
 
 
-def row(seed, *, prompt="a beach", height=120, width=160):
+def row(seed, *, prompt="a beach", height=120, width=160, color=None, result=1, **asked):
     """A red box on a plain table."""
     photo = np.full((height, width, 3), 128, dtype=np.uint8)
     alpha = np.zeros((height, width), dtype=np.float32)
@@ -62,6 +63,7 @@ def row(seed, *, prompt="a beach", height=120, width=160):
         "prompt": prompt,
         "final_prompt": prompt.lstrip("*"),
         "seed": seed,
+        "shot": shots(Brief(**asked), color)[result - 1].model_dump(mode="json"),
     }
 
 

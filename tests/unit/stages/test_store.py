@@ -11,6 +11,7 @@ from pipeline.errors import isolate
 from pipeline.imaging.codec import OutputFormat
 from pipeline.stages.store import OutputConfig, StoreMapper, object_path
 
+AS_THE_RECIPE = {"output_format": None}
 # What Arrow can hold: text without lone surrogates.
 IDS = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -87,7 +88,10 @@ def mapper(run: Path) -> StoreMapper:
 
 
 def test_pictures_are_stored_where_their_rows_say(tmp_path: Path) -> None:
-    rows = [{"sample_id": f"shoe/{n}", "picture": f"picture {n}".encode()} for n in range(40)]
+    rows = [
+        {"sample_id": f"shoe/{n}", "picture": f"picture {n}".encode(), "shot": AS_THE_RECIPE}
+        for n in range(40)
+    ]
     outcomes = mapper(tmp_path).map_batch(rows)
     for row, outcome in zip(rows, outcomes, strict=True):
         assert isinstance(outcome, dict)
@@ -95,7 +99,7 @@ def test_pictures_are_stored_where_their_rows_say(tmp_path: Path) -> None:
 
 
 def test_storing_twice_is_no_harm(tmp_path: Path) -> None:
-    row = {"sample_id": "a", "picture": b"x"}
+    row = {"sample_id": "a", "picture": b"x", "shot": AS_THE_RECIPE}
     assert mapper(tmp_path).map_batch([row]) == mapper(tmp_path).map_batch([row])
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
 
@@ -104,6 +108,16 @@ def test_a_picture_that_cannot_be_stored_costs_only_its_row(tmp_path: Path) -> N
     blocked = tmp_path / object_path("bad", ".jpg")
     blocked.mkdir(parents=True)
     (blocked / "in the way").touch()
-    rows = [{"sample_id": name, "picture": b"x"} for name in ("good", "bad", "fine")]
+    rows = [
+        {"sample_id": name, "picture": b"x", "shot": AS_THE_RECIPE}
+        for name in ("good", "bad", "fine")
+    ]
     outcomes = isolate(mapper(tmp_path).map_batch, rows)
     assert [isinstance(outcome, dict) for outcome in outcomes] == [True, False, True]
+
+
+def test_a_row_may_ask_for_a_format_of_its_own(tmp_path: Path) -> None:
+    row = {"sample_id": "a", "picture": b"x", "shot": {"output_format": "webp"}}
+    (outcome,) = mapper(tmp_path).map_batch([row])
+    assert isinstance(outcome, dict)
+    assert outcome["image_path"].endswith(".webp")
