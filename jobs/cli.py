@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from pipeline.recipe import Recipe
-    from pipeline.request import RunConfig
+from jobs.options import Address, AskedRun, RunId, Settings, takes
+from jobs.remote_commands import app as remote_commands
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -24,50 +23,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name or a YAML file.")
-]
-ManifestUri = Annotated[
-    str, typer.Option("--manifest", help="Parquet, CSV or JSON Lines: a file, folder or pattern.")
-]
-OutputUri = Annotated[
-    str, typer.Option("--output", help="Folder of the dataset; each run gets its own below it.")
-]
 DatasetUri = Annotated[
     str, typer.Argument(metavar="OUTPUT", help="Folder of a dataset, with its runs below it.")
 ]
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run: .../run_id=X")]
-Where = Annotated[
-    str | None,
-    typer.Option("--where", help="SQL condition over manifest columns, such as \"brand = 'A'\"."),
-]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many rows.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a recipe field: section.field=value.")
-]
-RunId = Annotated[
-    str | None,
-    typer.Option("--run-id", help="Name of the run; the same name continues it."),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        envvar="RAY_ADDRESS",
-        help="Of a running Ray cluster; without one, a cluster on this machine is started.",
-    ),
-]
 
 
 @app.command()
+@takes(AskedRun)
 def run(
-    recipe: RecipeName,
-    manifest: ManifestUri,
-    output: OutputUri,
-    where: Where = None,
-    limit: Limit = None,
-    settings: Settings = None,
-    run_id: RunId = None,
+    asked: AskedRun,
     address: Address = None,
     *,
     dry_run: Annotated[
@@ -84,9 +49,7 @@ def run(
     from jobs.run import dry_run as print_plan
     from jobs.run import run_and_report
 
-    config = _run_config(
-        recipe, manifest, output, where=where, limit=limit, settings=settings, run_id=run_id
-    )
+    config = asked.config()
     if dry_run:
         print_plan(config)
         return
@@ -94,16 +57,8 @@ def run(
 
 
 @app.command()
-def nightly(
-    recipe: RecipeName,
-    manifest: ManifestUri,
-    output: OutputUri,
-    where: Where = None,
-    limit: Limit = None,
-    settings: Settings = None,
-    run_id: RunId = None,
-    address: Address = None,
-) -> None:
+@takes(AskedRun)
+def nightly(asked: AskedRun, address: Address = None) -> None:
     """Make what is new or has changed since the earlier runs under the same output.
 
     A row is left out if an earlier run has made its picture, or found that it cannot be made, from
@@ -116,10 +71,8 @@ def nightly(
 
     from jobs.run import run_and_report
 
-    config = _run_config(
-        recipe, manifest, output, where=where, limit=limit, settings=settings, run_id=run_id
-    )
-    raise typer.Exit(run_and_report(replace(config, only_changed=True), address=address))
+    config = replace(asked.config(), only_changed=True)
+    raise typer.Exit(run_and_report(config, address=address))
 
 
 @app.command()
@@ -234,13 +187,16 @@ def demo(
     from jobs.run import run_and_report
 
     manifest = build_catalogue(folder / "catalogue")
-    config = _run_config(
-        "studio",
-        str(manifest),
-        str(folder / "dataset"),
+    asked = AskedRun(
+        recipe="studio",
+        manifest=str(manifest),
+        output=str(folder / "dataset"),
         settings=["budget.max_failures=2", "keep=[title, category]"],
     )
-    raise typer.Exit(run_and_report(config, address=None))
+    raise typer.Exit(run_and_report(asked.config(), address=None))
+
+
+app.add_typer(remote_commands)
 
 
 @app.command()
@@ -284,34 +240,6 @@ def _refuse(message: str, code: int) -> int:
     if message:  # with no arguments at all, the help was shown instead
         typer.echo(f"backlot: error: {' '.join(message.split())}", err=True)
     return code
-
-
-def _run_config(
-    recipe: str,
-    manifest: str,
-    output: str,
-    *,
-    where: str | None = None,
-    limit: int | None = None,
-    settings: list[str] | None = None,
-    run_id: str | None = None,
-) -> RunConfig:
-    from pipeline.request import RunConfig
-
-    return RunConfig(
-        recipe=_recipe(recipe, settings or []),
-        manifest=manifest,
-        output=output,
-        where=where,
-        limit=limit,
-        run_id=run_id,
-    )
-
-
-def _recipe(name: str, settings: list[str]) -> Recipe:
-    from jobs.recipes import load_recipe
-
-    return load_recipe(name, overrides=settings)
 
 
 if __name__ == "__main__":

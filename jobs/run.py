@@ -167,3 +167,9 @@ def _print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> No
 
 def _console() -> Console:
     return Console(highlight=False)
+
+
+if __name__ == "__main__":  # python -m jobs.run studio --manifest ... --output ...
+    from jobs.cli import main
+
+    sys.exit(main(["run", *sys.argv[1:]]))

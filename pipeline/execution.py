@@ -8,13 +8,14 @@ attached under their declared types, and everything else is carried along.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import math
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,7 +47,7 @@ _SPARE_CPUS = 1
 """Logical CPUs a local cluster has above the machine's cores: fetching, storing and writing wait
 for disks and networks, and would otherwise keep a core from the stages that compute."""
 
-_FORWARDED = (
+FORWARDED = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_REGION",
@@ -237,8 +238,7 @@ def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
         return
     quiet: dict[str, Any] = {"logging_level": logging.WARNING, "include_dashboard": False}
     if address is not None:
-        forwarded = {name: os.environ[name] for name in _FORWARDED if name in os.environ}
-        runtime_env = {"env_vars": forwarded}
+        runtime_env = {"env_vars": _forwarded(os.environ)}
         ray.init(address=address, logging_level=logging.WARNING, runtime_env=runtime_env)
         folder = None
     else:
@@ -253,6 +253,14 @@ def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(Path(folder), ignore_errors=True)
+
+
+def _forwarded(environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings to pass on to workers; within a Ray job, without those that came with the job."""
+    job = json.loads(environment.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    passed_on = (job.get("runtime_env") or {}).get("env_vars") or {}
+    names = [name for name in FORWARDED if name in environment and name not in passed_on]
+    return {name: environment[name] for name in names}
 
 
 class _Units(Datasource):
