@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from jobs.logs import LogFormat, configure
 from jobs.options import Address, AskedRun, RunId, Settings, takes
 from jobs.remote_commands import app as remote_commands
 
@@ -27,6 +27,17 @@ DatasetUri = Annotated[
     str, typer.Argument(metavar="OUTPUT", help="Folder of a dataset, with its runs below it.")
 ]
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run: .../run_id=X")]
+
+
+@app.callback()
+def logging_of(
+    log_format: Annotated[
+        LogFormat,
+        typer.Option("--log-format", envvar="BACKLOT_LOG_FORMAT", help="Of lines on stderr."),
+    ] = LogFormat.TEXT,
+) -> None:
+    """Background replacement for millions of catalog photographs."""
+    configure(log_format)
 
 
 @app.command()
@@ -219,10 +230,6 @@ def main(arguments: list[str] | None = None) -> int:
     """
     from pipeline.errors import FatalError, TransientError
 
-    # Ours at INFO, the libraries' at WARNING: theirs is for who debugs them.
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for package in ("jobs", "pipeline"):
-        logging.getLogger(package).setLevel(logging.INFO)
     try:
         result = app(arguments, standalone_mode=False)
     except typer.TyperException as error:

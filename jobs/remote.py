@@ -26,6 +26,8 @@ COMMANDS = ("run", "nightly", "reprocess")
 
 _PACKAGES = ("pipeline", "jobs")
 _FORWARDED = (*FORWARDED, "BACKLOT_LOG_FORMAT")
+_COMMAND, _RUN = "backlot-command", "backlot-run"
+"""What a job's metadata say of it."""
 _FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _POLL_S = 1.0
 _MOST_BROKEN = 5
@@ -44,7 +46,6 @@ class Jobs(Protocol):
         metadata: dict[str, str] | None,
     ) -> str: ...
     def stop_job(self, job_id: str) -> bool: ...
-    def delete_job(self, job_id: str) -> bool: ...
     def get_job_info(self, job_id: str) -> Any: ...
     def list_jobs(self) -> list[Any]: ...
     def get_job_logs(self, job_id: str) -> str: ...
@@ -55,7 +56,8 @@ class Jobs(Protocol):
 class Submission:
     """A command, ready to be handed in."""
 
-    job_id: str
+    run_id: str
+    """Of the run; for a command that is none, a name of its own."""
     command: tuple[str, ...]
     """Ours, with its arguments: `("run", "studio", "--manifest", ...)`."""
     files: Mapping[str, Path]
@@ -120,56 +122,57 @@ def runtime_env(files: Mapping[str, Path], folder: Path) -> dict[str, Any]:
     return environment
 
 
-def submit(jobs: Jobs, submission: Submission, folder: Path) -> int:
-    """Hand a command in; returns how many characters of log an earlier job of that id has left.
+def submit(jobs: Jobs, submission: Submission, folder: Path) -> str:
+    """Hand a command in; returns the job's id.
 
-    Ray takes an id once. A job of that id that has ended makes room: what matters of it is in the
-    run's folder, and its log goes on in the same file.
+    The job is called after its run. Ray takes an id once, so that a run's second job is called
+    `<run>.2`: a run that goes on keeps the logs of its earlier starts.
 
     Raises:
-        ValueError: a job of that id is under way.
+        ValueError: a job of that run is under way.
     """
-    job_id, logged = submission.job_id, 0
-    status = status_of(jobs, job_id)
-    if status is not None:
-        if status not in _FINISHED:
+    run_id = submission.run_id
+    earlier = of_run(jobs, run_id)
+    for job in earlier:
+        if job.status.value not in _FINISHED:
             raise ValueError(
-                f"job {job_id} is {status}: follow it with 'backlot logs {job_id} --follow', or "
-                f"end it with 'backlot stop {job_id}'"
+                f"job {job.submission_id} is {job.status.value}: follow it with 'backlot logs "
+                f"{run_id} --follow', or end it with 'backlot stop {run_id}'"
             )
-        logged = len(jobs.get_job_logs(job_id))
-        jobs.delete_job(job_id)
-    jobs.submit_job(
+    return jobs.submit_job(
         entrypoint=submission.entrypoint,
-        submission_id=job_id,
+        submission_id=f"{run_id}.{len(earlier) + 1}" if earlier else run_id,
         runtime_env=runtime_env(submission.files, folder),
-        metadata={"backlot": submission.command[0]},
+        metadata={_COMMAND: submission.command[0], _RUN: run_id},
     )
-    return logged
 
 
-def status_of(jobs: Jobs, job_id: str) -> str | None:
-    """PENDING, RUNNING, SUCCEEDED, FAILED or STOPPED; None if the cluster knows no such job."""
-    try:
-        return str(jobs.get_job_info(job_id).status.value)
-    except RuntimeError as error:
-        if re.search(r"\b404\b|does not exist", str(error)):
-            return None
-        raise
+def ours(jobs: Jobs) -> list[Any]:
+    """The jobs that were handed in by us, newest first."""
+    known = [job for job in jobs.list_jobs() if _RUN in (job.metadata or {})]
+    return sorted(known, key=lambda job: job.start_time or 0, reverse=True)
 
 
-def find(jobs: Jobs, job_id: str) -> Any:
-    """What the cluster knows of a job.
+def of_run(jobs: Jobs, run_id: str) -> list[Any]:
+    """The jobs of a run, newest first."""
+    return [job for job in ours(jobs) if job.metadata[_RUN] == run_id]
+
+
+def find(jobs: Jobs, name: str) -> Any:
+    """A job by its own id, or the newest of a run by the run's.
 
     Raises:
-        ValueError: there is none of that id.
+        ValueError: there is none.
     """
-    if status_of(jobs, job_id) is None:
-        raise ValueError(f"job {job_id}: the cluster knows none of that id; 'backlot status' lists")
-    return jobs.get_job_info(job_id)
+    known = ours(jobs)
+    exact = [job for job in known if job.submission_id == name and job.metadata[_RUN] != name]
+    found = exact or [job for job in known if job.metadata[_RUN] == name]
+    if not found:
+        raise ValueError(f"job {name}: the cluster knows none of that id; 'backlot status' lists")
+    return found[0]
 
 
-def follow(jobs: Jobs, job_id: str, say: Callable[[str], None], *, skip: int = 0) -> Any:
+def follow(jobs: Jobs, job_id: str, say: Callable[[str], None]) -> Any:
     """Pass a job's log on until it has ended; returns what the cluster knows of it then.
 
     A connection that breaks is made again and goes on where it was.
@@ -178,12 +181,11 @@ def follow(jobs: Jobs, job_id: str, say: Callable[[str], None], *, skip: int = 0
         jobs: the cluster.
         job_id: which.
         say: takes pieces of the log.
-        skip: characters at the start of the log that are of no interest.
 
     Raises:
         FatalError: the cluster does not answer any more.
     """
-    heard = skip
+    heard = 0
 
     async def listen() -> None:
         nonlocal heard
@@ -227,12 +229,6 @@ def exit_code(info: Any) -> int:
     return int(info.driver_exit_code or 1)
 
 
-def ours(jobs: Jobs) -> list[Any]:
-    """The jobs that were handed in by us, newest first."""
-    known = [job for job in jobs.list_jobs() if (job.metadata or {}).get("backlot")]
-    return sorted(known, key=lambda job: job.start_time or 0, reverse=True)
-
-
 def describe(info: Any) -> str:
     """A job in one line: its id, how it is, since when, and how it ended."""
     started = (info.start_time or 0) / 1000
@@ -243,6 +239,8 @@ def describe(info: Any) -> str:
         parts += [f"{at} UTC", f"{ended - started:8.0f} s"]
     if info.status.value in _FINISHED:
         parts.append(f"exit code {exit_code(info)}")
+    if info.status.value == "FAILED" and info.driver_exit_code is None:
+        parts.append(" ".join((info.message or "").split())[:300])
     return "  ".join(parts)
 
 

@@ -27,7 +27,7 @@ JobsAddress = Annotated[
     ),
 ]
 _LOCAL = "http://127.0.0.1:8265"
-JobId = Annotated[str, typer.Argument(metavar="RUN_ID", help="The job's id is that of its run.")]
+JobId = Annotated[str, typer.Argument(metavar="RUN_ID", help="The job is called after its run.")]
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -58,10 +58,10 @@ def submit(
     asked = submission(context.args, parse=_parser(), with_code=with_code)
     jobs = remote.connect(address)
     with tempfile.TemporaryDirectory(prefix="backlot-submit-") as folder:
-        logged = remote.submit(jobs, asked, Path(folder))
-    _say(_how_to(asked, address))
+        job_id = remote.submit(jobs, asked, Path(folder))
+    _say(_how_to(job_id, asked, address))
     if not detach:
-        raise typer.Exit(watch(jobs, asked.job_id, skip=logged))
+        raise typer.Exit(watch(jobs, job_id))
 
 
 @app.command()
@@ -81,7 +81,7 @@ def status(
         return
     info = remote.find(jobs, job_id)
     typer.echo(remote.describe(info))
-    progress = remote.last_line(jobs.get_job_logs(job_id))
+    progress = remote.last_line(jobs.get_job_logs(info.submission_id))
     if progress is not None:
         typer.echo(progress)
 
@@ -99,10 +99,10 @@ def logs(
     from jobs import remote
 
     jobs = remote.connect(address)
-    remote.find(jobs, job_id)
+    found: str = remote.find(jobs, job_id).submission_id
     if follow:
-        raise typer.Exit(watch(jobs, job_id, skip=0))
-    typer.echo(jobs.get_job_logs(job_id), nl=False)
+        raise typer.Exit(watch(jobs, found))
+    typer.echo(jobs.get_job_logs(found), nl=False)
 
 
 @app.command()
@@ -111,31 +111,24 @@ def stop(job_id: JobId, address: JobsAddress = _LOCAL) -> None:
     from jobs import remote
 
     jobs = remote.connect(address)
-    remote.find(jobs, job_id)
-    jobs.stop_job(job_id)
-    typer.echo(remote.describe(remote.wait(jobs, job_id)))
+    found: str = remote.find(jobs, job_id).submission_id
+    jobs.stop_job(found)
+    typer.echo(remote.describe(remote.wait(jobs, found)))
 
 
-def watch(
-    jobs: Jobs,
-    job_id: str,
-    *,
-    skip: int,
-    may_stop: Callable[[], bool] | None = None,
-) -> int:
+def watch(jobs: Jobs, job_id: str, *, may_stop: Callable[[], bool] | None = None) -> int:
     """Follow a job to its end; returns the exit code.
 
     Args:
         jobs: the cluster.
         job_id: which.
-        skip: characters of log that are of no interest.
         may_stop: asked on Ctrl-C whether to stop the job; None: whoever sits at the terminal, and
             if nobody does, the job is left alone.
     """
     from jobs import remote
 
     try:
-        info = remote.follow(jobs, job_id, _write, skip=skip)
+        info = remote.follow(jobs, job_id, _write)
     except KeyboardInterrupt:
         ask = may_stop or (lambda: remote.is_terminal() and _ask_to_stop(job_id))
         if not ask():
@@ -165,13 +158,13 @@ def _parser() -> Callable[[str, list[str]], Mapping[str, Any]]:
     return parse
 
 
-def _how_to(asked: Submission, address: str) -> str:
+def _how_to(job_id: str, asked: Submission, address: str) -> str:
     where = "" if address == _LOCAL else f" --address {address}"
     return (
-        f"job {asked.job_id}: {asked.entrypoint}\n"
-        f"  backlot status {asked.job_id}{where}\n"
-        f"  backlot logs {asked.job_id} --follow{where}\n"
-        f"  backlot stop {asked.job_id}{where}"
+        f"job {job_id}: {asked.entrypoint}\n"
+        f"  backlot status {asked.run_id}{where}\n"
+        f"  backlot logs {asked.run_id} --follow{where}\n"
+        f"  backlot stop {asked.run_id}{where}"
     )
 
 

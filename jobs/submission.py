@@ -43,15 +43,15 @@ def submission(arguments: Sequence[str], *, parse: Parse, with_code: bool) -> Su
     if recipe is not None and recipe.endswith((".yaml", ".yml")):
         files[_RECIPE] = Path(recipe)
         given = {**given, "recipe": _RECIPE}
-    job_id = (
-        _reprocessing_id(given, recipe) if name == "reprocess" else _job_id(name, given, recipe)
+    run_id = (
+        _reprocessing_id(given, recipe) if name == "reprocess" else _run_id(name, given, recipe)
     )
     if "run_id" in given:
-        given = {**given, "run_id": job_id}
-    return Submission(job_id=job_id, command=(name, *_arguments(name, given)), files=files)
+        given = {**given, "run_id": run_id}
+    return Submission(run_id=run_id, command=(name, *_arguments(name, given)), files=files)
 
 
-def _job_id(name: str, given: Mapping[str, Any], recipe: str) -> str:
+def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> str:
     """The run's, where there is a run."""
     kind = AskedRun if name in ("run", "nightly") else Asked
     values = {field.name: given[field.name] for field in fields(kind)}

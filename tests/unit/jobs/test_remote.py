@@ -46,7 +46,8 @@ class FakeJobs:
             driver_exit_code=code,
             start_time=1_000,
             end_time=61_000,
-            metadata={"backlot": "run"} if metadata is None else metadata,
+            metadata={"backlot-run": job_id} if metadata is None else metadata,
+            message="the head is gone",
         )
 
     def submit_job(self, *, entrypoint, submission_id, runtime_env, metadata):
@@ -60,10 +61,6 @@ class FakeJobs:
     def stop_job(self, job_id):
         self.stopped.append(job_id)
         self.jobs[job_id].status = Status.STOPPED
-        return True
-
-    def delete_job(self, job_id):
-        del self.jobs[job_id]
         return True
 
     def get_job_info(self, job_id):
@@ -109,7 +106,7 @@ def test_a_submitted_command_does_not_depend_on_where_it_was_typed(asked, tmp_pa
         "run", "studio",
         "--manifest", f"{tmp_path}/manifest.parquet", "--output", f"{tmp_path}/out",
         "--where", "id = 'a b'", "--set", "keep=[x]", "--set", "render.quality=80",
-        "--run-id", job.job_id,
+        "--run-id", job.run_id,
     )  # fmt: skip
     assert job.entrypoint.startswith("python -m jobs.cli run studio --manifest ")
     assert """--where 'id = '"'"'a b'"'"''""" in job.entrypoint
@@ -120,7 +117,7 @@ def test_what_is_submitted_is_what_a_command_line_understands(asked):
     job = made("nightly", *asked, "--limit", "3")
     name, *rest = job.command
     again = _parser()(name, rest)
-    assert (again["limit"], again["run_id"]) == (3, job.job_id)
+    assert (again["limit"], again["run_id"]) == (3, job.run_id)
     assert made(*job.command) == job
 
 
@@ -131,15 +128,15 @@ def test_the_same_command_is_the_same_job_until_its_run_is_finished(asked, tmp_p
     planner = Planner(recipe=recipe, manifest=open_manifest(manifest))
     uri = run_uri(str(tmp_path / "out"), "begun")
     start_ledger(uri, request=request, recipe=recipe, planner=planner)
-    assert made(*asked).job_id == "begun"
-    assert made(*asked, "--limit", "1").job_id != "begun"
+    assert made(*asked).run_id == "begun"
+    assert made(*asked, "--limit", "1").run_id != "begun"
     Path(uri, "_SUCCESS").write_text("{}")
-    assert made(*asked).job_id != "begun"
+    assert made(*asked).run_id != "begun"
 
 
 def test_a_night_has_one_job(asked):
-    assert made("nightly", *asked).job_id == made("nightly", *asked).job_id
-    assert made("nightly", *asked).job_id.startswith("nightly-")
+    assert made("nightly", *asked).run_id == made("nightly", *asked).run_id
+    assert made("nightly", *asked).run_id.startswith("nightly-")
 
 
 def test_a_recipe_of_ones_own_travels_along(asked, tmp_path):
@@ -217,16 +214,18 @@ def test_a_wrong_submission_is_one_line_and_exit_code_2(
     assert said in error
 
 
-def test_a_job_under_way_is_not_started_twice_and_one_that_ended_makes_room(tmp_path):
+def test_a_job_under_way_is_not_started_twice_and_a_later_one_gets_a_number(tmp_path):
     jobs = FakeJobs()
-    job = Submission(job_id="r1", command=("run", "studio"), files={})
-    assert remote.submit(jobs, job, tmp_path) == 0
+    job = Submission(run_id="r1", command=("run", "studio"), files={})
+    assert remote.submit(jobs, job, tmp_path) == "r1"
     with pytest.raises(ValueError, match="job r1 is RUNNING: follow it with"):
         remote.submit(jobs, job, tmp_path)
     jobs.stop_job("r1")
-    jobs.logs["r1"] = "what went before"
-    assert remote.submit(jobs, job, tmp_path) == len("what went before")
-    assert jobs.jobs["r1"].entrypoint == "python -m jobs.cli run studio"
+    assert remote.submit(jobs, job, tmp_path) == "r1.2"
+    assert jobs.jobs["r1.2"].entrypoint == "python -m jobs.cli run studio"
+    jobs.jobs["r1.2"].start_time = 2_000
+    assert remote.find(jobs, "r1").submission_id == "r1.2"
+    assert remote.find(jobs, "r1.2").submission_id == "r1.2"
 
 
 @pytest.mark.parametrize(
@@ -242,30 +241,31 @@ def test_a_job_under_way_is_not_started_twice_and_one_that_ended_makes_room(tmp_
 def test_the_exit_code_is_that_of_the_job(capsys, status, code, exit_code):
     jobs = FakeJobs([["1 of 2 rows\n", (status, code)]])
     jobs.add("r1", Status.RUNNING)
-    assert watch(jobs, "r1", skip=0) == exit_code
+    assert watch(jobs, "r1") == exit_code
     said = capsys.readouterr()
     assert said.out == "1 of 2 rows\n"
-    assert said.err.endswith(f"exit code {exit_code}\n")
+    assert f"exit code {exit_code}" in said.err
+    assert ("the head is gone" in said.err) is (status is Status.FAILED and code is None)
 
 
 def test_a_log_goes_on_where_its_connection_broke(capsys):
     jobs = FakeJobs(
         [
-            ["old\n", "one\n", RuntimeError("closed")],
-            ["old\none\n", RuntimeError("closed")],
-            ["old\n", "one\ntwo\n", (Status.SUCCEEDED, 0)],
+            ["one\n", RuntimeError("closed")],
+            ["one\ntwo\n", RuntimeError("closed")],
+            ["on", "e\ntwo\nthree\n", (Status.SUCCEEDED, 0)],
         ]
     )
     jobs.add("r1", Status.RUNNING)
-    assert watch(jobs, "r1", skip=len("old\n")) == 0
-    assert capsys.readouterr().out == "one\ntwo\n"
+    assert watch(jobs, "r1") == 0
+    assert capsys.readouterr().out == "one\ntwo\nthree\n"
 
 
 def test_a_cluster_that_is_gone_is_not_waited_for_for_ever():
     jobs = FakeJobs([[RuntimeError("refused")]] * 20)
     jobs.add("r1", Status.RUNNING)
     with pytest.raises(FatalError, match="does not answer any more"):
-        watch(jobs, "r1", skip=0)
+        watch(jobs, "r1")
     assert len(jobs.pieces) > 10
 
 
@@ -273,7 +273,7 @@ def test_a_cluster_that_is_gone_is_not_waited_for_for_ever():
 def test_an_interrupt_asks_before_it_stops(capsys, answer, code, stopped):
     jobs = FakeJobs([["1 of 2 rows\n", KeyboardInterrupt()]])
     jobs.add("r1", Status.RUNNING)
-    assert watch(jobs, "r1", skip=0, may_stop=lambda: answer) == code
+    assert watch(jobs, "r1", may_stop=lambda: answer) == code
     assert jobs.stopped == stopped
     assert ("goes on" in capsys.readouterr().err) is not answer
 
@@ -281,7 +281,7 @@ def test_an_interrupt_asks_before_it_stops(capsys, answer, code, stopped):
 def test_without_a_terminal_an_interrupt_leaves_the_job_alone():
     jobs = FakeJobs([[KeyboardInterrupt()]])
     jobs.add("r1", Status.RUNNING)
-    assert watch(jobs, "r1", skip=0) == EXIT_UNKNOWN
+    assert watch(jobs, "r1") == EXIT_UNKNOWN
     assert jobs.stopped == []
 
 
