@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.imaging.codec import ImageLimits
+from pipeline.prices import Prices
 from pipeline.stage import Resources
 from pipeline.stages.fetch import FetchConfig
 from pipeline.stages.matte import MatteConfig
@@ -32,6 +33,12 @@ class Budget(BaseModel):
     )
     max_unexpected: int = Field(
         10, ge=0, description="Rows with code 'unexpected' accepted: those are bugs."
+    )
+    max_cost: float | None = Field(
+        None,
+        gt=0,
+        description="What a run may cost, in `prices.currency`: `backlot estimate` exits with 3 "
+        "when its forecast is above. null: anything.",
     )
     max_strikes: int = Field(
         3,
@@ -91,6 +98,7 @@ class Recipe(BaseModel):
     output: OutputConfig = Field(OutputConfig(), description="What is written.")
     budget: Budget = Field(Budget(), description="How many failures are too many.")
     resources: Pools = Field(Pools(), description="Where it runs: actors of each stage.")
+    prices: Prices = Field(Prices(), description="What machines and requests cost.")
 
     @model_validator(mode="after")
     def _something_is_written(self) -> Recipe:
@@ -103,11 +111,11 @@ class Recipe(BaseModel):
 
     @property
     def config_hash(self) -> str:
-        """Names what the recipe makes: all of it but the pools and the budget.
+        """Names what the recipe makes: all of it but the pools, the budget and the prices.
 
         A run that is continued with more actors, or with more patience, is the same run.
         """
-        return _hash(self.model_dump(mode="json", exclude={"resources", "budget"}))
+        return _hash(self.model_dump(mode="json", exclude={"resources", "budget", "prices"}))
 
     @property
     def pixel_hash(self) -> str:

@@ -17,6 +17,7 @@ from tests.flow.test_run import write_manifest
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 NUM_ROWS = 24
+FEW = ["--limit", "4", "--set", "budget.max_failures=1"]
 POOLS = [
     "resources.matte={num_cpus: 0.5, num_gpus: 0.5, node_group: light-gpu, max_actors: 1}",
     "resources.render={num_cpus: 0.5, num_gpus: 0.5, node_group: heavy-gpu, max_actors: 1}",
@@ -122,13 +123,12 @@ def test_a_run_is_stopped_and_goes_on_and_comes_to_its_exit_code(head, ask, tmp_
 
 def test_nights_and_failures_are_submitted_the_same_way(head, ask, catalogue, tmp_path, capsys):
     output = tmp_path / "out"
-    few = ["--limit", "4"]
-    assert main(ask("nightly", *few)) == 0
+    assert main(ask("nightly", *FEW)) == 0
     (night,) = output.iterdir()
     assert outcomes(night) == {"00": "not_found", "01": "ok", "02": "ok", "03": "ok"}
     before = sorted(night.rglob("*"))
     capsys.readouterr()
-    assert main(ask("nightly", *few)) == 0
+    assert main(ask("nightly", *FEW)) == 0
     assert "nothing to do" in capsys.readouterr().out
     assert sorted(night.rglob("*")) == before
 
@@ -142,7 +142,7 @@ def test_nights_and_failures_are_submitted_the_same_way(head, ask, catalogue, tm
 
 
 def test_actors_keep_to_their_group_and_metrics_tell_what_they_did(head, ask, tmp_path):
-    assert main(ask("run", "--limit", "4", output=tmp_path / "metrics")) == 0
+    assert main(ask("run", *FEW, output=tmp_path / "metrics")) == 0
     ray.init(address=head["address"])
     try:
         nodes = {
