@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from jobs.logs import LogFormat, configure
-from jobs.options import Address, AskedRun, RunId, Settings, takes
+from jobs.options import Address, Asked, AskedRun, RunId, Settings, takes
 from jobs.remote_commands import app as remote_commands
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_OVER_BUDGET = 3
 
 app = typer.Typer(
     name="backlot",
@@ -84,6 +85,52 @@ def nightly(asked: AskedRun, address: Address = None) -> None:
 
     config = replace(asked.config(), only_changed=True)
     raise typer.Exit(run_and_report(config, address=address))
+
+
+@app.command()
+@takes(Asked)
+def preflight(asked: Asked, address: Address = None) -> None:
+    """Check whether a run would get off the ground: one line per check, with the fix.
+
+    Storage is tried from every node, weights are looked for where they will be needed, and the
+    pools are fitted to the nodes. Nothing is made. Exit codes: 0 all passed; 1 not.
+    """
+    from jobs.preflight import preflight as checks
+
+    failed = False
+    for check in checks(asked.config(), address=address):
+        typer.echo(str(check))
+        failed = failed or not check.ok
+    raise typer.Exit(EXIT_FAILED if failed else 0)
+
+
+@app.command()
+@takes(Asked)
+def estimate(
+    asked: Asked,
+    address: Address = None,
+    *,
+    sample: Annotated[int, typer.Option("--sample", min=8, help="How many rows are run.")] = 64,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a sample, and forecast hours, cost, bytes and requests of the whole.
+
+    The interval says how far the sample may be from the whole (95 %); it knows nothing of storage
+    or machines that behave otherwise on the day. Exit codes as of `run`; 3 if the forecast is
+    above budget.max_cost.
+    """
+    from jobs.estimate import as_json, as_text
+    from jobs.estimate import estimate as run_sample
+
+    config = asked.config()
+    made = run_sample(config, sample=sample, address=address)
+    typer.echo(as_json(made) if json else as_text(made, config.recipe.prices.currency))
+    most = config.recipe.budget.max_cost
+    if most is not None and made.cost is None:
+        raise ValueError("budget.max_cost is set and prices is not: there is no cost to compare")
+    if most is not None and made.cost is not None and made.cost.value > most:
+        typer.echo(f"over budget: budget.max_cost allows {most:g}", err=True)
+        raise typer.Exit(EXIT_OVER_BUDGET)
 
 
 @app.command()

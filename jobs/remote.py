@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from pipeline.errors import FatalError
 from pipeline.execution import FORWARDED
 
-COMMANDS = ("run", "nightly", "reprocess")
+COMMANDS = ("run", "nightly", "reprocess", "preflight", "estimate")
 """What can be handed in."""
 
 _PACKAGES = ("pipeline", "jobs")

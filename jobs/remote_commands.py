@@ -46,7 +46,7 @@ def submit(
     """Hand a command in to a cluster: `backlot submit RECIPE --manifest ... --output ...`.
 
     In place of RECIPE may stand a whole command: `backlot submit nightly studio --manifest ...`,
-    or `reprocess`. The request is checked here before it travels; a
+    or `reprocess`, `preflight` or `estimate`. The request is checked here before it travels; a
     recipe of your own travels along, credentials never do.
 
     Follows the job's log. Ctrl-C asks whether to stop the job. Exit codes: the job's own; 1 if it

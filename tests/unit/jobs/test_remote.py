@@ -139,6 +139,11 @@ def test_a_night_has_one_job(asked):
     assert made("nightly", *asked).run_id.startswith("nightly-")
 
 
+def test_checks_are_jobs_under_their_own_name(asked):
+    assert made("preflight", *asked).run_id.endswith("-studio-preflight")
+    assert "--run-id" not in made("estimate", *asked, "--sample", "32").command
+
+
 def test_a_recipe_of_ones_own_travels_along(asked, tmp_path):
     (tmp_path / "mine.yaml").write_text("name: mine\nrender: {quality: 70}\n")
     job = made("mine.yaml", *asked[1:])
@@ -193,6 +198,7 @@ def test_within_a_job_only_settings_that_did_not_come_with_it_are_passed_on():
         (["studio", "--manifest", "m", "--output", "o", "--dry-run"], "--dry-run touches no"),
         (["nightly", "studio", "--manifest", "m"], "Missing option '--output'"),
         (["studio", "--manifest", "m", "--output", "o", "--set", "a=1"], "no such field"),
+        (["estimate", "studio", "--manifest", "m", "--output", "o", "--sample", "1"], "--sample"),
         (["reprocess", "/nowhere/at/all", "--where", "true", "--run-id", "-"], "--run-id '-'"),
         (
             ["studio", "--manifest", "m", "--output", "o", "--address", "http://a:b@127.0.0.1:1"],
