@@ -1,7 +1,7 @@
 """A head and two worker nodes on this machine, as a catalogue team would have them.
 
 One group of nodes is light, one heavy; their GPUs are numbers only. Prints one line of JSON (the
-cluster's address, its dashboard) and ends when its standard input does.
+cluster's address, its dashboard, groups and metrics ports) and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ os.environ |= {
     "RAY_JOB_STOP_WAIT_TIME_S": "20",
 }
 
+import ray
 from ray.cluster_utils import Cluster
 
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 200 * 2**20}
@@ -43,7 +44,14 @@ def main() -> None:
             labels = {"ray.io/node-group": group}
             cluster.add_node(**NODE, num_cpus=2, num_gpus=1, labels=labels)
         cluster.wait_for_nodes()
-        said = {"address": cluster.address, "dashboard": f"http://{cluster.webui_url}"}
+        ray.init(address=cluster.address, log_to_driver=False)
+        said = {
+            "address": cluster.address,
+            "dashboard": f"http://{cluster.webui_url}",
+            "groups": {n["NodeID"]: n["Labels"].get("ray.io/node-group") for n in ray.nodes()},
+            "metrics": [n["MetricsExportPort"] for n in ray.nodes()],
+        }
+        ray.shutdown()
         sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()
         sys.stdin.read()

@@ -7,7 +7,6 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import ray
 
 from jobs.cli import main
 from tests.flow import pictures
@@ -62,9 +61,8 @@ def on(head, *words: str) -> list[str]:
 
 def metrics(head) -> str:
     """What every node of the cluster offers to Prometheus."""
-    ports = [node["MetricsExportPort"] for node in ray.nodes()]
     texts = []
-    for port in ports:
+    for port in head["metrics"]:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             texts.append(answer.read().decode())
     return "\n".join(texts)
@@ -117,7 +115,9 @@ def test_a_run_is_stopped_and_goes_on_and_comes_to_its_exit_code(head, ask, tmp_
     assert main(on(head, "logs", run_id, "--follow")) == 0
     capsys.readouterr()
     assert main(on(head, "status")) == 0
-    assert re.search(rf"^{run_id}.3 +SUCCEEDED .* exit code 0$", capsys.readouterr().out, re.M)
+    assert re.search(
+        rf"^{run_id}.3 +SUCCEEDED .* exit code 0$", capsys.readouterr().out, re.MULTILINE
+    )
     assert main(on(head, "status", "unheard-of")) == 2
 
 
@@ -143,23 +143,13 @@ def test_nights_and_failures_are_submitted_the_same_way(head, ask, catalogue, tm
 
 def test_actors_keep_to_their_group_and_metrics_tell_what_they_did(head, ask, tmp_path):
     assert main(ask("run", *FEW, output=tmp_path / "metrics")) == 0
-    ray.init(address=head["address"])
-    try:
-        nodes = {
-            node["NodeID"]: node["Labels"]["ray.io/node-group"]
-            for node in ray.nodes()
-            if "ray.io/node-group" in node["Labels"]
-        }
-        text = wait_for(
-            lambda: (found := metrics(head)) and "backlot_rows_total" in found and found
-        )
-    finally:
-        ray.shutdown()
-    rows = re.findall(r"^ray_backlot_rows_total\{(.*)\} ([\d.]+)$", text, re.M)
-    assert {("matte", "light-gpu"), ("render", "heavy-gpu")} <= {
-        (tags["stage"], nodes.get(tags["NodeId"]))
-        for tags in (dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels, _ in rows)
-    }
+    text = wait_for(lambda: "ray_backlot_rows_total" in metrics(head) and metrics(head), 60)
+    rows = re.findall(r"^ray_backlot_rows_total\{(.*)\} [\d.]+$", text, re.MULTILINE)
+    tags = [dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels in rows]
+    seen = {(one["stage"], head["groups"][one["NodeId"]]) for one in tags}
+    assert {group for stage, group in seen if stage == "matte"} == {"light-gpu"}
+    assert {group for stage, group in seen if stage == "render"} == {"heavy-gpu"}
+    assert "not_found" in {one["code"] for one in tags}
 
 
 def test_plain_ray_job_submit_works_too(head, catalogue, tmp_path):
@@ -175,3 +165,14 @@ def test_plain_ray_job_submit_works_too(head, catalogue, tmp_path):
     assert (info.status.value, info.driver_exit_code) == ("FAILED", 3)
     report = json.loads(next(tmp_path.glob("out/run_id=*/report.json")).read_text())
     assert report["failures"] == {"not_found": 1}
+
+
+def test_preflight_tries_every_node_and_names_what_does_not_fit(head, ask, capsys):
+    assert main(ask("preflight", "--set", "budget.max_failures=2")) == 0
+    said = capsys.readouterr().out
+    assert len(re.findall("^pass ", said, re.MULTILINE)) == 8
+    assert "3 nodes read 16 of them each" in said
+    assert main(ask("preflight", "--set", "resources.render.num_gpus=2")) == 1
+    said = capsys.readouterr().out
+    assert "FAIL  pools        render: no node has 0.5 CPU, 2 GPU, 0 MB at once" in said
+    assert "fix: lower resources.<stage>.min_actors" in said
