@@ -1,7 +1,8 @@
 """A head and two worker nodes on this machine, as a catalogue team would have them.
 
 One group of nodes is light, one heavy; their GPUs are numbers only. Prints one line of JSON (the
-cluster's address, its dashboard, groups and metrics ports) and ends when its standard input does.
+cluster's address, its dashboard, the group of nodes behind each port of metrics) and ends when its
+standard input does.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ def main() -> None:
         said = {
             "address": cluster.address,
             "dashboard": f"http://{cluster.webui_url}",
-            "groups": {n["NodeID"]: n["Labels"].get("ray.io/node-group") for n in ray.nodes()},
-            "metrics": [n["MetricsExportPort"] for n in ray.nodes()],
+            "metrics": {
+                n["MetricsExportPort"]: n["Labels"].get("ray.io/node-group") for n in ray.nodes()
+            },
         }
         ray.shutdown()
         sys.stdout.write(json.dumps(said) + "\n")

@@ -59,13 +59,16 @@ def on(head, *words: str) -> list[str]:
     return [*words, "--address", head["dashboard"]]
 
 
-def metrics(head) -> str:
-    """What every node of the cluster offers to Prometheus."""
-    texts = []
-    for port in head["metrics"]:
+def counted_rows(head) -> list[dict[str, str]]:
+    """The labels of every count of rows that a node offers to Prometheus, and the node's group."""
+    found = []
+    for port, group in head["metrics"].items():
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            texts.append(answer.read().decode())
-    return "\n".join(texts)
+            text = answer.read().decode()
+        series = re.findall(r"^ray_backlot_rows_total\{(.*)\} [\d.]+$", text, re.MULTILINE)
+        labels = (dict(re.findall(r'(\w+)="([^"]*)"', one)) for one in series)
+        found += [{**one, "group": group} for one in labels]
+    return found
 
 
 def wait_for(condition, seconds: float = 120):
@@ -143,13 +146,13 @@ def test_nights_and_failures_are_submitted_the_same_way(head, ask, catalogue, tm
 
 def test_actors_keep_to_their_group_and_metrics_tell_what_they_did(head, ask, tmp_path):
     assert main(ask("run", *FEW, output=tmp_path / "metrics")) == 0
-    text = wait_for(lambda: "ray_backlot_rows_total" in metrics(head) and metrics(head), 60)
-    rows = re.findall(r"^ray_backlot_rows_total\{(.*)\} [\d.]+$", text, re.MULTILINE)
-    tags = [dict(re.findall(r'(\w+)="([^"]*)"', labels)) for labels in rows]
-    seen = {(one["stage"], head["groups"][one["NodeId"]]) for one in tags}
-    assert {group for stage, group in seen if stage == "matte"} == {"light-gpu"}
-    assert {group for stage, group in seen if stage == "render"} == {"heavy-gpu"}
-    assert "not_found" in {one["code"] for one in tags}
+
+    def groups(stage: str) -> set[str]:
+        return {row["group"] for row in counted_rows(head) if row["stage"] == stage}
+
+    wait_for(lambda: groups("matte") and groups("render"), 60)
+    assert (groups("matte"), groups("render")) == ({"light-gpu"}, {"heavy-gpu"})
+    assert "not_found" in {row["code"] for row in counted_rows(head)}
 
 
 def test_plain_ray_job_submit_works_too(head, catalogue, tmp_path):
