@@ -20,9 +20,9 @@ _HOUR_S = 3600.0
 _FULL = 8
 """Rows for each actor of the slowest stage, from which on a sample has seen the pipeline full."""
 _LIST_SIZE = 1000
-_GETS_PER_BLOCK = 12
-"""Parquet from an object store: footer and row groups of the plan, and the results' footer and
-small columns, which are read when they are counted, twice."""
+_GETS_PER_BLOCK = 17
+"""Parquet from an object store, as counted at one: 3 for a block of the plan, and 7 for footer and
+small columns of a result file, which is read twice when a run is counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -147,4 +147,4 @@ def test_cost_is_machines_and_requests_and_storage():
 
 def test_pictures_in_the_table_alone_need_few_requests():
     puts, gets = requests(6400, 64, objects=False)
-    assert (puts, gets) == (107, 6400 + 1200)
+    assert (puts, gets) == (107, 6400 + 1700)
