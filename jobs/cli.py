@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from pipeline.recipe import Recipe
-    from pipeline.request import RunConfig
+from jobs.logs import LogFormat, configure
+from jobs.options import Address, Asked, AskedRun, Limit, RunId, Settings, Where, takes
+from jobs.remote_commands import app as remote_commands
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_OVER_BUDGET = 3
 
 app = typer.Typer(
     name="backlot",
@@ -24,50 +24,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name or a YAML file.")
-]
-ManifestUri = Annotated[
-    str, typer.Option("--manifest", help="Parquet, CSV or JSON Lines: a file, folder or pattern.")
-]
-OutputUri = Annotated[
-    str, typer.Option("--output", help="Folder of the dataset; each run gets its own below it.")
-]
 DatasetUri = Annotated[
     str, typer.Argument(metavar="OUTPUT", help="Folder of a dataset, with its runs below it.")
 ]
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run: .../run_id=X")]
-Where = Annotated[
-    str | None,
-    typer.Option("--where", help="SQL condition over manifest columns, such as \"brand = 'A'\"."),
-]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many rows.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a recipe field: section.field=value.")
-]
-RunId = Annotated[
-    str | None,
-    typer.Option("--run-id", help="Name of the run; the same name continues it."),
-]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        "--address",
-        envvar="RAY_ADDRESS",
-        help="Of a running Ray cluster; without one, a cluster on this machine is started.",
-    ),
-]
+
+
+@app.callback()
+def logging_of(
+    log_format: Annotated[
+        LogFormat,
+        typer.Option("--log-format", envvar="BACKLOT_LOG_FORMAT", help="Of lines on stderr."),
+    ] = LogFormat.TEXT,
+) -> None:
+    """Background replacement for millions of catalog photographs."""
+    configure(log_format)
 
 
 @app.command()
+@takes(AskedRun)
 def run(
-    recipe: RecipeName,
-    manifest: ManifestUri,
-    output: OutputUri,
-    where: Where = None,
-    limit: Limit = None,
-    settings: Settings = None,
-    run_id: RunId = None,
+    asked: AskedRun,
     address: Address = None,
     *,
     dry_run: Annotated[
@@ -84,9 +61,7 @@ def run(
     from jobs.run import dry_run as print_plan
     from jobs.run import run_and_report
 
-    config = _run_config(
-        recipe, manifest, output, where=where, limit=limit, settings=settings, run_id=run_id
-    )
+    config = asked.config()
     if dry_run:
         print_plan(config)
         return
@@ -94,16 +69,8 @@ def run(
 
 
 @app.command()
-def nightly(
-    recipe: RecipeName,
-    manifest: ManifestUri,
-    output: OutputUri,
-    where: Where = None,
-    limit: Limit = None,
-    settings: Settings = None,
-    run_id: RunId = None,
-    address: Address = None,
-) -> None:
+@takes(AskedRun)
+def nightly(asked: AskedRun, address: Address = None) -> None:
     """Make what is new or has changed since the earlier runs under the same output.
 
     A row is left out if an earlier run has made its picture, or found that it cannot be made, from
@@ -116,10 +83,54 @@ def nightly(
 
     from jobs.run import run_and_report
 
-    config = _run_config(
-        recipe, manifest, output, where=where, limit=limit, settings=settings, run_id=run_id
-    )
-    raise typer.Exit(run_and_report(replace(config, only_changed=True), address=address))
+    config = replace(asked.config(), only_changed=True)
+    raise typer.Exit(run_and_report(config, address=address))
+
+
+@app.command()
+@takes(Asked)
+def preflight(asked: Asked, address: Address = None) -> None:
+    """Check whether a run would get off the ground: one line per check, with the fix.
+
+    Storage is tried from every node, weights are looked for where they will be needed, and the
+    pools are fitted to the nodes. Nothing is made. Exit codes: 0 all passed; 1 not.
+    """
+    from jobs.preflight import preflight as checks
+
+    failed = False
+    for check in checks(asked.config(), address=address):
+        typer.echo(str(check))
+        failed = failed or not check.ok
+    raise typer.Exit(EXIT_FAILED if failed else 0)
+
+
+@app.command()
+@takes(Asked)
+def estimate(
+    asked: Asked,
+    address: Address = None,
+    *,
+    sample: Annotated[int, typer.Option("--sample", min=8, help="How many rows are run.")] = 64,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a sample, and forecast hours, cost, bytes and requests of the whole.
+
+    The interval says how far the sample may be from the whole (95 %); it knows nothing of storage
+    or machines that behave otherwise on the day. Exit codes as of `run`; 3 if the forecast is
+    above budget.max_cost.
+    """
+    from jobs.estimate import as_json, as_text
+    from jobs.estimate import estimate as run_sample
+
+    config = asked.config()
+    made = run_sample(config, sample=sample, address=address)
+    typer.echo(as_json(made) if json else as_text(made, config.recipe.prices.currency))
+    most = config.recipe.budget.max_cost
+    if most is not None and made.cost is None:
+        raise ValueError("budget.max_cost is set and prices is not: there is no cost to compare")
+    if most is not None and made.cost is not None and made.cost.value > most:
+        typer.echo(f"over budget: budget.max_cost allows {most:g}", err=True)
+        raise typer.Exit(EXIT_OVER_BUDGET)
 
 
 @app.command()
@@ -201,8 +212,10 @@ def prompts(
 ) -> None:
     """Show what becomes of the manifest's prompts, and why, without making a picture."""
     from jobs.prompts import print_prompts
+    from jobs.recipes import load_recipe
 
-    print_prompts(_recipe(recipe, settings or []), manifest, where=where, limit=limit)
+    read = load_recipe(recipe, overrides=settings or [])
+    print_prompts(read, manifest, where=where, limit=limit)
 
 
 @app.command()
@@ -256,8 +269,10 @@ def evaluate(
 
     from jobs.evaluate import evaluate as compare
     from jobs.evaluate import print_evaluation
+    from jobs.recipes import load_recipe
 
-    results = compare(folder, _recipe(recipe, settings or []), save_alpha=save_alpha)
+    read = load_recipe(recipe, overrides=settings or [])
+    results = compare(folder, read, save_alpha=save_alpha)
     print_evaluation(results, Console(highlight=False))
     raise typer.Exit(EXIT_FAILED if any(one.error for one in results) else 0)
 
@@ -276,13 +291,16 @@ def demo(
     from jobs.run import run_and_report
 
     manifest = build_catalogue(folder / "catalogue")
-    config = _run_config(
-        "studio",
-        str(manifest),
-        str(folder / "dataset"),
+    asked = AskedRun(
+        recipe="studio",
+        manifest=str(manifest),
+        output=str(folder / "dataset"),
         settings=["budget.max_failures=2", "keep=[title, category]"],
     )
-    raise typer.Exit(run_and_report(config, address=None))
+    raise typer.Exit(run_and_report(asked.config(), address=None))
+
+
+app.add_typer(remote_commands)
 
 
 @app.command()
@@ -305,10 +323,6 @@ def main(arguments: list[str] | None = None) -> int:
     """
     from pipeline.errors import FatalError, TransientError
 
-    # Ours at INFO, the libraries' at WARNING: theirs is for who debugs them.
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for package in ("jobs", "pipeline"):
-        logging.getLogger(package).setLevel(logging.INFO)
     try:
         result = app(arguments, standalone_mode=False)
     except typer.TyperException as error:
@@ -326,34 +340,6 @@ def _refuse(message: str, code: int) -> int:
     if message:  # with no arguments at all, the help was shown instead
         typer.echo(f"backlot: error: {' '.join(message.split())}", err=True)
     return code
-
-
-def _run_config(
-    recipe: str,
-    manifest: str,
-    output: str,
-    *,
-    where: str | None = None,
-    limit: int | None = None,
-    settings: list[str] | None = None,
-    run_id: str | None = None,
-) -> RunConfig:
-    from pipeline.request import RunConfig
-
-    return RunConfig(
-        recipe=_recipe(recipe, settings or []),
-        manifest=manifest,
-        output=output,
-        where=where,
-        limit=limit,
-        run_id=run_id,
-    )
-
-
-def _recipe(name: str, settings: list[str]) -> Recipe:
-    from jobs.recipes import load_recipe
-
-    return load_recipe(name, overrides=settings)
 
 
 if __name__ == "__main__":

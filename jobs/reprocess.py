@@ -47,19 +47,11 @@ def reprocess(
         ValueError: one line; nothing was written.
         FatalError: no row can be finished.
     """
-    runs = past_runs(output)
-    if run_id is not None:
-        run_uri(output, run_id)  # refuses an id that is none before anything is looked for
-    for run in runs:
-        if run.run_id == run_id or (run_id is None and run.listed is None):
-            begun = _begun(run, runs, condition, recipe, overrides)
-            if begun is not None:
-                return run_and_report(replace(begun, output=output), address=address)
-    if any(run.run_id == run_id for run in runs):
-        raise ValueError(
-            f"--run-id {run_id}: started with another request; choose a new run id, or repeat its "
-            "command to continue it"
-        )
+    begun = begun_run(
+        output, condition=condition, recipe=recipe, overrides=overrides, run_id=run_id
+    )
+    if begun is not None:
+        return run_and_report(begun, address=address)
     chosen = choose(output, condition)
     if chosen is None:
         logger.info("nothing to do: no row meets --where %r", condition)
@@ -67,6 +59,37 @@ def reprocess(
     resolved = _recipe(chosen.parents, recipe, overrides)
     uri = run_uri(output, run_id or fresh_run_id(resolved.name, now()))
     return _run_chosen(chosen, condition, resolved, output, uri, address)
+
+
+def begun_run(
+    output: str,
+    *,
+    condition: str,
+    recipe: str | None,
+    overrides: Sequence[str],
+    run_id: str | None,
+) -> RunConfig | None:
+    """The run that the same request has started before; None if there is none to go on with.
+
+    Arguments are those of `reprocess`.
+
+    Raises:
+        ValueError: the run id is none, or belongs to another request.
+    """
+    runs = past_runs(output)
+    if run_id is not None:
+        run_uri(output, run_id)  # refuses an id that is none before anything is looked for
+    for run in runs:
+        if run.run_id == run_id or (run_id is None and run.listed is None):
+            begun = _begun(run, runs, condition, recipe, overrides)
+            if begun is not None:
+                return replace(begun, output=output)
+    if any(run.run_id == run_id for run in runs):
+        raise ValueError(
+            f"--run-id {run_id}: started with another request; choose a new run id, or repeat its "
+            "command to continue it"
+        )
+    return None
 
 
 def _run_chosen(

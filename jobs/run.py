@@ -37,6 +37,12 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
     report = run(config, on_progress=Progress(), connect=connect)
     sheet = write_contact_sheet(report.run_uri)
     print_summary(report, sheet)
+    logger.info(
+        "run %s ended with exit code %d",
+        report.run_id,
+        report.exit_code,
+        extra={"event": "run_ended", "values": {**report.as_dict(), "exit_code": report.exit_code}},
+    )
     return report.exit_code
 
 
@@ -121,6 +127,16 @@ class Progress:
             num_planned,
             counted.failed,
             rate,
+            extra={
+                "event": "progress",
+                "values": {
+                    "rows": counted.rows,
+                    "planned": num_planned,
+                    "failed": counted.failed,
+                    "codes": dict(counted.codes),
+                    "images_per_s": round(rate, 3),
+                },
+            },
         )
 
 
@@ -168,3 +184,9 @@ def _print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> No
 
 def _console() -> Console:
     return Console(highlight=False)
+
+
+if __name__ == "__main__":  # python -m jobs.run studio --manifest ... --output ...
+    from jobs.cli import main
+
+    sys.exit(main(["run", *sys.argv[1:]]))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.brief import Brief
 from pipeline.imaging.codec import ImageLimits
+from pipeline.prices import Prices
 from pipeline.stage import Resources
 from pipeline.stages.fetch import FetchConfig
 from pipeline.stages.matte import MatteConfig
@@ -39,6 +40,12 @@ class Budget(BaseModel):
         ge=0,
         description="Prompts that a language model was asked about in vain: below 1 a fraction of "
         "the run, from 1 on a count.",
+    )
+    max_cost: float | None = Field(
+        None,
+        gt=0,
+        description="What a run may cost, in `prices.currency`: `backlot estimate` exits with 3 "
+        "when its forecast is above. null: anything.",
     )
     max_strikes: int = Field(
         3,
@@ -112,6 +119,7 @@ class Recipe(BaseModel):
     output: OutputConfig = Field(OutputConfig(), description="What is written.")
     budget: Budget = Field(Budget(), description="How many failures are too many.")
     resources: Pools = Field(Pools(), description="Where it runs: actors of each stage.")
+    prices: Prices = Field(Prices(), description="What machines and requests cost.")
 
     @model_validator(mode="after")
     def _something_is_written(self) -> Recipe:
@@ -131,11 +139,11 @@ class Recipe(BaseModel):
 
     @property
     def config_hash(self) -> str:
-        """Names what the recipe makes: all of it but the pools and the budget.
+        """Names what the recipe makes: all of it but the pools, the budget and the prices.
 
         A run that is continued with more actors, or with more patience, is the same run.
         """
-        return _hash(self.model_dump(mode="json", exclude={"resources", "budget"}))
+        return _hash(self.model_dump(mode="json", exclude={"resources", "budget", "prices"}))
 
     @property
     def pixel_hash(self) -> str:

@@ -49,6 +49,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def text(value: str) -> str:
+    """A string as an SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def _streamed(answer: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     try:
         yield from answer

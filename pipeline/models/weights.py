@@ -123,6 +123,18 @@ def locate(checkpoint: Checkpoint, *, cache_dir: Path | None = None) -> Path:
     return directory
 
 
+def check_file(file: Path, sha256: str | None) -> None:
+    """Check a single file of weights, against its SHA-256 where one is given.
+
+    Raises:
+        FatalError: it is missing or is not what was expected.
+    """
+    if not file.is_file():
+        raise FatalError(f"weights {file}: expected a file, found {_kind(file)}")
+    if sha256 is not None:
+        _check_sha256(file, sha256)
+
+
 def revision_of(directory: Path) -> str:
     """Name the weights in a directory, in 12 hex digits, for the result's record.
 

@@ -1,0 +1,110 @@
+"""The nodes of a cluster as plain data, and whether the pools of a recipe fit on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import ray
+
+from pipeline.execution import NODE_GROUP_LABEL
+from pipeline.stage import Resources, Stage
+
+_SLACK = 1e-6
+"""Fractions of a CPU do not add up exactly."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """A machine, or what is left of it."""
+
+    node_id: str
+    address: str
+    group: str | None
+    cpus: float
+    gpus: float
+    memory_bytes: float
+
+    def __str__(self) -> str:
+        return self.address if self.group is None else f"{self.address} ({self.group})"
+
+    def takes(self, pool: Resources) -> bool:
+        """Whether one actor of a pool has room here."""
+        return (
+            pool.node_group in (None, self.group)
+            and self.cpus + _SLACK >= pool.num_cpus
+            and self.gpus + _SLACK >= pool.num_gpus
+            and self.memory_bytes >= pool.memory_mb * 2**20
+        )
+
+    def without(self, pool: Resources) -> Node:
+        """What is left when one actor of a pool is here."""
+        return replace(
+            self,
+            cpus=self.cpus - pool.num_cpus,
+            gpus=self.gpus - pool.num_gpus,
+            memory_bytes=self.memory_bytes - pool.memory_mb * 2**20,
+        )
+
+
+def nodes() -> list[Node]:
+    """The nodes of the connected cluster that take work."""
+    found = []
+    for node in ray.nodes():  # type: ignore[no-untyped-call]
+        resources = node["Resources"]
+        if node["Alive"] and resources.get("CPU", 0):
+            found.append(
+                Node(
+                    node_id=node["NodeID"],
+                    address=node["NodeManagerAddress"],
+                    group=node["Labels"].get(NODE_GROUP_LABEL),
+                    cpus=resources["CPU"],
+                    gpus=resources.get("GPU", 0.0),
+                    memory_bytes=resources.get("memory", 0.0),
+                )
+            )
+    return found
+
+
+def place(pool: Resources, free: Sequence[Node]) -> list[Node] | None:
+    """The nodes with one more actor of a pool on the first that takes it; None if none does."""
+    for index, node in enumerate(free):
+        if node.takes(pool):
+            return [*free[:index], node.without(pool), *free[index + 1 :]]
+    return None
+
+
+def placed(stages: Sequence[Stage], there: Sequence[Node]) -> tuple[list[Node], list[str]]:
+    """Put the smallest pools onto the nodes, the most demanding actors first.
+
+    Returns:
+        What is left of the nodes, and one line for each pool that has no room.
+    """
+    demanding = sorted(
+        stages,
+        key=lambda stage: (stage.resources.num_gpus, stage.resources.num_cpus),
+        reverse=True,
+    )
+    free, problems = list(there), []
+    for stage in demanding:
+        for count in range(stage.resources.min_actors):
+            more = place(stage.resources, free)
+            if more is None:
+                problems.append(_no_room(stage, count, there))
+                break
+            free = more
+    return free, problems
+
+
+def _no_room(stage: Stage, count: int, there: Sequence[Node]) -> str:
+    pool = stage.resources
+    if pool.node_group is not None and all(node.group != pool.node_group for node in there):
+        groups = sorted({node.group for node in there if node.group})
+        return f"{stage.name}: no node of group {pool.node_group!r}; there are {groups}"
+    need = f"{pool.num_cpus:g} CPU, {pool.num_gpus:g} GPU, {pool.memory_mb} MB"
+    if any(node.takes(pool) for node in there):
+        return (
+            f"{stage.name}: room for {count} of {pool.min_actors} actors ({need} each) beside the "
+            "other pools"
+        )
+    return f"{stage.name}: no node has {need} at once"

@@ -1,0 +1,114 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.request import RunConfig
+
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name or a YAML file.")
+]
+ManifestUri = Annotated[
+    str, typer.Option("--manifest", help="Parquet, CSV or JSON Lines: a file, folder or pattern.")
+]
+OutputUri = Annotated[
+    str, typer.Option("--output", help="Folder of the dataset; each run gets its own below it.")
+]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", help="SQL condition over manifest columns, such as \"brand = 'A'\"."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many rows.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a recipe field: section.field=value.")
+]
+RunId = Annotated[
+    str | None,
+    typer.Option("--run-id", help="Name of the run; the same name continues it."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        envvar="RAY_ADDRESS",
+        help="Of a running Ray cluster; without one, a cluster on this machine is started.",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked for: a recipe over the rows of a manifest, into a dataset."""
+
+    recipe: RecipeName
+    manifest: ManifestUri
+    output: OutputUri
+    where: Where = None
+    limit: Limit = None
+    settings: Settings = None
+
+    def config(self) -> RunConfig:
+        """The request in the library's terms.
+
+        Raises:
+            ValueError: the recipe or one of its settings is none.
+        """
+        from jobs.recipes import load_recipe
+        from pipeline.request import RunConfig
+
+        rest = asdict(self)
+        recipe = load_recipe(rest.pop("recipe"), overrides=rest.pop("settings") or [])
+        return RunConfig(recipe=recipe, **rest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedRun(Asked):
+    """The same for a run that has a name."""
+
+    run_id: RunId = None
+
+
+T = TypeVar("T", bound=Asked)
+
+
+def takes(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the fields of `kind` as options; it gets them as its first argument.
+
+    typer knows no groups of options: it goes by the signature, so that is what is put together.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own_hints = get_type_hints(command, include_extras=True)
+        own = list(inspect.signature(command).parameters.values())[1:]
+        hints = get_type_hints(kind, include_extras=True)
+
+        def called(**given: Any) -> None:
+            asked = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+            command(asked, **given)
+
+        shared = [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=hints[field.name],
+                default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            )
+            for field in fields(kind)
+        ]
+        rest = [
+            option.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=own_hints[option.name])
+            for option in own
+        ]
+        called.__signature__ = inspect.Signature([*shared, *rest])  # type: ignore[attr-defined]
+        called.__annotations__ = {option.name: option.annotation for option in [*shared, *rest]}
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        return called
+
+    return decorate

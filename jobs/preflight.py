@@ -1,0 +1,322 @@
+"""Preflight: would this run get off the ground? One line per check, with the fix."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import ray
+from pydantic import BaseModel
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from jobs.fleet import Node, nodes, placed
+from pipeline import storage
+from pipeline.errors import FatalError, RowError
+from pipeline.execution import cluster
+from pipeline.flow import stages
+from pipeline.manifest import open_manifest
+from pipeline.models.weights import Checkpoint, check_file, locate
+from pipeline.placement import check_apart, check_writable
+from pipeline.plan import Planner
+from pipeline.recipe import Recipe
+from pipeline.request import RunConfig
+from pipeline.stage import Resources, Stage
+from pipeline.storage import PhotoReader
+
+_PLANNED = 1000
+"""Rows of the manifest that are planned."""
+_READ = 16
+"""Photographs that each node reads."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """What was looked at, and how it is."""
+
+    name: str
+    ok: bool
+    said: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        line = f"{'pass' if self.ok else 'FAIL'}  {self.name:<12} {self.said}"
+        return f"{line}\n      {'':<12} fix: {self.fix}" if self.fix and not self.ok else line
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """What each node is asked to try."""
+
+    recipe: Recipe
+    manifest_root: str
+    output: str
+    uris: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Findings:
+    """What a node found when it tried."""
+
+    node: Node
+    unreadable: tuple[str, ...]
+    unwritable: str | None
+    weights: Mapping[str, str]
+    """By stage: why its weights cannot be used."""
+    gpu_memory_mb: tuple[int, ...]
+    """Of each device."""
+
+
+def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
+    """Check a request from top to bottom; a check that needs an earlier one waits for it.
+
+    Args:
+        config: the request.
+        address: of the cluster it is to run on; None: one on this machine.
+    """
+    try:
+        manifest = open_manifest(config.manifest, where=config.where, limit=config.limit)
+        num_rows = manifest.count()
+        planner = Planner(recipe=config.recipe, manifest=manifest)
+        planner.check()
+    except ValueError as error:
+        yield Check(name="manifest", ok=False, said=str(error), fix="as the message says")
+        return
+    yield Check(
+        name="manifest",
+        ok=num_rows > 0,
+        said=f"{num_rows:,} rows selected, ids present and unique",
+        fix="check --where and --limit",
+    )
+    yield _output_here(config)
+    yield from _on_cluster(config, planner, num_rows, address)
+
+
+def _output_here(config: RunConfig) -> Check:
+    try:
+        check_apart(config.output, storage.absolute(config.manifest))
+        check_writable(config.output)
+    except ValueError as error:
+        return Check(
+            name="output", ok=False, said=str(error), fix="grant write access, or name another"
+        )
+    return Check(name="output", ok=True, said=f"{config.output} can be written by the driver")
+
+
+def _on_cluster(
+    config: RunConfig, planner: Planner, num_rows: int, address: str | None
+) -> Iterator[Check]:
+    recipe, manifest = config.recipe, planner.manifest
+    planned = list(islice(_planned(planner), _PLANNED))
+    uris = [row["image_uri"] for row in planned if row["error"] is None and row["image_uri"]]
+    probe = Probe(
+        recipe=recipe,
+        manifest_root=manifest.root,
+        output=config.output,
+        uris=tuple(uris[:: max(1, len(uris) // _READ)][:_READ]),
+    )
+    with cluster(address, progress_bars=False):
+        there = nodes()
+        found = _probe_all(there, probe)
+    yield from access(found, probe)
+    yield failures(planned, found, recipe, num_rows)
+    listed = stages(recipe, manifest, storage.join(config.output, "run_id=preflight"))
+    yield weights(listed, found)
+    yield pools(listed, there)
+    yield gpu_memory(listed, found)
+
+
+def _planned(planner: Planner) -> Iterator[Mapping[str, Any]]:
+    return chain.from_iterable(table.to_pylist() for table in planner.tables())
+
+
+def access(found: Sequence[Findings], probe: Probe) -> Iterator[Check]:
+    """Whether every node reads photographs and writes to the output."""
+    blind = [one for one in found if probe.uris and len(one.unreadable) == len(probe.uris)]
+    yield Check(
+        name="photographs",
+        ok=not blind,
+        said=f"{blind[0].node}: {blind[0].unreadable[0]}"
+        if blind
+        else f"{len(found)} nodes read {len(probe.uris)} of them each, "
+        f"{sum(len(one.unreadable) for one in found)} reads failed",
+        fix="give the nodes' account read access to the photographs, or mount their disk",
+    )
+    mute = [one for one in found if one.unwritable]
+    yield Check(
+        name="writing",
+        ok=not mute,
+        said=f"{mute[0].node}: {mute[0].unwritable}"
+        if mute
+        else f"{len(found)} nodes write to the output",
+        fix="give the nodes' account write access to the output, or mount its disk",
+    )
+
+
+def failures(
+    planned: Sequence[Mapping[str, Any]],
+    found: Sequence[Findings],
+    recipe: Recipe,
+    num_rows: int,
+) -> Check:
+    """Whether the rows that are known to fail fit the budget."""
+    bad = [row for row in planned if row["error"] is not None]
+    unreadable = max((len(one.unreadable) for one in found), default=0)
+    tried = max(1, min(_READ, len(planned) - len(bad)))
+    share = len(bad) / max(1, len(planned))
+    expected = round(num_rows * (share + (1 - share) * unreadable / tried))
+    allowed = recipe.budget.allowed_failures(num_rows)
+    first = f", the first: {bad[0]['id']}: {bad[0]['error']['message']}" if bad else ""
+    return Check(
+        name="budget",
+        ok=expected <= allowed,
+        said=f"about {expected:,} of {num_rows:,} rows fail before they are drawn, budget allows "
+        f"{allowed:,} ({len(bad)} of {len(planned)} planned rows{first}; {unreadable} of {tried} "
+        "photographs)",
+        fix="mend the manifest, or raise budget.max_failures",
+    )
+
+
+def weights(listed: Sequence[Stage], found: Sequence[Findings]) -> Check:
+    """Whether every node that may get a stage's actors has its weights."""
+    problems = [
+        f"{one.node}: stage {stage.name}: {one.weights[stage.name]}"
+        for stage in listed
+        for one in found
+        if stage.name in one.weights and one.node.takes(stage.resources)
+    ]
+    return Check(
+        name="weights",
+        ok=not problems,
+        said=problems[0] + _and_more(problems) if problems else f"there on {len(found)} nodes",
+        fix="bring the weights to every node of the group, at the same path",
+    )
+
+
+def pools(listed: Sequence[Stage], there: Sequence[Node]) -> Check:
+    """Whether the smallest pools fit the nodes, all at once."""
+    _, problems = placed(listed, there)
+    cpus, gpus = sum(node.cpus for node in there), sum(node.gpus for node in there)
+    return Check(
+        name="pools",
+        ok=not problems,
+        said=problems[0] + _and_more(problems)
+        if problems
+        else f"fit {len(there)} nodes with {cpus:g} CPU and {gpus:g} GPU",
+        fix="lower resources.<stage>.min_actors or num_gpus, or start more or larger nodes",
+    )
+
+
+def gpu_memory(listed: Sequence[Stage], found: Sequence[Findings]) -> Check:
+    """Whether the actors that share a device fit its memory, as far as the recipe says."""
+    said = {stage.name: stage.resources for stage in listed if stage.resources.gpu_memory_mb}
+    problems = [
+        f"{one.node}: {name} needs {_on_device(pool)} MB of a GPU, which has {smallest} MB"
+        for one in found
+        for name, pool in said.items()
+        if one.node.takes(pool)
+        for smallest in [min(one.gpu_memory_mb, default=0)]
+        if _on_device(pool) > smallest
+    ]
+    return Check(
+        name="GPU memory",
+        ok=not problems,
+        said=problems[0] + _and_more(problems)
+        if problems
+        else f"suffices for {', '.join(said)}"
+        if said
+        else "not compared: no pool states gpu_memory_mb",
+        fix="raise resources.<stage>.num_gpus so that fewer share a device, or use larger ones",
+    )
+
+
+def _on_device(pool: Resources) -> int:
+    """Memory of the actors that share one device, MB."""
+    return pool.gpu_memory_mb * (int(1 / pool.num_gpus + 1e-6) if 0 < pool.num_gpus <= 1 else 1)
+
+
+def _and_more(problems: Sequence[str]) -> str:
+    return f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+
+
+def _probe_all(there: Sequence[Node], probe: Probe) -> list[Findings]:
+    remote = ray.remote(num_cpus=0, max_retries=1)(try_out)
+    asked = [
+        remote.options(
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)
+        ).remote(node, probe)
+        for node in there
+    ]
+    found: list[Findings] = ray.get(asked)
+    return found
+
+
+def try_out(node: Node, probe: Probe) -> Findings:
+    """Try on this machine what the stages will need. Runs inside the cluster."""
+    recipe, root = probe.recipe, probe.manifest_root
+    reader = PhotoReader(
+        recipe.fetch,
+        local_root=root if storage.scheme_of(root) == "file" else None,
+        max_bytes=recipe.fetch.max_bytes,
+    )
+    read = reader.read_many(probe.uris)
+    unwritable = None
+    try:
+        check_writable(probe.output)
+    except ValueError as error:
+        unwritable = str(error)
+    sections: dict[str, BaseModel] = {
+        "matte": recipe.matte,
+        "prompt": recipe.prompt,
+        "render": recipe.render,
+    }
+    problems = {name: problem_with_weights(section) for name, section in sections.items()}
+    return Findings(
+        node=node,
+        unreadable=tuple(str(outcome) for outcome in read if isinstance(outcome, RowError)),
+        unwritable=unwritable,
+        weights={name: said for name, said in problems.items() if said is not None},
+        gpu_memory_mb=_gpu_memory_mb(),
+    )
+
+
+def problem_with_weights(section: BaseModel) -> str | None:
+    """Why weights that a section of a recipe names cannot be used here; None if all can."""
+    try:
+        for check in _weight_checks(section):
+            check()
+    except FatalError as error:
+        return str(error)
+    return None
+
+
+def _weight_checks(section: BaseModel) -> Iterator[partial[Any]]:
+    if isinstance(section, Checkpoint):
+        yield partial(locate, section)
+        return
+    values = {name: getattr(section, name) for name in type(section).model_fields}
+    if isinstance(values.get("weights"), str):
+        yield partial(check_file, Path(values["weights"]), values.get("weights_sha256"))
+    for value in values.values():
+        if isinstance(value, Checkpoint):
+            yield partial(locate, value, cache_dir=values.get("cache_dir"))
+        elif isinstance(value, BaseModel):
+            yield from _weight_checks(value)
+        elif isinstance(value, tuple | list):
+            yield from chain.from_iterable(
+                _weight_checks(one) for one in value if isinstance(one, BaseModel)
+            )
+
+
+def _gpu_memory_mb() -> tuple[int, ...]:
+    """Memory of every device of this machine; none where the driver is not installed."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return ()
+    return tuple(int(line) for line in answer.stdout.split() if line.isdigit())

@@ -1,0 +1,64 @@
+"""A head and two worker nodes on this machine, as a catalogue team would have them.
+
+One group of nodes is light, one heavy; their GPUs are numbers only. Prints one line of JSON (the
+cluster's address, its dashboard, the group of nodes behind each port of metrics) and ends when its
+standard input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ |= {
+    "RAY_AUTH_MODE": "disabled",
+    # Without it Ray rewrites loopback addresses to the machine's own.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # A job's command is `python`: this one.
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "RAY_JOB_STOP_WAIT_TIME_S": "20",
+}
+
+import ray
+from ray.cluster_utils import Cluster
+
+NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 200 * 2**20}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="head-", dir="/tmp") as folder:
+        cluster = Cluster(
+            initialize_head=True,
+            head_node_args={
+                **NODE,
+                "num_cpus": 1,
+                "temp_dir": folder,
+                "include_dashboard": True,
+                "dashboard_host": "127.0.0.1",
+                "dashboard_port": int(sys.argv[1]),
+            },
+        )
+        for group in ("light-gpu", "heavy-gpu"):
+            labels = {"ray.io/node-group": group}
+            cluster.add_node(**NODE, num_cpus=2, num_gpus=1, labels=labels)
+        cluster.wait_for_nodes()
+        ray.init(address=cluster.address, log_to_driver=False)
+        said = {
+            "address": cluster.address,
+            "dashboard": f"http://{cluster.webui_url}",
+            "metrics": {
+                n["MetricsExportPort"]: n["Labels"].get("ray.io/node-group") for n in ray.nodes()
+            },
+        }
+        ray.shutdown()
+        sys.stdout.write(json.dumps(said) + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+        cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()

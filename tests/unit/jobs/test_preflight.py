@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.preflight import (
+    Check,
+    Findings,
+    Probe,
+    access,
+    failures,
+    gpu_memory,
+    preflight,
+    problem_with_weights,
+    try_out,
+    weights,
+)
+from jobs.recipes import load_recipe
+from pipeline.models.generation.diffusion.config import SdxlInpaintConfig
+from pipeline.models.weights import Checkpoint
+from pipeline.request import RunConfig
+from tests.flow import pictures
+from tests.unit.jobs.test_fleet import HEAVY, LIGHT, stage
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Probe:
+    pictures.write_all(tmp_path / "catalogue", {"a.jpg": pictures.jpeg()})
+    return Probe(
+        recipe=load_recipe("studio"),
+        manifest_root=str(tmp_path / "catalogue"),
+        output=str(tmp_path / "out"),
+        uris=(str(tmp_path / "catalogue/a.jpg"), str(tmp_path / "catalogue/b.jpg")),
+    )
+
+
+def test_a_node_tries_what_its_stages_will_need(probe, tmp_path):
+    found = try_out(LIGHT, probe)
+    assert len(found.unreadable) == 1
+    assert "b.jpg" in found.unreadable[0]
+    assert found.unwritable is None
+    assert found.weights == {}
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("")
+    assert (
+        "cannot be written" in try_out(LIGHT, replace(probe, output=f"{tmp_path}/file")).unwritable
+    )
+
+
+def test_nodes_that_see_nothing_are_named(probe):
+    found = try_out(LIGHT, probe)
+    blind = replace(found, node=HEAVY, unreadable=("not_found: x", "not_found: y"))
+    photographs, writing = access([found, blind], probe)
+    assert not photographs.ok
+    assert photographs.said == "10.0.0.2 (heavy): not_found: x"
+    assert writing.ok
+    assert "1 reads failed" in next(access([found], probe)).said
+
+
+def test_weights_are_looked_for_wherever_a_recipe_names_them(tmp_path):
+    recipe = load_recipe("studio", overrides=[f"matte.weights={tmp_path}/none.onnx"])
+    assert "none.onnx: expected a file, found nothing" in problem_with_weights(recipe.matte)
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"net")
+    overrides = [f"matte.weights={file}", f"matte.weights_sha256={'a' * 64}"]
+    recipe = load_recipe("studio", overrides=overrides)
+    assert "expected sha256" in problem_with_weights(recipe.matte)
+    assert problem_with_weights(load_recipe("studio").matte) is None
+    nested = SdxlInpaintConfig(checkpoint=Checkpoint(path=tmp_path / "sdxl"))
+    assert "sdxl: expected a directory, found nothing" in problem_with_weights(nested)
+
+
+def findings(**more) -> Findings:
+    values = {"node": LIGHT, "unreadable": (), "unwritable": None, "weights": {}}
+    return Findings(**{**values, "gpu_memory_mb": (24_000,), **more})
+
+
+def test_only_nodes_that_get_actors_need_the_weights():
+    missing = {"render": "weights /w: expected a directory, found nothing"}
+    found = [findings(weights=missing), findings(node=HEAVY)]
+    assert weights([stage("render", node_group="heavy")], found).ok
+    check = weights([stage("render")], found)
+    assert not check.ok
+    assert check.said.startswith("10.0.0.1 (light): stage render: weights /w")
+
+
+@pytest.mark.parametrize(
+    ("pool", "ok"),
+    [
+        ({"num_gpus": 0.5, "gpu_memory_mb": 12_000}, True),
+        ({"num_gpus": 0.33, "gpu_memory_mb": 12_000}, False),
+        ({"num_gpus": 1, "gpu_memory_mb": 40_000}, False),
+        ({"num_gpus": 1}, True),
+    ],
+)
+def test_actors_that_share_a_device_share_its_memory(pool, ok):
+    assert gpu_memory([stage("render", **pool)], [findings()]).ok is ok
+
+
+def test_failures_that_are_known_before_are_held_against_the_budget():
+    recipe = load_recipe("studio")
+    bad = {"id": "x", "error": {"message": "seed -7 is negative"}}
+    good = {"id": "y", "error": None}
+    assert failures([good] * 98 + [bad] * 2, [findings()], recipe, 1000).ok
+    check = failures([good] * 90 + [bad] * 10, [findings()], recipe, 1000)
+    assert not check.ok
+    assert "about 100 of 1,000 rows fail" in check.said
+    assert "x: seed -7 is negative" in check.said
+    assert not failures([good] * 100, [findings(unreadable=("gone",) * 4)], recipe, 1000).ok
+
+
+def test_a_manifest_that_cannot_be_read_ends_the_list(tmp_path):
+    config = RunConfig(
+        recipe=load_recipe("studio"), manifest=f"{tmp_path}/none.parquet", output=str(tmp_path)
+    )
+    (check,) = preflight(config, address=None)
+    assert (check.name, check.ok) == ("manifest", False)
+    assert "nothing there" in check.said
+
+
+def test_a_check_is_a_line_and_a_failed_one_has_its_fix():
+    assert str(Check(name="pools", ok=True, said="fit", fix="x")) == "pass  pools        fit"
+    said = str(Check(name="pools", ok=False, said="do not fit", fix="start more nodes"))
+    assert said.splitlines()[1].strip() == "fix: start more nodes"
