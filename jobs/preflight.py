@@ -296,20 +296,37 @@ def problem_with_weights(section: BaseModel) -> str | None:
 
 def _weight_checks(section: BaseModel) -> Iterator[partial[Any]]:
     if isinstance(section, Checkpoint):
-        yield partial(locate, section)
+        yield partial(_find, section)
         return
     values = {name: getattr(section, name) for name in type(section).model_fields}
-    if isinstance(values.get("weights"), str):
+    if isinstance(values.get("weights"), str | Path):
         yield partial(check_file, Path(values["weights"]), values.get("weights_sha256"))
     for value in values.values():
         if isinstance(value, Checkpoint):
-            yield partial(locate, value, cache_dir=values.get("cache_dir"))
+            yield partial(_find, value, cache_dir=values.get("cache_dir"))
         elif isinstance(value, BaseModel):
             yield from _weight_checks(value)
         elif isinstance(value, tuple | list):
             yield from chain.from_iterable(
                 _weight_checks(one) for one in value if isinstance(one, BaseModel)
             )
+
+
+def _find(checkpoint: Checkpoint, *, cache_dir: Path | None = None) -> None:
+    """Look a checkpoint up; one on an object store is looked at and not brought: it may be large.
+
+    Raises:
+        FatalError: it cannot be used here.
+    """
+    if checkpoint.uri is None:
+        locate(checkpoint, cache_dir=cache_dir)
+        return
+    try:
+        there = storage.is_folder(checkpoint.uri)
+    except (OSError, RowError) as error:
+        raise FatalError(f"weights {checkpoint.uri}: {error}") from error
+    if not there:
+        raise FatalError(f"weights {checkpoint.uri}: nothing below this prefix")
 
 
 def _gpu_memory_mb() -> tuple[int, ...]:

@@ -60,11 +60,11 @@ def test_nodes_that_see_nothing_are_named(probe):
 
 
 def test_weights_are_looked_for_wherever_a_recipe_names_them(tmp_path):
-    recipe = load_recipe("studio", overrides=[f"matte.weights={tmp_path}/none.onnx"])
+    recipe = load_recipe("studio", overrides=[f"matte.network.weights={tmp_path}/none.onnx"])
     assert "none.onnx: expected a file, found nothing" in problem_with_weights(recipe.matte)
     file = tmp_path / "net.onnx"
     file.write_bytes(b"net")
-    overrides = [f"matte.weights={file}", f"matte.weights_sha256={'a' * 64}"]
+    overrides = [f"matte.network.weights={file}", f"matte.network.weights_sha256={'a' * 64}"]
     recipe = load_recipe("studio", overrides=overrides)
     assert "expected sha256" in problem_with_weights(recipe.matte)
     assert problem_with_weights(load_recipe("studio").matte) is None
