@@ -37,7 +37,7 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
     listed = [
         shared(
             fetch(recipe.fetch, pools.fetch, local_root=local_root),
-            by=("image_uri", "image_input", "mask_uri"),
+            by=("image_uri", "image_input", "mask_uri", "reference_uris"),
         ),
         shared(
             matte(recipe.matte, pools.matte, limits=recipe.input),

@@ -12,6 +12,7 @@ import posixpath
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -57,6 +58,7 @@ class Planner:
             schema.PROMPT,
             schema.PROMPT_ORIGIN,
             schema.SEED,
+            schema.REFERENCE_URIS,
             schema.SHOT,
         ]
         return pa.schema([*planned, *self.keep_fields, schema.ERROR])
@@ -144,6 +146,7 @@ class Planner:
             "image_uri": None,
             "image_input": _image_bytes(row.get("image")),
             "mask_uri": None,
+            "reference_uris": [],
             "prompt": None,
             "prompt_origin": None,
             "seed": 0,
@@ -157,6 +160,9 @@ class Planner:
             whole["seed"] = resolve_seed(row.get("seed"), row["id"])
             whole["image_uri"] = resolve_uri(row, self.manifest.root)
             whole["mask_uri"] = resolve_mask_uri(row, self.manifest.root)
+            whole["reference_uris"] = [
+                storage.resolve(uri, against=self.manifest.root) for uri in brief.reference_uri
+            ]
         except RowError as found:
             return [{**whole, "error": error_value("plan", found)}]
         listed = shots(brief, resolve_color(brief, prompt))
@@ -178,7 +184,9 @@ class Planner:
             {
                 **row,
                 "image_version": versions.get(row["image_uri"]),
-                "mask_version": versions.get(row["mask_uri"]),  # for the fingerprint only
+                # For the fingerprint only.
+                "mask_version": versions.get(row["mask_uri"]),
+                "reference_versions": [versions.get(uri) for uri in row["reference_uris"]],
             }
             for row in rows
         ]
@@ -192,7 +200,9 @@ class Planner:
         if self.recipe.fetch.versions == "none":
             return {}
         photos = [row["image_uri"] for row in rows if row["image_input"] is None]
-        uris = dict.fromkeys([*photos, *(row["mask_uri"] for row in rows)])
+        masks = (row["mask_uri"] for row in rows)
+        references = chain.from_iterable(row["reference_uris"] for row in rows)
+        uris = dict.fromkeys([*photos, *masks, *references])
         return storage.versions([uri for uri in uris if self._may_look_at(uri)])
 
     def _may_look_at(self, uri: str | None) -> bool:
@@ -342,6 +352,7 @@ def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:
         None if planned["shot"] is None else _said(planned["shot"]),
         pixel_hash,
         *([planned["mask_uri"], planned["mask_version"]] if planned["mask_uri"] else []),
+        *zip(planned["reference_uris"], planned["reference_versions"], strict=True),
     )
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 

@@ -127,6 +127,11 @@ MASK_URI = column(
 PROMPT = column("prompt", pa.string(), "what the manifest or the recipe asked for")
 PROMPT_ORIGIN = column("prompt_origin", pa.string(), "'manifest', 'template' or 'default'")
 SEED = column("seed", pa.int64(), "decides every random choice of this result", nullable=False)
+REFERENCE_URIS = column(
+    "reference_uris",
+    pa.list_(pa.string()),
+    "where the pictures are whose style the background follows, absolute",
+)
 SHOT = column(
     "shot",
     SHOT_TYPE,
@@ -137,6 +142,11 @@ ERROR = column("error", ERROR_TYPE, "why there is no image; null when there is o
 # --- fetch ------------------------------------------------------------------------------------
 IMAGE_BYTES = column("image_bytes", pa.large_binary(), "the photograph's file, as fetched")
 IMAGE_SHA256 = column("image_sha256", pa.string(), "SHA-256 of the photograph's file, hex")
+REFERENCE_BYTES = column(
+    "reference_bytes",
+    pa.list_(pa.large_binary()),
+    "files of the pictures whose style is followed, as fetched",
+)
 MASK_BYTES = column("mask_bytes", pa.large_binary(), "the mask's file, as fetched")
 FETCH_RETRIES = column(
     "fetch_retries", pa.int32(), "how often storage was asked again for the photograph and mask"
@@ -241,7 +251,8 @@ RESULT_ORDER = (
 RUN_URI = column("run_uri", pa.string(), "the folder of that run, which image_path starts from")
 
 RESERVED = frozenset(RESULT_ORDER) | {
-    "image_input", "image_bytes", "mask_bytes", "prompt_origin", "picture", "run_uri",
+    "image_input", "image_bytes", "mask_bytes", "reference_uris", "reference_bytes",
+    "prompt_origin", "picture", "run_uri",
 }  # fmt: skip
 """Names a manifest column that is carried along must not take."""
 

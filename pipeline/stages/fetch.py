@@ -37,19 +37,23 @@ class FetchMapper:
         self._reader = PhotoReader(config, local_root=local_root, max_bytes=config.max_bytes)
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Read what the manifest did not bring along, masks among it; hash what came."""
+        """Read what the manifest did not bring along, masks and references too; hash what came."""
         photos = [row["image_uri"] for row in rows if row["image_input"] is None]
         masks = [row["mask_uri"] for row in rows if row["mask_uri"] is not None]
-        fetched = iter(self._reader.read_many([*photos, *masks]))
+        references = [uri for row in rows for uri in row["reference_uris"]]
+        fetched = iter(self._reader.read_many([*photos, *masks, *references]))
         photo_files = [
             next(fetched) if row["image_input"] is None else Fetched(row["image_input"], retries=0)
             for row in rows
         ]
         mask_files = [None if row["mask_uri"] is None else next(fetched) for row in rows]
+        reference_files = [[next(fetched) for _ in row["reference_uris"]] for row in rows]
         return each(
             [
-                {"photo": photo, "mask": mask}
-                for photo, mask in zip(photo_files, mask_files, strict=True)
+                {"photo": photo, "mask": mask, "references": references}
+                for photo, mask, references in zip(
+                    photo_files, mask_files, reference_files, strict=True
+                )
             ],
             _digest,
         )
@@ -58,11 +62,14 @@ class FetchMapper:
 def _digest(row: Row) -> Columns:
     photo = _read(row["photo"], "image")
     mask = None if row["mask"] is None else _read(row["mask"], "mask")
+    references = [_read(reference, "reference") for reference in row["references"]]
+    others = [*([] if mask is None else [mask]), *references]
     return {
         "image_bytes": photo.data,
         "image_sha256": hashlib.sha256(photo.data).hexdigest(),
         "mask_bytes": None if mask is None else mask.data,
-        "fetch_retries": photo.retries + (0 if mask is None else mask.retries),
+        "reference_bytes": [reference.data for reference in references],
+        "fetch_retries": photo.retries + sum(other.retries for other in others),
     }
 
 
@@ -82,11 +89,17 @@ def fetch(config: FetchConfig, resources: Resources, *, local_root: str | None) 
         name="fetch",
         mapper=partial(FetchMapper, local_root=local_root),
         config=config,
-        reads=("image_uri", "image_input", "mask_uri"),
+        reads=("image_uri", "image_input", "mask_uri", "reference_uris"),
         adds=pa.schema(
-            [schema.IMAGE_BYTES, schema.IMAGE_SHA256, schema.MASK_BYTES, schema.FETCH_RETRIES]
+            [
+                schema.IMAGE_BYTES,
+                schema.IMAGE_SHA256,
+                schema.MASK_BYTES,
+                schema.REFERENCE_BYTES,
+                schema.FETCH_RETRIES,
+            ]
         ),
-        drops=("image_input",),
+        drops=("image_input", "reference_uris"),
         batch_size=64,
         resources=resources,
     )

@@ -7,6 +7,7 @@ anyway, and a resize costs less than carrying a second, lossless picture between
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
@@ -41,7 +42,12 @@ from pipeline.imaging.harmonise import HarmoniseConfig
 from pipeline.imaging.layout import canvas_size, lay_out
 from pipeline.imaging.shadow import ShadowConfig
 from pipeline.imaging.thumbnail import checkerboard, thumbnail
-from pipeline.models.generation.generator import Background, GenerationRequest
+from pipeline.models.generation.generator import (
+    Background,
+    GenerationRequest,
+    Reference,
+    Settings,
+)
 from pipeline.models.generation.kinds import AnyGeneratorConfig, build_generator
 from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
@@ -55,6 +61,13 @@ from pipeline.stages.weights import bring_weights
 Float = NDArray[np.float32]
 
 _KEEP_RENDERING = "*"
+_WISHES = {
+    "fast": "fast",
+    "num_inference_steps": "steps",
+    "guidance_scale": "guidance_scale",
+    "strength": "strength",
+}
+"""Settings of a sampler, and what a brief calls them."""
 _BATCHES_AT_ONCE = 8
 
 
@@ -138,6 +151,7 @@ class RenderMapper:
         self._config = config
         self._limits = limits
         self._generator = build_generator(config.generator)
+        self._fields = frozenset(type(config.generator).model_fields)
         self._checks = Checks(config.checks, num_threads=num_threads)
         # A generator on the CPU is itself the work that others would have to wait for.
         self._num_threads = num_threads if self._generator.device == "cuda" else 0
@@ -199,6 +213,8 @@ class RenderMapper:
             prompt=row["final_prompt"],
             seed=row["seed"] + attempt,
             negative_prompt=shot.negative_prompt or "",
+            settings=self._settings(shot),
+            reference=self._reference(row["reference_bytes"], shot),
         )
         task = Task(
             photo=photo,
@@ -257,10 +273,28 @@ class RenderMapper:
             "thumbs": _thumbs(task, rgb8_HWC, config.thumbnail_px),
         }
 
+    def _settings(self, shot: Shot) -> Settings:
+        """What the shot asks of the sampler, as far as this generator has it."""
+        asked = {name: getattr(shot, wish) for name, wish in _WISHES.items()}
+        if shot.steps is not None and shot.fast is None:
+            asked["fast"] = False  # or the fast variant would bring its own number of steps
+        return Settings(**{name: value for name, value in asked.items() if name in self._fields})
+
+    def _reference(self, files: Sequence[bytes], shot: Shot) -> Reference | None:
+        if not files or not self._config.generator.follows_references:
+            return None
+        return Reference(
+            digest=hashlib.sha256(b"".join(map(_digest, files))).hexdigest(),
+            pictures=tuple(decode(file, self._limits).rgb_HWC for file in files),
+            scale=shot.reference_scale,
+        )
+
     def _unused(self, shot: Shot) -> list[str]:
-        """What was asked of the generator and is not handed to it."""
-        names = ["fast", "steps", "guidance_scale", "strength", "reference_uri", "reference_scale"]
-        if isinstance(self._config.generator, StudioConfig):
+        """What was asked of a generator that has no such thing."""
+        names = [wish for name, wish in _WISHES.items() if name not in self._fields]
+        if not self._config.generator.follows_references:
+            names += ["reference_uri", "reference_scale"]
+        if "negative_prompt" not in self._fields:
             names.append("negative_prompt")
         asked = [name for name in names if getattr(shot, name) not in (None, (), "")]
         return [f"{name} has no effect on this generator" for name in asked]
@@ -304,6 +338,10 @@ def _batches(sizes: Sequence[tuple[int, int]], *, most: int) -> list[list[int]]:
     ]
 
 
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
 def _grew(outcome: Outcome) -> bool:
     return not isinstance(outcome, RowError) and bool(outcome["metrics"]["product_grew"])
 
@@ -340,7 +378,7 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
         name="render",
         mapper=partial(RenderMapper, limits=limits, num_threads=resources.num_threads),
         config=config,
-        reads=("image_bytes", "alpha", "prompt", "final_prompt", "seed", "shot"),
+        reads=("image_bytes", "reference_bytes", "alpha", "prompt", "final_prompt", "seed", "shot"),
         adds=pa.schema(
             [
                 schema.PICTURE,
@@ -354,7 +392,7 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
                 schema.THUMBS,
             ]
         ),
-        drops=("image_bytes",),
+        drops=("image_bytes", "reference_bytes"),
         # Several of the generator's batches: while it draws one, its neighbours are decoded and
         # encoded, and rows of one size find each other.
         batch_size=_BATCHES_AT_ONCE * config.generator.max_batch,

@@ -28,7 +28,7 @@ class SharingMapper:
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
         """One outcome per row, as the mapper inside would give it."""
-        keys = [tuple(row[name] for name in self._by) for row in rows]
+        keys = [tuple(_hashable(row[name]) for name in self._by) for row in rows]
         known: dict[_Key, Outcome] = dict([self._last] if self._last else [])
         new: dict[_Key, Row] = {}
         for key, row in zip(keys, rows, strict=True):
@@ -41,6 +41,10 @@ class SharingMapper:
         return [known[key] for key in keys]
 
 
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def shared(stage: Stage, *, by: tuple[str, ...]) -> Stage:
     """The stage, working once for neighbouring rows that agree in these columns.
 
@@ -48,7 +52,7 @@ def shared(stage: Stage, *, by: tuple[str, ...]) -> Stage:
     >>> from pipeline.stage import Resources
     >>> stage = fetch(FetchConfig(), Resources(), local_root=None)
     >>> shared(stage, by=("image_uri",)).reads
-    ('image_uri', 'image_input')
+    ('image_uri', 'image_input', 'mask_uri', 'reference_uris')
     """
     return replace(
         stage,

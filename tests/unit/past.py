@@ -72,7 +72,7 @@ def _finished(
         errors.append(error_value("fetch", outcome) if isinstance(outcome, RowError) else None)
     count = planned.num_rows
     timings = schema.timings(("fetch",))
-    planned = planned.drop_columns(["error", "image_input", "prompt_origin"])
+    planned = planned.drop_columns(["error", "image_input", "prompt_origin", "reference_uris"])
     for field, values in (
         (schema.PICTURE, pictures),
         (schema.IMAGE_PATH, paths),

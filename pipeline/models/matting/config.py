@@ -6,10 +6,11 @@ that a recipe can be read where no network will ever run.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from pipeline.models.weights import Checkpoint
 
@@ -137,9 +138,14 @@ class ExistingConfig(NetworkConfig):
     kind: Literal["existing"] = Field("existing", description="Chooses the architecture.")
 
 
+def _embedded_unless_named(values: Any) -> Any:
+    return {"kind": "u2net", **values} if isinstance(values, Mapping) else values
+
+
 AnyNetworkConfig = Annotated[
     U2NetConfig | IsNetConfig | BirefnetOnnxConfig | BirefnetConfig | ExistingConfig,
     Field(discriminator="kind"),
+    BeforeValidator(_embedded_unless_named),
 ]
 """Any of them, told apart by `kind`."""
 

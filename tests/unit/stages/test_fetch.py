@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,15 @@ def mapper(tmp_path: Path) -> FetchMapper:
     return FetchMapper(FetchConfig(), local_root=str(tmp_path))
 
 
-def row(tmp_path: Path, image: str | bytes, mask: str | None) -> dict[str, object]:
+def row(
+    tmp_path: Path, image: str | bytes, mask: str | None, references: Sequence[str] = ()
+) -> dict[str, object]:
     inline = isinstance(image, bytes)
     return {
         "image_uri": None if inline else f"{tmp_path}/{image}",
         "image_input": image if inline else None,
         "mask_uri": None if mask is None else f"{tmp_path}/{mask}",
+        "reference_uris": [f"{tmp_path}/{name}" for name in references],
     }
 
 
@@ -53,3 +57,16 @@ def test_a_mask_that_cannot_be_read_is_its_rows_error_and_no_other_rows(
 def test_a_mask_obeys_the_rules_of_photographs(mapper, tmp_path):
     (refused,) = mapper.map_batch([row(tmp_path, "a.jpg", "../secret.png")])
     assert refused.code == ErrorCode.URI_NOT_ALLOWED
+
+
+def test_each_row_gets_its_own_references(mapper, tmp_path):
+    rows = [
+        row(tmp_path, "a.jpg", "b.png", ["b.jpg", "a.jpg"]),
+        row(tmp_path, "b.jpg", None),
+        row(tmp_path, "a.jpg", None, ["b.png"]),
+        row(tmp_path, "a.jpg", None, ["gone.png"]),
+    ]
+    *fetched, refused = mapper.map_batch(rows)
+    assert [out["reference_bytes"] for out in fetched] == [[b"b.jpg", b"a.jpg"], [], [b"b.png"]]
+    assert refused.code == ErrorCode.NOT_FOUND
+    assert "reference" in refused.message

@@ -63,6 +63,7 @@ def row(seed, *, prompt="a beach", height=120, width=160, color=None, result=1, 
         "prompt": prompt,
         "final_prompt": prompt.lstrip("*"),
         "seed": seed,
+        "reference_bytes": [],
         "shot": shots(Brief(**asked), color)[result - 1].model_dump(mode="json"),
     }
 

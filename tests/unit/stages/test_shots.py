@@ -40,6 +40,7 @@ def row(prompt="oak table, soft light", *, color=None, result=1, **asked):
         "final_prompt": prompt,
         "seed": 7,
         "shot": shot.model_dump(mode="json"),
+        "reference_bytes": [],
         "photo": photo,
     }
 

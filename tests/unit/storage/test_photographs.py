@@ -158,10 +158,20 @@ def test_the_fetch_stage_says_how_often_storage_was_asked_again(
     storage.write(f"{bucket}/a", b"one")
     storage.write(f"{bucket}/empty", b"")
     rows = [
-        {"image_uri": f"{bucket}/a", "image_input": None, "mask_uri": None},
-        {"image_uri": None, "image_input": b"two", "mask_uri": None},
-        {"image_uri": f"{bucket}/empty", "image_input": None, "mask_uri": None},
-        {"image_uri": f"{bucket}/none", "image_input": None, "mask_uri": None},
+        {"image_uri": f"{bucket}/a", "image_input": None, "mask_uri": None, "reference_uris": []},
+        {"image_uri": None, "image_input": b"two", "mask_uri": None, "reference_uris": []},
+        {
+            "image_uri": f"{bucket}/empty",
+            "image_input": None,
+            "mask_uri": None,
+            "reference_uris": [],
+        },
+        {
+            "image_uri": f"{bucket}/none",
+            "image_input": None,
+            "mask_uri": None,
+            "reference_uris": [],
+        },
     ]
     with FaultyProxy(s3_port, seed=13, slow_down=0.5, reset=0, delay=0) as proxy:
         point_at(proxy.url)

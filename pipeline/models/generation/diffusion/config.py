@@ -122,6 +122,11 @@ class DiffusionConfig(BaseModel):
         return self
 
     @property
+    def follows_references(self) -> bool:
+        """Whether a row may bring pictures whose style its background follows."""
+        return getattr(self, "reference", None) is not None
+
+    @property
     def adapter(self) -> Adapter:
         """The pipeline's row of the table."""
         return ADAPTERS[self.kind]
@@ -256,6 +261,11 @@ class Flux2KleinConfig(InpaintingConfig):
     reference: Path | None = Field(
         None, description="A picture, local file, that every background follows."
     )
+
+    @property
+    def follows_references(self) -> bool:
+        """Always: it is shown them beside the photograph."""
+        return True
 
 
 class ZImageConfig(InpaintingConfig):

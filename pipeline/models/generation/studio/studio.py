@@ -44,6 +44,11 @@ class StudioConfig(BaseModel):
         return Studio.revision
 
     @property
+    def follows_references(self) -> bool:
+        """No picture is followed."""
+        return False
+
+    @property
     def max_batch(self) -> int:
         """Requests are drawn one at a time."""
         return Studio.max_batch
