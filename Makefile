@@ -30,8 +30,13 @@ lint: $(READY)  ## Check format, style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Processes share the cores: libraries that start threads of their own would only get in the way.
 test: lint  ## Check everything, as CI does
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit -n auto --maxprocesses 4
+	$(BIN)/pytest tests --ignore tests/unit
+
+test-slow: $(READY)  ## Check what takes many minutes: jobs on a cluster of several nodes, notebooks
+	$(BIN)/pytest tests -m slow
 
 chaos: $(READY)  ## Kill drivers, actors and nodes at random and count the rows: takes a while
 	BACKLOT_CHAOS_KILLS=$${KILLS:-24} $(BIN)/pytest tests/chaos --log-cli-level=INFO
@@ -40,4 +45,4 @@ clean:  ## Remove what the other verbs made
 	rm -rf .venv demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo bench fmt lint test chaos clean
+.PHONY: help setup demo bench fmt lint test test-slow chaos clean

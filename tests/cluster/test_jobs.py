@@ -13,7 +13,7 @@ from tests.flow import pictures
 from tests.flow.test_nightly import outcomes
 from tests.flow.test_run import write_manifest
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
 NUM_ROWS = 24
 FEW = ["--limit", "4", "--set", "budget.max_failures=1"]

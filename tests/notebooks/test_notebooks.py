@@ -52,6 +52,7 @@ def test_a_notebook_is_kept_without_its_outputs(name):
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
 
 
+@pytest.mark.slow
 def test_settings_are_tuned_without_a_cluster(folder):
     notebook = executed("tune_quality", folder)
     keep(notebook, "tune_quality")
@@ -60,6 +61,7 @@ def test_settings_are_tuned_without_a_cluster(folder):
 
 
 @pytest.mark.ray
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_quickstart_makes_a_dataset_that_can_be_inspected(folder):
     quickstart = executed("quickstart", folder)
