@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.brief import Shot
-from pipeline.imaging.canvas import Placed
-from pipeline.imaging.codec import Photo
 from pipeline.imaging.color import quantise
 from pipeline.imaging.composite import over
 from pipeline.imaging.dithering import dither_weight
@@ -19,28 +16,14 @@ from pipeline.imaging.harmonise import Harmonised, harmonise
 from pipeline.imaging.recolor import Recolored, recolor
 from pipeline.imaging.shadow import shade
 from pipeline.imaging.whitepoint import known_white
-from pipeline.models.generation.generator import Background, GenerationRequest
+from pipeline.models.generation.generator import Background
 from pipeline.stages.foreground import ForegroundMethod, foreground_of
 from pipeline.stages.look import Look, look_of, reaching_light
+from pipeline.stages.preparation import Task
 
 # Shape suffixes: H height, W width, C colour channel.
 
 Float = NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Task:
-    """A row with its pixels decoded, ready for the generator."""
-
-    photo: Photo
-    shot: Shot
-    placed: Placed
-    """The photograph on its canvas: from here on, the canvas is what matters."""
-    geometry: Geometry
-    """How the canvas and the generator's picture of it relate."""
-    request: GenerationRequest
-    keeps_rendering: bool
-    """The generator's own rendering of the product is the result, nothing is pasted over it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

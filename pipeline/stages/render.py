@@ -7,12 +7,11 @@ anyway, and a resize costs less than carrying a second, lossless picture between
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import chain
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,80 +19,34 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline import schema
-from pipeline.brief import Shot
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, alone, isolate
-from pipeline.imaging.canvas import fill, place, product_of
+from pipeline.imaging.canvas import fill
 from pipeline.imaging.cast import CastConfig
 from pipeline.imaging.codec import (
     ImageLimits,
     OutputFormat,
-    alpha_size,
-    decode,
-    decode_alpha,
     encode,
 )
-from pipeline.imaging.geometry import (
-    Geometry,
-    generation_geometry,
-    native_geometry,
-    to_generation,
-)
 from pipeline.imaging.harmonise import HarmoniseConfig
-from pipeline.imaging.layout import canvas_size, lay_out
 from pipeline.imaging.shadow import ShadowConfig
 from pipeline.imaging.thumbnail import checkerboard, thumbnail
 from pipeline.models.generation.generator import (
     Background,
-    GenerationRequest,
-    Reference,
-    Settings,
 )
 from pipeline.models.generation.kinds import AnyGeneratorConfig, build_generator
 from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
 from pipeline.stages.checks import Checks, ChecksConfig
-from pipeline.stages.compose import Composed, Task, compose, plain, rendering
+from pipeline.stages.compose import Composed, compose, plain, rendering
 from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod
 from pipeline.stages.look import Look, sized
 from pipeline.stages.overlap import overlapped
+from pipeline.stages.preparation import Preparation, SizeConfig, Task, drawn_size
 from pipeline.stages.weights import bring_weights
 
 Float = NDArray[np.float32]
 
-_KEEP_RENDERING = "*"
-_WISHES = {
-    "fast": "fast",
-    "num_inference_steps": "steps",
-    "guidance_scale": "guidance_scale",
-    "strength": "strength",
-}
-"""Settings of a sampler, and what a brief calls them."""
 _BATCHES_AT_ONCE = 8
-
-
-class SizeConfig(BaseModel):
-    """The size at which backgrounds are generated; results have the size of their canvas."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rule: Literal["native", "generator"] = Field(
-        "native",
-        description="'native': the photograph's size, scaled down to `area_px` if larger, for "
-        "generators that draw at any size. 'generator': scaled up or down to `area_px`, sides "
-        "rounded up to `multiple_px`, the margin cropped away afterwards.",
-    )
-    area_px: int = Field(
-        1024 * 1024, ge=64 * 64, le=64 * 2**20, description="Area of a generated background, px."
-    )
-    multiple_px: int = Field(
-        64, ge=1, le=256, description="With rule 'generator': sides are a multiple of this."
-    )
-
-    def geometry(self, height: int, width: int) -> Geometry:
-        """The sizes a photograph passes through."""
-        if self.rule == "native":
-            return native_geometry(height, width, max_area_px=self.area_px)
-        return generation_geometry(height, width, area_px=self.area_px, multiple=self.multiple_px)
 
 
 class RenderConfig(BaseModel):
@@ -149,9 +102,13 @@ class RenderMapper:
     def __init__(self, config: RenderConfig, *, limits: ImageLimits, num_threads: int) -> None:
         config = bring_weights(config)
         self._config = config
-        self._limits = limits
         self._generator = build_generator(config.generator)
-        self._fields = frozenset(type(config.generator).model_fields)
+        self._prepare = Preparation(
+            config.generator,
+            config.size,
+            limits=limits,
+            draws_product=self._generator.draws_product,
+        )
         self._checks = Checks(config.checks, num_threads=num_threads)
         # A generator on the CPU is itself the work that others would have to wait for.
         self._num_threads = num_threads if self._generator.device == "cuda" else 0
@@ -173,10 +130,13 @@ class RenderMapper:
 
     def _drawn(self, rows: Sequence[Row], *, attempt: int) -> list[Outcome]:
         """One picture for each row; rows that are generated at one size share batches."""
-        batches = _batches([self._size(row) for row in rows], most=self._generator.max_batch)
+        sizes = [drawn_size(row, self._config.size) for row in rows]
+        batches = _batches(sizes, most=self._generator.max_batch)
         done = overlapped(
             [[rows[number] for number in batch] for batch in batches],
-            before=lambda row: alone(row, partial(self._decode, attempt=attempt)),
+            before=lambda row: alone(
+                row, lambda row: {"task": self._prepare(row, attempt=attempt)}
+            ),
             draw=self._draw,
             after=lambda drawn: alone({"drawn": drawn}, self._finish),
             num_threads=self._num_threads,
@@ -184,47 +144,6 @@ class RenderMapper:
         order = [number for batch in batches for number in batch]
         by_number = dict(zip(order, chain.from_iterable(done), strict=True))
         return [by_number[number] for number in range(len(rows))]
-
-    def _size(self, row: Row) -> tuple[int, int]:
-        height, width = alpha_size(row["alpha"])
-        shot = Shot.model_validate(row["shot"])
-        canvas = canvas_size(shot.place, shot.wish, photo_height=height, photo_width=width)
-        geometry = self._config.size.geometry(*canvas)
-        return geometry.generation_height, geometry.generation_width
-
-    def _decode(self, row: Row, *, attempt: int) -> Columns:
-        shot = Shot.model_validate(row["shot"])
-        starred = row["prompt"].lstrip().startswith(_KEEP_RENDERING)
-        keeps_rendering = starred and shot.paint == "scene"
-        if keeps_rendering and not self._generator.draws_product:
-            raise RowError(
-                ErrorCode.BAD_REQUEST,
-                f"prompt begins with {_KEEP_RENDERING}, which keeps the generator's own rendering "
-                "of the product: this one draws none, so leave it out or use a diffusion recipe",
-            )
-        photo = decode(row["image_bytes"], self._limits)
-        alpha_HW = decode_alpha(row["alpha"])
-        layout = lay_out(shot.place, product_of(alpha_HW), shot.wish)
-        placed = place(photo.rgb_HWC, alpha_HW, layout)
-        geometry = self._config.size.geometry(*placed.alpha_HW.shape)
-        request = GenerationRequest(
-            image_HWC=to_generation(placed.rgb_HWC, geometry),
-            alpha_HW=to_generation(placed.alpha_HW, geometry),
-            prompt=row["final_prompt"],
-            seed=row["seed"] + attempt,
-            negative_prompt=shot.negative_prompt or "",
-            settings=self._settings(shot),
-            reference=self._reference(row["reference_bytes"], shot),
-        )
-        task = Task(
-            photo=photo,
-            shot=shot,
-            placed=placed,
-            geometry=geometry,
-            request=request,
-            keeps_rendering=keeps_rendering,
-        )
-        return {"task": task}
 
     def _draw(self, decoded: Sequence[Outcome]) -> list[Outcome]:
         """Backgrounds for what could be decoded, each beside its task."""
@@ -268,36 +187,14 @@ class RenderMapper:
             "prompt_understood": list(background.understood),
             "geometry": asdict(task.geometry),
             "metrics": self._metrics(task, background, done),
-            "shot_notes": [*shot.without_effect, *task.placed.layout.notes, *self._unused(shot)],
+            "shot_notes": [
+                *shot.without_effect,
+                *task.placed.layout.notes,
+                *self._prepare.unused(shot),
+            ],
             "generation_model": self._generator.revision,
             "thumbs": _thumbs(task, rgb8_HWC, config.thumbnail_px),
         }
-
-    def _settings(self, shot: Shot) -> Settings:
-        """What the shot asks of the sampler, as far as this generator has it."""
-        asked = {name: getattr(shot, wish) for name, wish in _WISHES.items()}
-        if shot.steps is not None and shot.fast is None:
-            asked["fast"] = False  # or the fast variant would bring its own number of steps
-        return Settings(**{name: value for name, value in asked.items() if name in self._fields})
-
-    def _reference(self, files: Sequence[bytes], shot: Shot) -> Reference | None:
-        if not files or not self._config.generator.follows_references:
-            return None
-        return Reference(
-            digest=hashlib.sha256(b"".join(map(_digest, files))).hexdigest(),
-            pictures=tuple(decode(file, self._limits).rgb_HWC for file in files),
-            scale=shot.reference_scale,
-        )
-
-    def _unused(self, shot: Shot) -> list[str]:
-        """What was asked of a generator that has no such thing."""
-        names = [wish for name, wish in _WISHES.items() if name not in self._fields]
-        if not self._config.generator.follows_references:
-            names += ["reference_uri", "reference_scale"]
-        if "negative_prompt" not in self._fields:
-            names.append("negative_prompt")
-        asked = [name for name in names if getattr(shot, name) not in (None, (), "")]
-        return [f"{name} has no effect on this generator" for name in asked]
 
     def _metrics(self, task: Task, background: Background, done: Composed) -> dict[str, Any]:
         growth = None
@@ -336,10 +233,6 @@ def _batches(sizes: Sequence[tuple[int, int]], *, most: int) -> list[list[int]]:
         for group in groups.values()
         for first in range(0, len(group), most)
     ]
-
-
-def _digest(data: bytes) -> bytes:
-    return hashlib.sha256(data).digest()
 
 
 def _grew(outcome: Outcome) -> bool:
