@@ -67,6 +67,7 @@ SHOT_TYPE = pa.struct(
         ("output_width", pa.int32()),
         ("output_height", pa.int32()),
         ("output_format", pa.string()),
+        ("channel", pa.string()),
     ]
 )
 """A `brief.Shot`, field for field."""
@@ -89,6 +90,15 @@ METRICS_TYPE = pa.struct(
         ("shift_p95", pa.float32()),
         ("shift_max", pa.float32()),
         ("shift_luminance", pa.float32()),
+    ]
+)
+
+VERDICT_TYPE = pa.struct(
+    [
+        ("channel", pa.string()),
+        ("accepted", pa.bool_()),
+        ("rules", pa.list_(pa.string())),
+        ("findings", pa.list_(pa.string())),
     ]
 )
 
@@ -204,6 +214,12 @@ METRICS = column(
 SHOT_NOTES = column(
     "shot_notes", pa.list_(pa.string()), "what was asked of this picture and could not be done"
 )
+VERDICT = column(
+    "verdict",
+    VERDICT_TYPE,
+    "whether the channel that was named would take the file as it is; which of its rules are "
+    "broken, and how; null where no channel was named",
+)
 GENERATION_MODEL = column("generation_model", pa.string(), "revision that drew the background")
 THUMBS = column("thumbs", THUMBS_TYPE, "WebP thumbnails for contact sheets")
 
@@ -231,7 +247,7 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_model",
     "prompt_fallback", "prompt_notes", "prompt_understood", "seed", "shot", "shot_notes",
-    "height", "width", "image_path", "metrics", "alpha", "alpha_source", "cutout",
+    "verdict", "height", "width", "image_path", "metrics", "alpha", "alpha_source", "cutout",
     "matting_model", "generation_model", "geometry", "decode_notes", "timings", "run_id",
     "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
     "mask_uri", "fetch_retries", "store_retries", "thumbs", "error",

@@ -126,7 +126,7 @@ def decode(data: bytes, limits: ImageLimits) -> Photo:
             ErrorCode.TOO_MANY_BYTES, f"{len(data)} bytes, at most {limits.max_bytes} are accepted"
         )
     notes: list[str] = []
-    with _opened(data, identify(data)) as image:
+    with opened(data, identify(data)) as image:
         _check_size(*image.size, limits)
         file_format = str(image.format)
         if stores_more_than_8_bits(image):
@@ -228,7 +228,7 @@ def decode_alpha(data: bytes) -> NDArray[np.float32]:
         RowError: `corrupt_image`, the bytes are damaged.
         ValueError: a picture that `encode_alpha` does not write.
     """
-    with _opened(data, "PNG") as image:
+    with opened(data, "PNG") as image:
         image.load()
         levels = image.copy()
     if levels.mode != "L":
@@ -242,12 +242,12 @@ def alpha_size(data: bytes) -> tuple[int, int]:
     Raises:
         RowError: `corrupt_image`, the bytes are damaged.
     """
-    with _opened(data, "PNG") as image:
+    with opened(data, "PNG") as image:
         return image.height, image.width
 
 
 @contextmanager
-def _opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
+def opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
     """Open the file as this format and no other; damage found meanwhile is a `RowError`."""
     try:
         with Image.open(BytesIO(data), formats=(file_format,)) as image:

@@ -29,7 +29,6 @@ from pipeline.imaging.codec import (
     alpha_size,
     decode,
     decode_alpha,
-    encode,
 )
 from pipeline.imaging.geometry import (
     Geometry,
@@ -47,6 +46,7 @@ from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
 from pipeline.stages.checks import Checks, ChecksConfig
 from pipeline.stages.compose import Composed, Task, compose, plain, rendering
+from pipeline.stages.finish import Finishing, finish
 from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod
 from pipeline.stages.look import Look, sized
 from pipeline.stages.overlap import overlapped
@@ -243,12 +243,9 @@ class RenderMapper:
                 crispness=config.crispness,
             )
         rgb8_HWC = sized(done.rgb8_HWC, shot)
-        height, width = rgb8_HWC.shape[:2]
-        format_ = OutputFormat(shot.output_format or config.format)
+        finishing = Finishing(format=config.format, quality=config.quality)
         return {
-            "picture": encode(rgb8_HWC, format=format_, quality=config.quality),
-            "height": height,
-            "width": width,
+            **finish(task, rgb8_HWC, finishing),
             "prompt_understood": list(background.understood),
             "geometry": asdict(task.geometry),
             "metrics": self._metrics(task, background, done),
@@ -350,6 +347,7 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
                 schema.GEOMETRY,
                 schema.METRICS,
                 schema.SHOT_NOTES,
+                schema.VERDICT,
                 schema.GENERATION_MODEL,
                 schema.THUMBS,
             ]

@@ -167,3 +167,23 @@ def test_what_the_generator_does_not_take_is_noted(mapper):
         "steps",
         "negative_prompt",
     ]
+
+
+def test_a_channel_is_asked_of_the_finished_file(mapper):
+    asked = row(color=(255, 255, 255), channel="amazon_main", output_format="jpeg")
+    verdict = made(mapper, asked)[0]["verdict"]
+    assert verdict["channel"] == "amazon_main"
+    assert not verdict["accepted"]
+    assert verdict["rules"] == ["fill", "size"]
+    assert verdict["findings"][0].startswith("size: 160 x 120 px")
+    placed = {"placement": "fit", "margin": 0.05, "max_upscale": 8}
+    large = row(
+        color=(255, 255, 255),
+        channel="amazon_main",
+        output_format="jpeg",
+        canvas_width=1000,
+        canvas_height=520,
+        **placed,
+    )
+    assert made(mapper, large)[0]["verdict"]["findings"] == []
+    assert made(mapper, row())[0]["verdict"] is None
