@@ -93,6 +93,18 @@ METRICS_TYPE = pa.struct(
     ]
 )
 
+FIDELITY_TYPE = pa.struct(
+    [
+        ("interior_px", pa.int64()),
+        ("bit_equal", pa.bool_()),
+        ("psnr_db", pa.float32()),
+        ("delta_e_mean", pa.float32()),
+        ("delta_e_p95", pa.float32()),
+        ("delta_e_max", pa.float32()),
+        ("halo", pa.float32()),
+    ]
+)
+"""`pipeline.imaging.fidelity.Fidelity`, field for field."""
 VERDICT_TYPE = pa.struct(
     [
         ("channel", pa.string()),
@@ -214,6 +226,14 @@ METRICS = column(
 SHOT_NOTES = column(
     "shot_notes", pa.list_(pa.string()), "what was asked of this picture and could not be done"
 )
+FIDELITY = column(
+    "fidelity",
+    FIDELITY_TYPE,
+    "how much of the photographed product the file shows; interior_px: pixels of product alone; "
+    "bit_equal: they were the photograph's own before the file was coded, neither resampled nor "
+    "harmonised; psnr_db, delta_e_*: of the same in the decoded file, psnr_db null where nothing "
+    "differs; halo: share of the old background's light left in the outline, 0 to about 1",
+)
 VERDICT = column(
     "verdict",
     VERDICT_TYPE,
@@ -247,8 +267,8 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_model",
     "prompt_fallback", "prompt_notes", "prompt_understood", "seed", "shot", "shot_notes",
-    "verdict", "height", "width", "image_path", "metrics", "alpha", "alpha_source", "cutout",
-    "matting_model", "generation_model", "geometry", "decode_notes", "timings", "run_id",
+    "verdict", "fidelity", "height", "width", "image_path", "metrics", "alpha", "alpha_source",
+    "cutout", "matting_model", "generation_model", "geometry", "decode_notes", "timings", "run_id",
     "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
     "mask_uri", "fetch_retries", "store_retries", "thumbs", "error",
 )  # fmt: skip

@@ -347,6 +347,7 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
                 schema.GEOMETRY,
                 schema.METRICS,
                 schema.SHOT_NOTES,
+                schema.FIDELITY,
                 schema.VERDICT,
                 schema.GENERATION_MODEL,
                 schema.THUMBS,
