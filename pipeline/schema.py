@@ -105,6 +105,9 @@ FIDELITY_TYPE = pa.struct(
     ]
 )
 """`pipeline.imaging.fidelity.Fidelity`, field for field."""
+PROVENANCE_TYPE = pa.struct(
+    [("source_type", pa.string()), ("signed", pa.bool_()), ("watermarked", pa.bool_())]
+)
 VERDICT_TYPE = pa.struct(
     [
         ("channel", pa.string()),
@@ -240,6 +243,12 @@ VERDICT = column(
     "whether the channel that was named would take the file as it is; which of its rules are "
     "broken, and how; null where no channel was named",
 )
+PROVENANCE = column(
+    "provenance",
+    PROVENANCE_TYPE,
+    "what the file says of itself; source_type: URI of its IPTC digital source type, null if it "
+    "states none; signed: it carries Content Credentials; watermarked: a visible mark",
+)
 GENERATION_MODEL = column("generation_model", pa.string(), "revision that drew the background")
 THUMBS = column("thumbs", THUMBS_TYPE, "WebP thumbnails for contact sheets")
 
@@ -267,8 +276,9 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_model",
     "prompt_fallback", "prompt_notes", "prompt_understood", "seed", "shot", "shot_notes",
-    "verdict", "fidelity", "height", "width", "image_path", "metrics", "alpha", "alpha_source",
-    "cutout", "matting_model", "generation_model", "geometry", "decode_notes", "timings", "run_id",
+    "verdict", "fidelity", "provenance", "height", "width", "image_path", "metrics",
+    "alpha", "alpha_source", "cutout", "matting_model", "generation_model", "geometry",
+    "decode_notes", "timings", "run_id",
     "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
     "mask_uri", "fetch_retries", "store_retries", "thumbs", "error",
 )  # fmt: skip

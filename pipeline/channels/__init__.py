@@ -13,6 +13,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.imaging.xmp import SourceType
+
 FileFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"]
 
 _FOLDER = Path(__file__).parent
@@ -39,6 +41,14 @@ class Channel(BaseModel):
     white: bool = Field(default=False, description="The background is exactly RGB 255.")
     min_fill: float | None = Field(
         None, gt=0, le=1, description="Least share of the frame the product spans, on one side."
+    )
+    generated_source_type: SourceType | None = Field(
+        None,
+        description="The digital source type it wants for products before what a trained model "
+        "drew, in place of the recipe's.",
+    )
+    states_source: bool = Field(
+        default=False, description="The file states a digital source type in XMP."
     )
     max_fill: float | None = Field(None, gt=0, le=1, description="Most of it.")
 

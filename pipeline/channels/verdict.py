@@ -9,7 +9,9 @@ from typing import Literal
 from pipeline.channels import Channel
 from pipeline.imaging.inspection import Inspected
 
-Rule = Literal["format", "bytes", "size", "color_space", "orientation", "background", "fill"]
+Rule = Literal[
+    "format", "bytes", "size", "color_space", "orientation", "metadata", "background", "fill"
+]
 
 _WHITE_SHARE = 0.999
 """A thousandth of the background may be dust that nobody sees and no matte catches."""
@@ -40,6 +42,7 @@ def findings(file: Inspected, channel: Channel, *, fill: float | None = None) ->
         ("size", _size(file, channel)),
         ("color_space", _color_space(file)),
         ("orientation", _orientation(file)),
+        ("metadata", _metadata(file, channel)),
         ("background", _background(file, channel)),
         ("fill", _fill(file.fill if fill is None else fill, channel)),
     ):
@@ -80,6 +83,11 @@ def _color_space(file: Inspected) -> Iterator[str]:
 def _orientation(file: Inspected) -> Iterator[str]:
     if not file.is_upright:
         yield "pixels are stored turned, which not every viewer undoes"
+
+
+def _metadata(file: Inspected, channel: Channel) -> Iterator[str]:
+    if channel.states_source and file.source_uri is None:
+        yield "no Iptc4xmpExt:DigitalSourceType in XMP"
 
 
 def _background(file: Inspected, channel: Channel) -> Iterator[str]:

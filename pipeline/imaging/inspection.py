@@ -14,6 +14,7 @@ from scipy.ndimage import label, maximum_filter1d
 from pipeline.imaging.codec import opened
 from pipeline.imaging.icc import is_srgb
 from pipeline.imaging.signature import identify
+from pipeline.imaging.xmp import read_source_uri
 
 # Shape suffixes: H height, W width, C colour channel.
 
@@ -45,6 +46,8 @@ class Inspected:
     is_upright: bool
     """No note in it asks for the pixels to be turned."""
     is_opaque: bool
+    source_uri: str | None
+    """The IPTC digital source type it states; None: none."""
     rgb_HWC: NDArray[np.uint8]
 
     @property
@@ -120,8 +123,15 @@ def inspect(data: bytes) -> Inspected:
             is_upright=image.getexif().get(ExifTags.Base.Orientation, 1) == 1,
             is_opaque=not has_alpha
             or image.convert("RGBA").getchannel("A").getextrema() == _OPAQUE,
+            source_uri=read_source_uri(_xmp(image)),
             rgb_HWC=np.asarray(image.convert("RGB")),
         )
+
+
+def _xmp(image: Image.Image) -> bytes:
+    """The XMP packet, where the formats' specifications keep it; empty: none."""
+    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    return found.encode() if isinstance(found, str) else bytes(found)
 
 
 def _is_srgb(image: Image.Image) -> bool:

@@ -32,6 +32,8 @@ Float = NDArray[np.float32]
 class Task:
     """A row with its pixels decoded, ready for the generator."""
 
+    file: bytes
+    """The photograph as fetched."""
     photo: Photo
     shot: Shot
     placed: Placed

@@ -46,10 +46,11 @@ from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
 from pipeline.stages.checks import Checks, ChecksConfig
 from pipeline.stages.compose import Composed, Task, compose, plain, rendering
-from pipeline.stages.finish import Finishing, finish
+from pipeline.stages.finish import Finisher
 from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod
 from pipeline.stages.look import Look, sized
 from pipeline.stages.overlap import overlapped
+from pipeline.stages.provenance import ProvenanceConfig
 from pipeline.stages.weights import bring_weights
 
 Float = NDArray[np.float32]
@@ -108,6 +109,9 @@ class RenderConfig(BaseModel):
     checks: ChecksConfig = Field(ChecksConfig(), description="What finished pictures must pass.")
     format: OutputFormat = Field(OutputFormat.JPEG, description="File format of the result.")
     quality: int = Field(92, ge=1, le=100, description="Of JPEG and WebP.")
+    provenance: ProvenanceConfig = Field(
+        ProvenanceConfig(), description="What finished files say of themselves."
+    )
     thumbnail_px: int = Field(
         224, ge=0, le=512, description="Longer side of the report's thumbnails, px; 0: none."
     )
@@ -139,6 +143,14 @@ class RenderMapper:
         self._limits = limits
         self._generator = build_generator(config.generator)
         self._checks = Checks(config.checks, num_threads=num_threads)
+        is_trained = not isinstance(config.generator, StudioConfig)
+        self._finisher = Finisher(
+            config.provenance,
+            format=config.format,
+            quality=config.quality,
+            system=config.generator.kind if is_trained else None,
+            revision=self._generator.revision,
+        )
         # A generator on the CPU is itself the work that others would have to wait for.
         self._num_threads = num_threads if self._generator.device == "cuda" else 0
 
@@ -201,6 +213,7 @@ class RenderMapper:
             negative_prompt=shot.negative_prompt or "",
         )
         task = Task(
+            file=row["image_bytes"],
             photo=photo,
             shot=shot,
             placed=placed,
@@ -243,9 +256,8 @@ class RenderMapper:
                 crispness=config.crispness,
             )
         rgb8_HWC = sized(done.rgb8_HWC, shot)
-        finishing = Finishing(format=config.format, quality=config.quality)
         return {
-            **finish(task, rgb8_HWC, finishing),
+            **self._finisher.finish(task, rgb8_HWC),
             "prompt_understood": list(background.understood),
             "geometry": asdict(task.geometry),
             "metrics": self._metrics(task, background, done),
@@ -349,6 +361,7 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
                 schema.SHOT_NOTES,
                 schema.FIDELITY,
                 schema.VERDICT,
+                schema.PROVENANCE,
                 schema.GENERATION_MODEL,
                 schema.THUMBS,
             ]

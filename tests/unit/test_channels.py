@@ -11,6 +11,7 @@ from pipeline.channels import Channel, channel_names, load_channel
 from pipeline.channels.verdict import findings
 from pipeline.errors import RowError
 from pipeline.imaging.inspection import inspect
+from pipeline.imaging.xmp import Provenance, xmp_packet
 
 STRICT = Channel(
     title="A shop",
@@ -69,6 +70,13 @@ def test_a_fill_that_the_matte_knows_comes_before_what_pixels_tell():
     assert broken(file(product=(120, 120)), fill=0.6) == []
 
 
+def test_a_file_that_does_not_say_how_it_was_made_is_found_where_that_is_asked():
+    asking = STRICT.model_copy(update={"states_source": True})
+    assert broken(file(), asking) == ["metadata"]
+    packet = xmp_packet(Provenance(source_type="compositeSynthetic"))
+    assert broken(file(xmp=packet), asking) == []
+
+
 def test_moving_pictures_turned_ones_and_other_colour_spaces_are_found():
     frames = [Image.new("RGB", (400, 300), color) for color in ("white", "red")]
     sink = BytesIO()
@@ -94,6 +102,7 @@ def test_every_channel_asks_for_what_it_accepts(name):
         brief.canvas_height,
         format_name=(brief.output_format or "jpeg").upper(),
         product=(round(said), 300),
+        xmp=xmp_packet(Provenance(source_type="algorithmicallyEnhanced")),
     )
     assert broken(blank, channel) == []
 
