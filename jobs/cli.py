@@ -219,6 +219,31 @@ def prompts(
 
 
 @app.command()
+def validate(
+    images: Annotated[
+        str, typer.Argument(metavar="IMAGES", help="Pictures: a file, a folder or a pattern.")
+    ],
+    channel: Annotated[
+        str, typer.Option("--channel", help="Where they are to be sold, such as amazon_main.")
+    ],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")] = False,
+) -> None:
+    """Check finished files against the rules of a place of sale, whoever made them.
+
+    Exit codes: 0 all would be taken; 1 some not.
+    """
+    from jobs.validate import told, told_as_json
+    from jobs.validate import validate as validated
+
+    refused = 0
+    for one in validated(images, channel):
+        typer.echo(told_as_json(one) if json else told(one))
+        refused += not one.is_accepted
+    raise typer.Exit(EXIT_FAILED if refused else 0)
+
+
+@app.command()
 def recipes() -> None:
     """List the recipes that ship with Backlot."""
     from jobs.recipes import shipped_recipes

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from pipeline.channels import load_channel
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.layout import Align, Wish
 from pipeline.imaging.placements import MAX_SIDE_PX, Placement, parse_placements
@@ -132,6 +133,18 @@ class Wishes(BaseModel):
         None, ge=16, le=MAX_SIDE_PX, description="Height of the file, px."
     )
     output_format: Format | None = Field(None, description="Format of the file.")
+    channel: str | None = Field(
+        None,
+        description="Where the picture is sold, such as 'amazon_main': what it asks for holds "
+        "where nothing else is said, and the finished file is checked against its rules.",
+    )
+
+    @field_validator("channel")
+    @classmethod
+    def _is_a_channel(cls, value: str | None) -> str | None:
+        if value is not None:
+            load_channel(value)
+        return value
 
     @field_validator("background_color")
     @classmethod
@@ -257,14 +270,20 @@ COLUMNS: dict[str, ColumnKind] = {
     "output_width": "integer",
     "output_height": "integer",
     "output_format": "text",
+    "channel": "text",
 }
 """The manifest columns of a brief, and what kind of values they hold ('texts': one or a list)."""
+
+_CANVAS = frozenset({"canvas_width", "canvas_height", "aspect_ratio"})
 
 TEXT_COLUMNS = tuple(name for name, kind in COLUMNS.items() if kind in ("text", "texts"))
 
 
 def read_brief(row: Mapping[str, Any], defaults: Brief, *, columns: Sequence[str]) -> Brief:
     """The brief of a manifest row: its own values over the recipe's.
+
+    What a channel asks for comes just below where the channel is named: a row's channel below the
+    row's other values and above the recipe's, the recipe's channel below everything.
 
     Args:
         row: values by column; null and blank text ask for nothing.
@@ -275,12 +294,28 @@ def read_brief(row: Mapping[str, Any], defaults: Brief, *, columns: Sequence[str
         RowError: `bad_request`, a value that cannot be used; the message names its column.
     """
     own = {name: row[name] for name in columns if not _is_blank(row[name])}
-    if not own:
+    said = defaults.model_dump(exclude_unset=True)
+    if not own and defaults.channel is None:
         return defaults
     try:
-        return Brief.model_validate({**defaults.model_dump(exclude_unset=True), **own})
+        if "channel" in own:
+            asks = _asks(Wishes(channel=own["channel"]).channel, besides=own)
+            return Brief.model_validate({**_besides(said, asks), **asks, **own})
+        asks = _asks(defaults.channel, besides={**said, **own})
+        return Brief.model_validate({**asks, **said, **own})
     except ValidationError as error:
         raise RowError(ErrorCode.BAD_REQUEST, _explained(error)) from None
+
+
+def _asks(channel: str | None, *, besides: Mapping[str, Any]) -> dict[str, Any]:
+    return {} if channel is None else _besides(load_channel(channel).asks, besides)
+
+
+def _besides(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The values; without their canvas where the others have one, for two cannot be joined."""
+    if _CANVAS.isdisjoint(others):
+        return dict(values)
+    return {name: value for name, value in values.items() if name not in _CANVAS}
 
 
 def shots(brief: Brief, color: Rgb8 | None) -> list[Shot]:

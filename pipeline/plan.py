@@ -29,6 +29,8 @@ ROWS_PER_FILE = 4096
 """Of a plan file: the unit the pipeline reads. A multiple of every block size it cuts them into."""
 
 _MAX_SEED = 2**31 - 1
+_COLORING = frozenset({"background_color", "channel"})
+"""Columns by which a row can ask for a background without a prompt."""
 _UNSAID = Wishes().model_dump(mode="json")
 
 
@@ -84,7 +86,7 @@ class Planner:
                 raise ValueError(
                     f"prompt.template: the manifest has no column {name!r}; it has {names}"
                 )
-        colored = "background_color" in columns or self.recipe.brief.background_color is not None
+        colored = not _COLORING.isdisjoint(columns) or self._brief.background_color is not None
         prompted = "prompt" in names or config.template or config.default is not None
         if not (prompted or colored):
             raise ValueError(
@@ -109,9 +111,14 @@ class Planner:
         return brief_columns(self.manifest, self.recipe.ignore_columns)
 
     @property
+    def _brief(self) -> Brief:
+        """What a row gets that asks for nothing."""
+        return read_brief({}, self.recipe.brief, columns=())
+
+    @property
     def _may_expand(self) -> bool:
         """Whether a row may come to several results."""
-        return len(shots(self.recipe.brief, None)) > 1 or not {
+        return len(shots(self._brief, None)) > 1 or not {
             "num_results",
             "placement",
         }.isdisjoint(self.brief_columns)

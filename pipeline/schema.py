@@ -67,6 +67,7 @@ SHOT_TYPE = pa.struct(
         ("output_width", pa.int32()),
         ("output_height", pa.int32()),
         ("output_format", pa.string()),
+        ("channel", pa.string()),
     ]
 )
 """A `brief.Shot`, field for field."""
@@ -89,6 +90,30 @@ METRICS_TYPE = pa.struct(
         ("shift_p95", pa.float32()),
         ("shift_max", pa.float32()),
         ("shift_luminance", pa.float32()),
+    ]
+)
+
+FIDELITY_TYPE = pa.struct(
+    [
+        ("interior_px", pa.int64()),
+        ("bit_equal", pa.bool_()),
+        ("psnr_db", pa.float32()),
+        ("delta_e_mean", pa.float32()),
+        ("delta_e_p95", pa.float32()),
+        ("delta_e_max", pa.float32()),
+        ("halo", pa.float32()),
+    ]
+)
+"""`pipeline.imaging.fidelity.Fidelity`, field for field."""
+PROVENANCE_TYPE = pa.struct(
+    [("source_type", pa.string()), ("signed", pa.bool_()), ("watermarked", pa.bool_())]
+)
+VERDICT_TYPE = pa.struct(
+    [
+        ("channel", pa.string()),
+        ("accepted", pa.bool_()),
+        ("rules", pa.list_(pa.string())),
+        ("findings", pa.list_(pa.string())),
     ]
 )
 
@@ -214,6 +239,26 @@ METRICS = column(
 SHOT_NOTES = column(
     "shot_notes", pa.list_(pa.string()), "what was asked of this picture and could not be done"
 )
+FIDELITY = column(
+    "fidelity",
+    FIDELITY_TYPE,
+    "how much of the photographed product the file shows; interior_px: pixels of product alone; "
+    "bit_equal: they were the photograph's own before the file was coded, neither resampled nor "
+    "harmonised; psnr_db, delta_e_*: of the same in the decoded file, psnr_db null where nothing "
+    "differs; halo: share of the old background's light left in the outline, 0 to about 1",
+)
+VERDICT = column(
+    "verdict",
+    VERDICT_TYPE,
+    "whether the channel that was named would take the file as it is; which of its rules are "
+    "broken, and how; null where no channel was named",
+)
+PROVENANCE = column(
+    "provenance",
+    PROVENANCE_TYPE,
+    "what the file says of itself; source_type: URI of its IPTC digital source type, null if it "
+    "states none; signed: it carries Content Credentials; watermarked: a visible mark",
+)
 GENERATION_MODEL = column("generation_model", pa.string(), "revision that drew the background")
 THUMBS = column("thumbs", THUMBS_TYPE, "WebP thumbnails for contact sheets")
 
@@ -241,8 +286,9 @@ def timings(stage_names: tuple[str, ...]) -> pa.Field:
 RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_model",
     "prompt_fallback", "prompt_notes", "prompt_understood", "seed", "shot", "shot_notes",
-    "height", "width", "image_path", "metrics", "alpha", "alpha_source", "cutout",
-    "matting_model", "generation_model", "geometry", "decode_notes", "timings", "run_id",
+    "verdict", "fidelity", "provenance", "height", "width", "image_path", "metrics",
+    "alpha", "alpha_source", "cutout", "matting_model", "generation_model", "geometry",
+    "decode_notes", "timings", "run_id",
     "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
     "mask_uri", "fetch_retries", "store_retries", "thumbs", "error",
 )  # fmt: skip

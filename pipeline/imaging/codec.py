@@ -9,10 +9,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageFile, TiffImagePlugin, UnidentifiedImageError
+from PIL import (
+    ExifTags,
+    Image,
+    ImageFile,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+)
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, RowError
@@ -126,7 +134,7 @@ def decode(data: bytes, limits: ImageLimits) -> Photo:
             ErrorCode.TOO_MANY_BYTES, f"{len(data)} bytes, at most {limits.max_bytes} are accepted"
         )
     notes: list[str] = []
-    with _opened(data, identify(data)) as image:
+    with opened(data, identify(data)) as image:
         _check_size(*image.size, limits)
         file_format = str(image.format)
         if stores_more_than_8_bits(image):
@@ -162,8 +170,11 @@ def encode(
     format: OutputFormat,  # noqa: A002 - the word everyone uses
     quality: int,
     alpha_HW: NDArray[np.float32] | None = None,
+    icc: bool = True,
+    exif: bytes = b"",
+    xmp: bytes = b"",
 ) -> bytes:
-    """Write a finished picture, tagged sRGB. The same pixels always give the same bytes.
+    """Write a finished picture in sRGB. The same pixels always give the same bytes.
 
     JPEG keeps colour at full resolution (4:4:4): halved, it would bleed across the product's edge;
     that costs a quarter in size. It has standard Huffman tables: fitted ones save 4 %, take twice
@@ -174,6 +185,9 @@ def encode(
         format: of the file.
         quality: 1 to 100 as the JPEG and WebP encoders mean it; PNG is lossless whatever it says.
         alpha_HW: coverage in [0, 1], for a cut-out; not for JPEG.
+        icc: embed the sRGB profile.
+        exif: a block of EXIF to put in; empty: none.
+        xmp: an XMP packet to put in; empty: none.
 
     Raises:
         ValueError: wrong shapes, dtypes or ranges, or an alpha for JPEG.
@@ -195,15 +209,34 @@ def encode(
         if alpha_HW.shape != rgb_HWC.shape[:2]:
             raise ValueError(f"alpha is {_say(alpha_HW)}, the picture {_say(rgb_HWC)}")
         image.putalpha(Image.fromarray(_levels(alpha_HW)))
-    icc_profile, out = srgb_profile(), BytesIO()
-    match format:
+    # None, and not nothing: Pillow would look for a profile in the image itself.
+    labels: dict[str, Any] = {"icc_profile": srgb_profile() if icc else None}
+    labels |= {"exif": exif} if exif else {}
+    if xmp:
+        is_png = format is OutputFormat.PNG
+        labels |= {"pnginfo": _as_png_text(xmp)} if is_png else {"xmp": xmp}
+    return _written(image, format, quality, labels)
+
+
+def _written(
+    image: Image.Image, file_format: OutputFormat, quality: int, labels: dict[str, Any]
+) -> bytes:
+    out = BytesIO()
+    match file_format:
         case OutputFormat.JPEG:
-            image.save(out, "JPEG", quality=quality, subsampling="4:4:4", icc_profile=icc_profile)
+            image.save(out, "JPEG", quality=quality, subsampling="4:4:4", **labels)
         case OutputFormat.PNG:  # level 6 takes three times as long for 4 % less
-            image.save(out, "PNG", compress_level=4, icc_profile=icc_profile)
+            image.save(out, "PNG", compress_level=4, **labels)
         case OutputFormat.WEBP:  # method 4 takes twice as long for 1 % less
-            image.save(out, "WEBP", quality=quality, method=2, icc_profile=icc_profile)
+            image.save(out, "WEBP", quality=quality, method=2, **labels)
     return out.getvalue()
+
+
+def _as_png_text(xmp: bytes) -> PngImagePlugin.PngInfo:
+    """An XMP packet where the XMP specification, part 3, puts it in a PNG: uncompressed iTXt."""
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    return text
 
 
 def encode_alpha(alpha_HW: NDArray[np.float32]) -> bytes:
@@ -228,7 +261,7 @@ def decode_alpha(data: bytes) -> NDArray[np.float32]:
         RowError: `corrupt_image`, the bytes are damaged.
         ValueError: a picture that `encode_alpha` does not write.
     """
-    with _opened(data, "PNG") as image:
+    with opened(data, "PNG") as image:
         image.load()
         levels = image.copy()
     if levels.mode != "L":
@@ -242,12 +275,12 @@ def alpha_size(data: bytes) -> tuple[int, int]:
     Raises:
         RowError: `corrupt_image`, the bytes are damaged.
     """
-    with _opened(data, "PNG") as image:
+    with opened(data, "PNG") as image:
         return image.height, image.width
 
 
 @contextmanager
-def _opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
+def opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
     """Open the file as this format and no other; damage found meanwhile is a `RowError`."""
     try:
         with Image.open(BytesIO(data), formats=(file_format,)) as image:

@@ -59,6 +59,15 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tup
     return transform.apply(image), (f"ICC profile {name!r} converted to sRGB",)
 
 
+def is_srgb(profile: bytes) -> bool:
+    """Whether the pixels under this profile are sRGB already, whatever it is called."""
+    try:
+        _, space = _describe(profile)
+        return space in ("RGB ", "GRAY") and _transform(profile, _PROFILE_MODES[space]) is None
+    except _UNREADABLE:
+        return False
+
+
 def _by_convention(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """Without a profile: grey and RGB are sRGB, Lab is D50, CMYK inks multiply."""
     notes = ("CMYK without a usable profile: colours are approximate",)

@@ -1,8 +1,8 @@
-"""Resizing with Lanczos, for 8-bit pictures and for float ones."""
+"""Resizing, for 8-bit pictures and for float ones."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,17 @@ Region = tuple[float, float, float, float]
 """Left, top, right and bottom edge of a part of a picture, px; edges may lie within a pixel."""
 
 
-def resize(image: ImageT, height: int, width: int, *, region: Region | None = None) -> ImageT:
+Kernel = Literal["lanczos", "bicubic"]
+
+
+def resize(
+    image: ImageT,
+    height: int,
+    width: int,
+    *,
+    region: Region | None = None,
+    kernel: Kernel = "lanczos",
+) -> ImageT:
     """Resample to another size; at the same size, a copy with every value unchanged.
 
     Lanczos overshoots at hard edges. Pillow clips 8-bit results to their range; float ones are
@@ -28,6 +38,8 @@ def resize(image: ImageT, height: int, width: int, *, region: Region | None = No
         height: of the result, in px.
         width: of the result, in px.
         region: the part to resample; None: all of it.
+        kernel: 'bicubic' is a little softer. Beyond a hard edge Lanczos has an echo, 3 % of the
+            step two pixels away; bicubic only undershoots there, which clipping removes.
 
     Raises:
         ValueError: another dtype or number of dimensions, or an empty size.
@@ -46,11 +58,14 @@ def resize(image: ImageT, height: int, width: int, *, region: Region | None = No
     # Pillow's only float mode has one channel.
     one_by_one = image.dtype == np.float32 and image.ndim == 3
     planes = np.moveaxis(image, -1, 0) if one_by_one else [image]
-    resized = [_resize_plane(plane, height, width, region) for plane in planes]
+    resized = [_resize_plane(plane, height, width, region, kernel) for plane in planes]
     return np.stack(resized, axis=-1) if one_by_one else resized[0]
 
 
-def _resize_plane(plane: NDArray[Any], height: int, width: int, region: Region) -> NDArray[Any]:
+def _resize_plane(
+    plane: NDArray[Any], height: int, width: int, region: Region, kernel: Kernel
+) -> NDArray[Any]:
     picture = Image.fromarray(np.ascontiguousarray(plane))
-    resized = np.array(picture.resize((width, height), Image.Resampling.LANCZOS, box=region))
+    resampling = Image.Resampling[kernel.upper()]
+    resized = np.array(picture.resize((width, height), resampling, box=region))
     return np.clip(resized, 0, 1, out=resized) if resized.dtype == np.float32 else resized

@@ -64,6 +64,8 @@ class SizeConfig(BaseModel):
 class Task:
     """A row with its pixels decoded, ready for the generator."""
 
+    file: bytes
+    """The photograph as fetched."""
     photo: Photo
     shot: Shot
     placed: Placed
@@ -131,6 +133,7 @@ class Preparation:
             reference=self._reference(row["reference_bytes"], shot),
         )
         return Task(
+            file=row["image_bytes"],
             photo=photo,
             shot=shot,
             placed=placed,

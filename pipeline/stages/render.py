@@ -25,7 +25,6 @@ from pipeline.imaging.cast import CastConfig
 from pipeline.imaging.codec import (
     ImageLimits,
     OutputFormat,
-    encode,
 )
 from pipeline.imaging.harmonise import HarmoniseConfig
 from pipeline.imaging.shadow import ShadowConfig
@@ -38,10 +37,12 @@ from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
 from pipeline.stages.checks import Checks, ChecksConfig
 from pipeline.stages.compose import Composed, compose, plain, rendering
+from pipeline.stages.finish import Finisher
 from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod
 from pipeline.stages.look import Look, sized
 from pipeline.stages.overlap import overlapped
 from pipeline.stages.preparation import Preparation, SizeConfig, Task, drawn_size
+from pipeline.stages.provenance import ProvenanceConfig
 from pipeline.stages.weights import bring_weights
 
 Float = NDArray[np.float32]
@@ -74,6 +75,9 @@ class RenderConfig(BaseModel):
     checks: ChecksConfig = Field(ChecksConfig(), description="What finished pictures must pass.")
     format: OutputFormat = Field(OutputFormat.JPEG, description="File format of the result.")
     quality: int = Field(92, ge=1, le=100, description="Of JPEG and WebP.")
+    provenance: ProvenanceConfig = Field(
+        ProvenanceConfig(), description="What finished files say of themselves."
+    )
     thumbnail_px: int = Field(
         224, ge=0, le=512, description="Longer side of the report's thumbnails, px; 0: none."
     )
@@ -110,6 +114,14 @@ class RenderMapper:
             draws_product=self._generator.draws_product,
         )
         self._checks = Checks(config.checks, num_threads=num_threads)
+        is_trained = not isinstance(config.generator, StudioConfig)
+        self._finisher = Finisher(
+            config.provenance,
+            format=config.format,
+            quality=config.quality,
+            system=config.generator.kind if is_trained else None,
+            revision=self._generator.revision,
+        )
         # A generator on the CPU is itself the work that others would have to wait for.
         self._num_threads = num_threads if self._generator.device == "cuda" else 0
 
@@ -178,12 +190,8 @@ class RenderMapper:
                 crispness=config.crispness,
             )
         rgb8_HWC = sized(done.rgb8_HWC, shot)
-        height, width = rgb8_HWC.shape[:2]
-        format_ = OutputFormat(shot.output_format or config.format)
         return {
-            "picture": encode(rgb8_HWC, format=format_, quality=config.quality),
-            "height": height,
-            "width": width,
+            **self._finisher.finish(task, rgb8_HWC),
             "prompt_understood": list(background.understood),
             "geometry": asdict(task.geometry),
             "metrics": self._metrics(task, background, done),
@@ -281,6 +289,9 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
                 schema.GEOMETRY,
                 schema.METRICS,
                 schema.SHOT_NOTES,
+                schema.FIDELITY,
+                schema.VERDICT,
+                schema.PROVENANCE,
                 schema.GENERATION_MODEL,
                 schema.THUMBS,
             ]

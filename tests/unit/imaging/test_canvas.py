@@ -108,3 +108,13 @@ def test_sizes_that_differ_are_refused():
     layout = lay_out(placement, product_of(alpha), Wish())
     with pytest.raises(ValueError, match="does not fit"):
         place(rgb[1:], alpha, layout)
+
+
+def test_an_enlarged_outline_has_no_echo():
+    rgb, alpha = photograph()
+    canvas = placed("fit", rgb, alpha, canvas_height=800, canvas_width=800, max_upscale=8)
+    row = canvas.alpha_HW[400]
+    outline = np.flatnonzero(row > 0.5)[0]
+    scale = canvas.layout.scale
+    assert (row[: int(outline - 1.1 * scale)] == 0).all()
+    assert (row[int(outline + 1.1 * scale) : 400] == 1).all()

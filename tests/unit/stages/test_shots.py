@@ -168,3 +168,48 @@ def test_what_the_generator_does_not_take_is_noted(mapper):
         "steps",
         "negative_prompt",
     ]
+
+
+def test_the_certificate_says_what_became_of_the_product(mapper):
+    def certificate(**asked):
+        return made(mapper, row(**asked))[0]["fidelity"]
+
+    png = certificate()
+    assert png["bit_equal"]
+    assert png["interior_px"] == 60 * 40
+    assert (png["psnr_db"], png["delta_e_max"]) == (None, 0)
+    jpeg = certificate(output_format="jpeg")
+    assert jpeg["bit_equal"]
+    assert 30 < jpeg["psnr_db"] < 60
+    assert 0 < jpeg["delta_e_mean"] < 2
+    moved = certificate(placement="padding:3,4,5,6")
+    assert moved["bit_equal"]
+    enlarged = certificate(placement="fit", canvas_width=300, canvas_height=300)
+    assert not enlarged["bit_equal"]
+    assert enlarged["psnr_db"] is None
+    shrunk = certificate(output_width=80)
+    assert not shrunk["bit_equal"]
+    assert shrunk["psnr_db"] > 30
+    harmonised = certificate(prompt="oak table, golden hour", harmonize="product")
+    assert not harmonised["bit_equal"]
+    assert 0.1 < harmonised["delta_e_mean"] <= 2.1
+
+
+def test_a_channel_is_asked_of_the_finished_file(mapper):
+    asked = row(color=(255, 255, 255), channel="amazon_main", output_format="jpeg")
+    verdict = made(mapper, asked)[0]["verdict"]
+    assert verdict["channel"] == "amazon_main"
+    assert not verdict["accepted"]
+    assert verdict["rules"] == ["fill", "size"]
+    assert verdict["findings"][0].startswith("size: 160 x 120 px")
+    placed = {"placement": "fit", "margin": 0.05, "max_upscale": 8}
+    large = row(
+        color=(255, 255, 255),
+        channel="amazon_main",
+        output_format="jpeg",
+        canvas_width=1000,
+        canvas_height=520,
+        **placed,
+    )
+    assert made(mapper, large)[0]["verdict"]["findings"] == []
+    assert made(mapper, row())[0]["verdict"] is None

@@ -1,0 +1,75 @@
+"""Would a channel take these files? Whoever made them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from pipeline import storage
+from pipeline.channels import load_channel
+from pipeline.channels.verdict import Finding, findings
+from pipeline.errors import RowError
+from pipeline.imaging.inspection import inspect
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif")
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """One file, and what speaks against it."""
+
+    uri: str
+    findings: tuple[Finding, ...]
+    error: str | None = None
+    """Why it could not even be looked at."""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the channel would take it."""
+        return self.error is None and not self.findings
+
+
+def validate(images: str, channel: str) -> Iterator[Validated]:
+    """Hold every picture against a channel's rules, one after another.
+
+    Args:
+        images: a file, a folder with all below it, or a pattern; local or `s3://`.
+        channel: the name of one.
+
+    Raises:
+        ValueError: no such channel, or no pictures there.
+    """
+    rules = load_channel(channel)
+    for uri in _pictures(images):
+        try:
+            yield Validated(uri, tuple(findings(inspect(storage.read(uri)), rules)))
+        except RowError as error:
+            yield Validated(uri, (), error=str(error))
+
+
+def told(one: Validated) -> str:
+    """A file's verdict in a line."""
+    if one.error is not None:
+        return f"unreadable  {one.uri}  {one.error}"
+    if one.is_accepted:
+        return f"accepted    {one.uri}"
+    said = "; ".join(f"{finding.rule}: {finding.message}" for finding in one.findings)
+    return f"refused     {one.uri}  {said}"
+
+
+def told_as_json(one: Validated) -> str:
+    """A file's verdict as a line of JSON."""
+    return json.dumps({**asdict(one), "accepted": one.is_accepted})
+
+
+def _pictures(images: str) -> list[str]:
+    if any(letter in images for letter in "*?["):
+        found = storage.glob_files(images)
+    elif storage.is_folder(images):
+        found = [uri for uri in storage.list_files(images) if uri.lower().endswith(_SUFFIXES)]
+    else:
+        found = [images] if storage.exists(images) else []
+    if not found:
+        raise ValueError(f"IMAGES {images}: no pictures there")
+    return found

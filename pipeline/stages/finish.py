@@ -1,0 +1,138 @@
+"""From finished pixels to the finished file, and what is attested of that file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.channels import load_channel
+from pipeline.channels.verdict import findings
+from pipeline.credentials import Credentials
+from pipeline.errors import Columns
+from pipeline.imaging.canvas import Placed, fill
+from pipeline.imaging.codec import OutputFormat, encode
+from pipeline.imaging.credits import exif_of
+from pipeline.imaging.fidelity import Fidelity, certify
+from pipeline.imaging.inspection import Inspected, inspect
+from pipeline.imaging.resample import resize
+from pipeline.imaging.watermark import mark
+from pipeline.imaging.xmp import Provenance, xmp_packet
+from pipeline.stages.preparation import Task
+from pipeline.stages.provenance import ProvenanceConfig, provenance
+
+# Shape suffixes: H height, W width, C colour channel.
+
+
+class Finisher:
+    """Writes files. Built once per actor; may be called from several threads."""
+
+    def __init__(
+        self,
+        config: ProvenanceConfig,
+        *,
+        format: OutputFormat,  # noqa: A002 - the word everyone uses
+        quality: int,
+        system: str | None,
+        revision: str,
+    ) -> None:
+        """Read what files are signed with.
+
+        Args:
+            config: what files say of themselves.
+            format: where the shot does not say.
+            quality: of JPEG and WebP.
+            system: what the trained model is called that draws; None: none does.
+            revision: which version of the generator.
+
+        Raises:
+            FatalError: files are to be signed, and it cannot be done.
+        """
+        self._config = config
+        self._format = format
+        self._quality = quality
+        self._system = system
+        self._revision = revision
+        self._credentials = None if config.sign is None else Credentials(config.sign)
+
+    def finish(self, task: Task, rgb8_HWC: NDArray[np.uint8]) -> Columns:
+        """The file of a finished picture, and the columns that describe it.
+
+        The order matters: mark, code, label, sign; a signature holds for what was there before.
+
+        Args:
+            task: the row it was made for.
+            rgb8_HWC: sRGB, at the size of the file.
+
+        Raises:
+            RowError: it is to be signed, and its photograph's format cannot be.
+        """
+        rgb8_HWC = mark(rgb8_HWC, self._config.watermark)
+        said = provenance(task, self._config, system=self._system, revision=self._revision)
+        file = self._encoded(task, rgb8_HWC, said)
+        seen = inspect(file)
+        return {
+            "picture": file,
+            "height": seen.height,
+            "width": seen.width,
+            "fidelity": asdict(_fidelity(task.placed, rgb8_HWC, seen)),
+            "verdict": _verdict(seen, task),
+            "provenance": {
+                "source_type": seen.source_uri,
+                "signed": self._credentials is not None,
+                "watermarked": bool(self._config.watermark.text),
+            },
+        }
+
+    def _encoded(self, task: Task, rgb8_HWC: NDArray[np.uint8], said: Provenance) -> bytes:
+        config = self._config
+        format_ = OutputFormat(task.shot.output_format or self._format)
+        file = encode(
+            rgb8_HWC,
+            format=format_,
+            quality=self._quality,
+            icc=config.icc,
+            exif=exif_of(task.file, config.exif),
+            xmp=xmp_packet(said) if config.xmp else b"",
+        )
+        if self._credentials is None:
+            return file
+        return self._credentials.sign(
+            file,
+            media_type=format_.media_type,
+            title="product picture",
+            parent=task.file,
+            parent_type=f"image/{task.photo.format.lower()}",
+            source_uri=said.source_uri,
+        )
+
+
+def _fidelity(placed: Placed, rgb8_HWC: NDArray[np.uint8], seen: Inspected) -> Fidelity:
+    """How faithful the file is to the photograph; both at the size of the file."""
+    photo_HWC, alpha_HW = placed.rgb_HWC, placed.alpha_HW
+    height, width = rgb8_HWC.shape[:2]
+    resized = alpha_HW.shape != (height, width)
+    if resized:
+        photo_HWC = resize(photo_HWC, height, width)
+        alpha_HW = resize(alpha_HW, height, width)
+    return certify(
+        photo_HWC,
+        alpha_HW,
+        rgb8_HWC,
+        seen.rgb_HWC,
+        resampled=resized or not placed.untouched,
+    )
+
+
+def _verdict(seen: Inspected, task: Task) -> Columns | None:
+    shot = task.shot
+    if shot.channel is None:
+        return None
+    found = findings(seen, load_channel(shot.channel), fill=fill(task.placed.alpha_HW))
+    return {
+        "channel": shot.channel,
+        "accepted": not found,
+        "rules": sorted({finding.rule for finding in found}),
+        "findings": [f"{finding.rule}: {finding.message}" for finding in found],
+    }

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from jobs.cli import main
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    good = Image.new("RGB", (1200, 1200), "white")
+    ImageDraw.Draw(good).rectangle((60, 200, 1140, 1000), fill=(40, 60, 90))
+    good.save(tmp_path / "good.jpg", quality=95)
+    (tmp_path / "more").mkdir()
+    good.resize((900, 900)).save(tmp_path / "more" / "small.webp")
+    return tmp_path
+
+
+def test_files_are_accepted_or_refused_with_every_reason(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", str(pictures), "--channel", "amazon_main"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[0] == "accepted"
+    assert lines[1].split()[0] == "refused"
+    assert "format: WEBP" in lines[1]
+    assert "size: 900 x 900 px" in lines[1]
+
+
+def test_all_accepted_is_success(pictures: Path) -> None:
+    assert main(["validate", str(pictures / "*.jpg"), "--channel", "amazon_main"]) == 0
+
+
+def test_a_damaged_file_is_told_and_the_others_still_looked_at(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert main(["validate", str(pictures), "--channel", "shopify", "--json"]) == 1
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [one["accepted"] for one in told] == [False, True, True]
+    assert told[0]["error"].startswith("corrupt_image")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere", "--channel", "shopify"], "no pictures there"),
+        (["{}", "--channel", "moon"], "is no channel: use amazon_main"),
+    ],
+)
+def test_a_wrong_request_is_one_line(
+    pictures: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["validate", *(word.format(pictures) for word in arguments)]) == 2
+    assert said in capsys.readouterr().err

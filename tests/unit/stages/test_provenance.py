@@ -1,0 +1,129 @@
+"""What finished files say of themselves, read from the files."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.brief import Brief, shots
+from pipeline.errors import RowError
+from pipeline.imaging.codec import ImageLimits, encode_alpha
+from pipeline.models.generation.diffusion.config import SdxlInpaintConfig
+from pipeline.models.generation.generator import Background
+from pipeline.models.weights import Checkpoint
+from pipeline.stages import render as stage
+from pipeline.stages.render import RenderConfig, RenderMapper
+from tests.certificates import write_chain
+
+TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+PROMPT = "an oak table"
+
+
+class Painter:
+    """Stands where a trained generator would: grey everywhere."""
+
+    revision = "weights at 1f2e3d"
+    max_batch = 2
+    draws_product = True
+    device = "cpu"
+
+    def generate(self, requests):
+        return [
+            Background(rgb_HWC=np.full(request.image_HWC.shape, 0.5, np.float32))
+            for request in requests
+        ]
+
+
+def row(prompt=PROMPT, *, color=None, result=1, **asked):
+    photo = np.full((96, 128, 3), 200, np.uint8)
+    alpha = np.zeros((96, 128), np.float32)
+    photo[30:60, 40:80], alpha[30:60, 40:80] = (150, 40, 30), 1
+    file = BytesIO()
+    Image.fromarray(photo).save(file, "PNG")
+    return {
+        "image_bytes": file.getvalue(),
+        "alpha": encode_alpha(alpha),
+        "prompt": prompt,
+        "final_prompt": prompt.lstrip("*"),
+        "seed": 3,
+        "shot": shots(Brief(num_results=result, **asked), color)[-1].model_dump(mode="json"),
+    }
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Render a row with the studio or a trained generator; the columns and the file."""
+
+    def make(asked, *, trained=True, **provenance):
+        settings = {"provenance": provenance, "thumbnail_px": 0}
+        if trained:
+            monkeypatch.setattr(stage, "build_generator", lambda _: Painter())
+            monkeypatch.setattr(stage, "bring_weights", lambda config: config)
+            settings |= {
+                "generator": SdxlInpaintConfig(checkpoint=Checkpoint(path="/nowhere")),
+                "size": {"rule": "generator", "area_px": 16384, "multiple_px": 64},
+            }
+        config = RenderConfig.model_validate(settings)
+        (outcome,) = RenderMapper(config, limits=ImageLimits(), num_threads=1).map_batch([asked])
+        assert not isinstance(outcome, RowError), outcome
+        return outcome, Image.open(BytesIO(outcome["picture"]))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("asked", "trained", "term"),
+    [
+        ({}, True, "compositeWithTrainedAlgorithmicMedia"),
+        ({"prompt": "*" + PROMPT}, True, "trainedAlgorithmicMedia"),
+        ({"channel": "google_shopping"}, True, "trainedAlgorithmicMedia"),
+        ({"color": (9, 9, 9)}, True, "algorithmicallyEnhanced"),
+        ({"color": (9, 99, 9), "result": 2}, True, "compositeWithTrainedAlgorithmicMedia"),
+        ({}, False, "compositeSynthetic"),
+        ({"channel": "google_shopping"}, False, "compositeSynthetic"),
+        ({"color": (9, 9, 9)}, False, "algorithmicallyEnhanced"),
+    ],
+)
+def test_each_way_of_making_a_picture_has_its_term(made, asked, trained, term):
+    outcome, _ = made(row(**asked), trained=trained)
+    assert outcome["provenance"]["source_type"] == TERMS + term
+
+
+def test_pictures_by_a_trained_model_name_it_and_its_prompt(made):
+    said = made(row(), prompt_writer="Acme")[1].info["xmp"].decode()
+    for fact in ("sdxl-inpaint", "weights at 1f2e3d", PROMPT, "Acme"):
+        assert fact in said
+    assert PROMPT.encode() not in made(row(), prompt=False)[1].info["xmp"]
+    assert b"AISystemUsed" not in made(row(), trained=False)[1].info["xmp"]
+
+
+def test_it_can_be_left_unsaid_and_a_channel_that_wants_it_notices(made):
+    outcome, picture = made(row(channel="google_shopping"), xmp=False)
+    assert "xmp" not in picture.info
+    assert outcome["provenance"]["source_type"] is None
+    assert "metadata" in outcome["verdict"]["rules"]
+
+
+def test_a_mark_is_on_the_picture_and_in_its_columns(made):
+    plain, _ = made(row())
+    marked, _ = made(row(), watermark={"text": "AI"})
+    assert (plain["provenance"]["watermarked"], marked["provenance"]["watermarked"]) == (0, 1)
+    assert plain["picture"] != marked["picture"]
+
+
+def test_signed_files_hold_and_name_their_photograph(made, tmp_path):
+    c2pa = pytest.importorskip("c2pa")
+    chain, key = write_chain(tmp_path)
+    asked = row(output_format="webp")
+    outcome, _ = made(asked, sign={"certificates": str(chain), "private_key": str(key)})
+    assert outcome["provenance"]["signed"]
+    with c2pa.Reader("image/webp", BytesIO(outcome["picture"])) as reader:
+        assert reader.get_validation_state() == "Valid"
+        store = json.loads(reader.json())
+    manifest = store["manifests"][store["active_manifest"]]
+    assert manifest["ingredients"][0]["format"] == "image/png"
+    assert TERMS + "compositeWithTrainedAlgorithmicMedia" in json.dumps(manifest)
