@@ -8,13 +8,14 @@ attached under their declared types, and everything else is carried along.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import math
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 import ray.data
+import ray.util.metrics
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -30,6 +32,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import schema
 from pipeline.errors import FatalError, Outcome, RowError, isolate
+from pipeline.metrics import Metric, Observation, of_batch
 from pipeline.plan import error_value
 from pipeline.stage import Stage, check_wiring
 from pipeline.strikes import StrikeBook, Strikes, guarded
@@ -46,7 +49,10 @@ _SPARE_CPUS = 1
 """Logical CPUs a local cluster has above the machine's cores: fetching, storing and writing wait
 for disks and networks, and would otherwise keep a core from the stages that compute."""
 
-_FORWARDED = (
+NODE_GROUP_LABEL = "ray.io/node-group"
+"""Set by Ray's autoscaler and by KubeRay: a node's worker group, or node type."""
+
+FORWARDED = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_S3",
     "AWS_REGION",
@@ -65,10 +71,12 @@ class StageWorker:
         self._stage = stage
         self._book = book
         self._max_strikes = max_strikes
+        self._meter = _Meter()
         # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
         threadpool_limits(stage.resources.num_threads)
         with self._told():
             self._mapper = stage.mapper(stage.config)
+        self._idle_since = time.perf_counter()
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Run one batch: the same rows come out, in the same order."""
@@ -85,7 +93,10 @@ class StageWorker:
                 book=self._book,
                 max_strikes=self._max_strikes,
             )
-        seconds = (time.perf_counter() - started) / max(1, len(rows))
+        busy_s, idle_s = time.perf_counter() - started, started - self._idle_since
+        self._meter.record(of_batch(self._stage.name, outcomes, busy_s=busy_s, idle_s=idle_s))
+        seconds = busy_s / max(1, len(rows))
+        self._idle_since = time.perf_counter()
         return attach(self._stage, table, waiting.to_pylist(), outcomes, seconds)
 
     @contextlib.contextmanager
@@ -237,8 +248,7 @@ def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
         return
     quiet: dict[str, Any] = {"logging_level": logging.WARNING, "include_dashboard": False}
     if address is not None:
-        forwarded = {name: os.environ[name] for name in _FORWARDED if name in os.environ}
-        runtime_env = {"env_vars": forwarded}
+        runtime_env = {"env_vars": _forwarded(os.environ)}
         ray.init(address=address, logging_level=logging.WARNING, runtime_env=runtime_env)
         folder = None
     else:
@@ -253,6 +263,14 @@ def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(Path(folder), ignore_errors=True)
+
+
+def _forwarded(environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings to pass on to workers; within a Ray job, without those that came with the job."""
+    job = json.loads(environment.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    passed_on = (job.get("runtime_env") or {}).get("env_vars") or {}
+    names = [name for name in FORWARDED if name in environment and name not in passed_on]
+    return {name: environment[name] for name in names}
 
 
 class _Units(Datasource):
@@ -315,6 +333,30 @@ class _RemoteStrikes:
         return failures
 
 
+class _Meter:
+    """Hands observations to Ray, whose agents offer them to Prometheus."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def record(self, observations: Iterable[Observation]) -> None:
+        for seen in observations:
+            series = self._series(seen.metric)
+            if seen.metric.kind == "histogram":
+                series.observe(seen.value, tags=seen.tags)
+            elif seen.value > 0:  # Ray refuses a count that counts nothing
+                series.inc(seen.value, tags=seen.tags)
+
+    def _series(self, metric: Metric) -> Any:
+        if metric.name not in self._made:
+            options: dict[str, Any] = {"description": metric.description, "tag_keys": metric.tags}
+            if metric.kind == "histogram":
+                options["boundaries"] = list(metric.boundaries)
+            kinds = {"histogram": ray.util.metrics.Histogram, "counter": ray.util.metrics.Counter}
+            self._made[metric.name] = kinds[metric.kind](metric.name, **options)
+        return self._made[metric.name]
+
+
 def _light_tasks() -> dict[str, Any]:
     """Few at a time: each runs in a process of its own, which takes seconds to start."""
     cores = int(_available().get("CPU", 1))
@@ -344,6 +386,8 @@ def _through(dataset: Any, stage: Stage, most_rows: int, arguments: tuple[Any, .
         options["num_gpus"] = resources.num_gpus
     if resources.memory_mb:
         options["memory"] = resources.memory_mb * 2**20
+    if resources.node_group:
+        options["label_selector"] = {NODE_GROUP_LABEL: resources.node_group}
     return dataset.map_batches(
         _named(stage.name),
         fn_constructor_args=arguments,

@@ -24,6 +24,17 @@ class Resources(BaseModel):
     memory_mb: int = Field(
         0, ge=0, description="Memory an actor reserves on its node, MB; 0 reserves none."
     )
+    gpu_memory_mb: int = Field(
+        0,
+        ge=0,
+        description="GPU memory an actor needs, MB; `backlot preflight` compares it with the "
+        "devices. 0: it does not.",
+    )
+    node_group: str | None = Field(
+        None,
+        description="Only on nodes of this group: a worker group of KubeRay, a node type of Ray's "
+        "cluster launcher. null: on any node.",
+    )
     min_actors: int = Field(1, ge=1, description="Actors started at once.")
     max_actors: int | None = Field(
         None, ge=1, description="Most actors the pool grows to; null: as the cluster allows."
