@@ -76,7 +76,7 @@ def no_work(listed: Sequence[Stage]) -> Stage:
         adds=pa.schema(added),
         drops=tuple(gone - names),
         batch_size=512,
-        resources=Resources(num_cpus=1, max_actors=1),
+        resources=Resources(num_cpus=1),
     )
 
 
