@@ -325,7 +325,7 @@ def bench(
         case Scenario.STUDIO:
             from jobs.bench.studio import run_studio
 
-            run_studio(rows or [200], repeats=repeats)
+            run_studio(rows or [200, 50, 16], repeats=repeats)
         case Scenario.MATTING:
             from jobs.bench.matting import run_matting
 

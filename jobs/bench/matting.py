@@ -118,4 +118,6 @@ def _iou(cut: Cut) -> float:
 
 def _mask(data: bytes) -> NDArray[np.float32]:
     with Image.open(BytesIO(data)) as image:
-        return np.asarray(image.convert("L")) / np.float32(255)
+        mask_HW = np.asarray(image.convert("L")).astype(np.float32)
+    mask_HW /= 255
+    return mask_HW

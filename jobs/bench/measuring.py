@@ -40,13 +40,15 @@ def peak_memory() -> Iterator[Memory]:
         thread.join()
 
 
-def show(rows: Sequence[Mapping[str, object]]) -> None:
-    """Print rows that have the same keys as a table, and after it as JSON."""
+def show(measured: Sequence[Mapping[str, object]]) -> None:
+    """Print measurements that have the same keys: a column for each, and after it JSON."""
     console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, justify="right", overflow="fold")
-    for row in rows:
-        table.add_row(*(f"{v:,}" if isinstance(v, int | float) else str(v) for v in row.values()))
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name in measured[0]:
+        table.add_row(name, *(_said(one[name]) for one in measured))
     console.print(table)
-    console.print_json(json.dumps(rows))
+    console.print_json(json.dumps(measured))
+
+
+def _said(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -57,7 +57,8 @@ def truths() -> Iterator[tuple[bytes, NDArray[np.float32]]]:
     """A bloom of known coverage on six grounds: JPEG, and alpha (H, W) in [0, 1]."""
     cutout = cut_out_dahlia(opened(PHOTOGRAPHS["dahlia"]))
     cutout = cutout.resize((cutout.width * 3, cutout.height * 3), Image.Resampling.LANCZOS)
-    alpha_HW = np.asarray(cutout.getchannel("A")) / np.float32(255)
+    alpha_HW = np.asarray(cutout.getchannel("A")).astype(np.float32)
+    alpha_HW /= 255
     for color in _GROUNDS:
         ground = Image.new("RGB", cutout.size, color)
         ground.paste(cutout.convert("RGB"), mask=cutout.getchannel("A"))

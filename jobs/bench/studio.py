@@ -26,7 +26,6 @@ from jobs.recipes import load_recipe
 from pipeline.errors import RowError
 from pipeline.execution import cluster
 from pipeline.flow import run, stages
-from pipeline.recipe import Recipe
 from pipeline.request import RunConfig, prepare
 from pipeline.stage import Mapper, Stage
 
@@ -36,18 +35,17 @@ _AT_ONCE = 4
 
 
 def run_studio(sizes: Sequence[int], *, repeats: int) -> None:
-    """Measure photographs of 1, 4 and 12 megapixels and print what came of it.
+    """Measure and print what came of it, a column for each size of photograph.
 
     Args:
-        sizes: number of photographs of 1 megapixel; of larger ones, as many fewer; any further
-            numbers are for 4 and 12 megapixels.
+        sizes: number of photographs of 1, 4 and 12 megapixels, in this order.
         repeats: of each way; medians are shown.
     """
-    rows = []
     with cluster(None, progress_bars=False):
-        for position, megapixels in enumerate(_MEGAPIXELS):
-            count = sizes[position] if position < len(sizes) else max(8, sizes[0] // megapixels)
-            rows.append(_measure(count, megapixels, repeats))
+        rows = [
+            _measure(count, megapixels, repeats)
+            for count, megapixels in zip(sizes, _MEGAPIXELS, strict=False)
+        ]
     show(rows)
 
 
@@ -58,7 +56,9 @@ def _measure(num_rows: int, megapixels: int, repeats: int) -> dict[str, Any]:
         manifest = catalogue(Path(folder) / "in", num_rows=num_rows, megapixels=megapixels)
         for number in range(repeats):
             out = Path(folder) / f"out-{number}"
-            config = RunConfig(recipe=_recipe(), manifest=str(manifest), output=str(out))
+            config = RunConfig(
+                recipe=load_recipe("studio"), manifest=str(manifest), output=str(out)
+            )
             started, clock = time.time(), time.perf_counter()
             report = run(config, on_progress=lambda *_: None)
             pipeline_s.append(time.perf_counter() - clock)
@@ -83,10 +83,6 @@ def _measure(num_rows: int, megapixels: int, repeats: int) -> dict[str, Any]:
         "first_picture_s": round(median(first_s), 1),
         "stage_s": ", ".join(f"{name} {s / num_rows:.3f}" for name, s in seconds.items()),
     }
-
-
-def _recipe() -> Recipe:
-    return load_recipe("studio")
 
 
 class _Plain:
