@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,16 @@ import typer
 from jobs.logs import LogFormat, configure
 from jobs.options import Address, Asked, AskedRun, Limit, RunId, Settings, Where, takes
 from jobs.remote_commands import app as remote_commands
+
+
+class Scenario(StrEnum):
+    """What `bench` measures."""
+
+    CONTROL_PLANE = "control-plane"
+    STUDIO = "studio"
+    MATTING = "matting"
+    S3 = "s3"
+
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -330,15 +341,42 @@ app.add_typer(remote_commands)
 
 @app.command()
 def bench(
+    scenario: Annotated[
+        Scenario, typer.Argument(metavar="SCENARIO", help=f"One of {', '.join(Scenario)}.")
+    ] = Scenario.CONTROL_PLANE,
     rows: Annotated[
-        list[int] | None, typer.Option("--rows", min=1000, help="Rows; may be given repeatedly.")
+        list[int] | None, typer.Option("--rows", min=8, help="Rows; may be given repeatedly.")
     ] = None,
-    rows_per_block: Annotated[int, typer.Option("--rows-per-block", min=1)] = 64,
+    rows_per_block: Annotated[
+        int, typer.Option("--rows-per-block", min=1, help="Of control-plane.")
+    ] = 64,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Times all is measured; medians are shown.")
+    ] = 1,
 ) -> None:
-    """Measure what the machinery costs by itself, with stages that do nothing."""
-    from jobs.bench import run_control_plane
+    """Measure speed against the same work done without Backlot, in one run.
 
-    run_control_plane(rows or [10_000, 100_000], rows_per_block)
+    control-plane: the machinery by itself, with stages that do nothing. studio: the whole flow,
+    against a plain loop and a pool of processes. matting: against the loop of rembg. s3: reading
+    photographs, against a plain loop over the same client.
+    """
+    match scenario:
+        case Scenario.CONTROL_PLANE:
+            from jobs.bench.control_plane import run_control_plane
+
+            run_control_plane(rows or [10_000, 100_000], rows_per_block)
+        case Scenario.STUDIO:
+            from jobs.bench.studio import run_studio
+
+            run_studio(rows or [200, 50, 16], repeats=repeats)
+        case Scenario.MATTING:
+            from jobs.bench.matting import run_matting
+
+            run_matting((rows or [60])[0], repeats=repeats)
+        case Scenario.S3:
+            from jobs.bench.objects import run_objects
+
+            run_objects((rows or [2000])[0], repeats=repeats)
 
 
 def main(arguments: list[str] | None = None) -> int:

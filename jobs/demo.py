@@ -246,12 +246,12 @@ def build_catalogue(folder: Path) -> Path:
     Raises:
         ValueError: a package that holds one of the photographs is not installed.
     """
-    pictures = {name: _open(photograph) for name, photograph in PHOTOGRAPHS.items()}
+    pictures = {name: opened(photograph) for name, photograph in PHOTOGRAPHS.items()}
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         (images / f"{name}.jpg").write_bytes(_jpeg(picture))
-    (images / "dahlia-cutout.png").write_bytes(_png(_cut_out_dahlia(pictures["dahlia"])))
+    (images / "dahlia-cutout.png").write_bytes(_png(cut_out_dahlia(pictures["dahlia"])))
     whole = _jpeg(pictures["espresso"])
     (images / "espresso-torn.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "SOURCES.md").write_text(_sources(), encoding="utf-8")
@@ -275,7 +275,7 @@ def _manifest() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA)
 
 
-def _open(photograph: Photograph) -> Image.Image:
+def opened(photograph: Photograph) -> Image.Image:
     """The cropped photograph, sRGB."""
     spec = find_spec(photograph.package)
     folders = list(spec.submodule_search_locations or ()) if spec else []
@@ -302,7 +302,7 @@ def _png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _cut_out_dahlia(picture: Image.Image) -> Image.Image:
+def cut_out_dahlia(picture: Image.Image) -> Image.Image:
     """The bloom with its own alpha channel (straight), as a retoucher would deliver it."""
     rgb_HWC = np.asarray(picture, dtype=np.float32) / np.float32(255)
     alpha_HW = _dahlia_alpha(rgb_HWC)

@@ -12,10 +12,12 @@ import json
 import logging
 import math
 import os
+import pickle
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,8 +27,6 @@ import pyarrow.compute as pc
 import ray
 import ray.data
 import ray.util.metrics
-from ray.data.block import BlockMetadata
-from ray.data.datasource import Datasource, ReadTask
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from threadpoolctl import threadpool_limits
 
@@ -34,6 +34,7 @@ from pipeline import schema
 from pipeline.errors import FatalError, Outcome, RowError, isolate
 from pipeline.metrics import Metric, Observation, of_batch
 from pipeline.plan import error_value
+from pipeline.pools import Pool, pools
 from pipeline.stage import Stage, check_wiring
 from pipeline.strikes import StrikeBook, Strikes, guarded
 
@@ -43,6 +44,10 @@ Unit = TypeVar("Unit")
 
 _MOST_ROWS_PER_BLOCK = 64
 """One-row blocks cost the driver memory and time for each row; large ones keep actors waiting."""
+_BLOCKS_PER_CORE = 8
+"""At the end, actors wait for the last of them: on average as long as half a block takes."""
+_MOST_TASKS = 20_000
+"""Each costs the driver up to 100 kB for the length of a run: in longer ones they do more."""
 _NO_PROGRESS_TIMEOUT_S = 2 * 60 * 60
 """Waiting for machines, loading models and a block of slow rows all look like no progress."""
 _SPARE_CPUS = 1
@@ -68,12 +73,11 @@ class StageWorker:
     """One actor of a stage: the mapper, and all that every mapper needs around it."""
 
     def __init__(self, stage: Stage, book: StrikeBook, max_strikes: int) -> None:
+        self.batch_size = stage.batch_size
         self._stage = stage
         self._book = book
         self._max_strikes = max_strikes
         self._meter = _Meter()
-        # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
-        threadpool_limits(stage.resources.num_threads)
         with self._told():
             self._mapper = stage.mapper(stage.config)
         self._idle_since = time.perf_counter()
@@ -107,6 +111,53 @@ class StageWorker:
         except FatalError as error:
             self._book.fail(f"stage {self._stage.name}: {error}")
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What the actors of a pool are told."""
+
+    pool: Pool
+    book: StrikeBook
+    max_strikes: int
+    _: KW_ONLY
+    read: Callable[[pa.Table], pa.Table] | None = None
+    """Of the first pool: turns a packed unit into its rows."""
+    write: Callable[[pa.Table], str] | None = None
+    """Of the last pool: takes finished rows to storage."""
+
+
+class PoolWorker:
+    """One actor of a pool: rows go through its stages one after another."""
+
+    def __init__(self, work: _Work) -> None:
+        self._read = work.read
+        self._write = None if work.write is None else _Receipt(work.write)
+        self._batch_size = work.pool.batch_size
+        # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
+        threadpool_limits(work.pool.resources.num_threads)
+        self._workers = [
+            StageWorker(stage, work.book, work.max_strikes) for stage in work.pool.stages
+        ]
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        """Take rows through all stages; a few at a time, so that none holds all the others up."""
+        rows = table if self._read is None else self._read(table)
+        done = batched(rows, self._batch_size, self._through)
+        return done if self._write is None else self._write(done)
+
+    def _through(self, table: pa.Table) -> pa.Table:
+        for worker in self._workers:
+            table = batched(table, worker.batch_size, worker)
+        return table
+
+
+def batched(table: pa.Table, size: int, work: Callable[[pa.Table], pa.Table]) -> pa.Table:
+    """Apply `work` to at most so many rows at a time, in order."""
+    if table.num_rows <= size:
+        return work(table)
+    firsts = range(0, table.num_rows, size)
+    return pa.concat_tables([work(table.slice(first, size)) for first in firsts])
 
 
 def attach(
@@ -168,7 +219,7 @@ def execute(
     """Run rows through the stages; yields a receipt for every block of rows that is written.
 
     Args:
-        units: what is read, each by one task, and travels as one block.
+        units: what is read; each travels as one block, and is written as one.
         read: a unit's rows, with an `error` column; runs in the cluster.
         stages: in order.
         write: takes finished rows to storage and returns a receipt; runs in the cluster.
@@ -183,19 +234,39 @@ def execute(
     check_wiring(stages, [*columns, "timings"])
     _set_context()
     book = _RemoteStrikes.start()
-    timings = schema.timings(tuple(stage.name for stage in stages))
-    dataset = ray.data.read_datasource(
-        _Units(units, read, timings), override_num_blocks=len(units), **_light_tasks()
+    first, *others = listed = pools(stages)
+    # The last actors write, unless they hold GPUs that would wait for it.
+    writes = None if listed[-1].resources.num_gpus else write
+    read_rows = _Reader(read, schema.timings(tuple(stage.name for stage in stages)))
+    tasks = [_packed(group) for group in _shared_out(units, _MOST_TASKS)]
+    dataset = _through(
+        ray.data.from_blocks(tasks),
+        first,
+        _Work(first, book, max_strikes, read=read_rows, write=None if others else writes),
+        batch_size=1,
+        num_tasks=len(tasks),
+        is_alone=not others,
     )
-    for stage in stages:
-        dataset = _through(dataset, stage, most_rows, (stage, book, max_strikes))
-    dataset = dataset.map_batches(
-        _Write(write),
-        batch_size=None,
-        batch_format="pyarrow",
-        zero_copy_batch=True,
-        **_light_tasks(),
-    )
+    for pool in others:
+        ends = writes if pool is others[-1] else None
+        dataset = _through(
+            dataset,
+            pool,
+            _Work(pool, book, max_strikes, write=ends),
+            # What is written is a block, whole: then it replaces itself when it comes again. Else
+            # a larger batch than block would wait for a second block, and idle actors with it.
+            batch_size=min(pool.batch_size, most_rows) if ends is None else None,
+            num_tasks=len(tasks),
+            is_alone=False,
+        )
+    if writes is None:
+        dataset = dataset.map_batches(
+            _Receipt(write),
+            batch_size=None,
+            batch_format="pyarrow",
+            zero_copy_batch=True,
+            **_light_tasks(),
+        )
     try:
         for table in dataset.iter_batches(
             batch_size=None, batch_format="pyarrow", prefetch_batches=0
@@ -211,7 +282,7 @@ def execute(
 def block_rows(num_rows: int) -> int:
     """Rows that should travel together: few enough for every core to have work, at most 64."""
     cores = max(1, int(_available().get("CPU", 1)))
-    return max(1, min(_MOST_ROWS_PER_BLOCK, math.ceil(num_rows / (4 * cores))))
+    return max(1, min(_MOST_ROWS_PER_BLOCK, math.ceil(num_rows / (_BLOCKS_PER_CORE * cores))))
 
 
 def check_capacity(stages: Sequence[Stage]) -> None:
@@ -222,7 +293,10 @@ def check_capacity(stages: Sequence[Stage]) -> None:
     """
     available = _available()
     for kind, key in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
-        needs = {s.name: getattr(s.resources, kind) * s.resources.min_actors for s in stages}
+        needs = {
+            pool.name: getattr(pool.resources, kind) * pool.resources.min_actors
+            for pool in pools(stages)
+        }
         total, there = sum(needs.values()), available.get(key, 0.0)
         if total > there + 1e-6:
             listed = ", ".join(f"{name} {need:g}" for name, need in needs.items() if need)
@@ -273,37 +347,39 @@ def _forwarded(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name] for name in names}
 
 
-class _Units(Datasource):
-    """Ray's view of the plan: one task per unit."""
-
-    def __init__(
-        self, units: Sequence[Unit], read: Callable[[Unit], pa.Table], timings: pa.Field
-    ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._units = units
-        self._read = read
-        self._timings = timings
-
-    def get_name(self) -> str:
-        return "Plan"
-
-    def estimate_inmemory_data_size(self) -> int | None:
-        return None
-
-    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:  # noqa: ARG002
-        metadata = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
-        return [ReadTask(_Task(unit, self._read, self._timings), metadata) for unit in self._units]
+def _shared_out(units: Sequence[Unit], most: int) -> list[Sequence[Unit]]:
+    """Units in order, as evenly as it goes, in at most so many groups."""
+    size = math.ceil(len(units) / most) or 1
+    return [units[first : first + size] for first in range(0, len(units), size)]
 
 
-class _Task:
-    def __init__(self, unit: Unit, read: Callable[[Unit], pa.Table], timings: pa.Field) -> None:
-        self._unit, self._read, self._timings = unit, read, timings
+def _packed(units: Sequence[Unit]) -> pa.Table:
+    """What a task is told to do: a row for each unit."""
+    return pa.table({"unit": pa.array([pickle.dumps(unit) for unit in units], pa.binary())})
 
-    def __call__(self) -> list[pa.Table]:
-        table = self._read(self._unit)
-        nothing = dict.fromkeys(child.name for child in self._timings.type)
-        values = pa.array([nothing] * table.num_rows, self._timings.type)
-        return [table.append_column(self._timings, values)]
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """The first step: a unit's rows, with nothing in their timings yet."""
+
+    read: Callable[[Any], pa.Table]
+    timings: pa.Field
+
+    def __call__(self, packed: pa.Table) -> pa.Table:
+        table = self.read(pickle.loads(packed["unit"][0].as_py()))
+        nothing = dict.fromkeys(child.name for child in self.timings.type)
+        values = pa.array([nothing] * table.num_rows, self.timings.type)
+        return table.append_column(self.timings, values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Receipt:
+    """The last step: only the receipt travels back to the driver."""
+
+    write: Callable[[pa.Table], str]
+
+    def __call__(self, table: pa.Table) -> pa.Table:
+        return pa.table({"receipt": [self.write(table)]})
 
 
 class _RemoteStrikes:
@@ -369,18 +445,10 @@ def _set_context() -> None:
     context.execution_no_progress_timeout_s = _NO_PROGRESS_TIMEOUT_S
 
 
-class _Write:
-    """The last step: only the receipt travels back to the driver."""
-
-    def __init__(self, write: Callable[[pa.Table], str]) -> None:
-        self._write = write
-
-    def __call__(self, table: pa.Table) -> pa.Table:
-        return pa.table({"receipt": [self._write(table)]})
-
-
-def _through(dataset: Any, stage: Stage, most_rows: int, arguments: tuple[Any, ...]) -> Any:
-    resources = stage.resources
+def _through(
+    dataset: Any, pool: Pool, work: _Work, *, batch_size: int | None, num_tasks: int, is_alone: bool
+) -> Any:
+    resources = pool.resources
     options: dict[str, Any] = {"num_cpus": resources.num_cpus}
     if resources.num_gpus:
         options["num_gpus"] = resources.num_gpus
@@ -388,18 +456,24 @@ def _through(dataset: Any, stage: Stage, most_rows: int, arguments: tuple[Any, .
         options["memory"] = resources.memory_mb * 2**20
     if resources.node_group:
         options["label_selector"] = {NODE_GROUP_LABEL: resources.node_group}
+    most = min(num_tasks, resources.max_actors or num_tasks)
+    least = min(resources.min_actors, most)
+    # Pools that share a cluster have to grow into it; one that has it to itself takes it at once.
+    at_once = max(least, min(most, _room_for(pool))) if is_alone else least
     return dataset.map_batches(
-        _named(stage.name),
-        fn_constructor_args=arguments,
-        # A larger batch than block would wait for a second block, and idle actors with it.
-        batch_size=min(stage.batch_size, most_rows),
+        _named(pool),
+        fn_constructor_args=(work,),
+        batch_size=batch_size,
         batch_format="pyarrow",
         zero_copy_batch=True,
-        compute=ray.data.ActorPoolStrategy(
-            min_size=resources.min_actors, max_size=resources.max_actors
-        ),
+        compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most, initial_size=at_once),
         **options,
     )
+
+
+def _room_for(pool: Pool) -> int:
+    """Actors of a pool that the cluster has cores for now."""
+    return int(_available().get("CPU", 1) / pool.resources.num_cpus)
 
 
 def _available() -> dict[str, float]:
@@ -407,9 +481,9 @@ def _available() -> dict[str, float]:
     return resources
 
 
-def _named(name: str) -> type[StageWorker]:
-    """The worker class under the stage's name, which is what Ray's dashboard shows."""
-    return type(name.capitalize(), (StageWorker,), {})
+def _named(pool: Pool) -> type[PoolWorker]:
+    """The worker class under its stages' names, which is what Ray's dashboard shows."""
+    return type("_".join(stage.name.capitalize() for stage in pool.stages), (PoolWorker,), {})
 
 
 def _replaced(table: pa.Table, name: str, values: list[Any]) -> pa.Table:

@@ -35,6 +35,12 @@ class Resources(BaseModel):
         description="Only on nodes of this group: a worker group of KubeRay, a node type of Ray's "
         "cluster launcher. null: on any node.",
     )
+    pool: str | None = Field(
+        None,
+        description="Neighbouring stages that name the same pool run one after another inside the "
+        "same actors, of which each takes the most that any of the stages asks for. null: actors "
+        "of its own.",
+    )
     min_actors: int = Field(1, ge=1, description="Actors started at once.")
     max_actors: int | None = Field(
         None, ge=1, description="Most actors the pool grows to; null: as the cluster allows."
@@ -49,6 +55,10 @@ class Resources(BaseModel):
                 f"max_actors {self.max_actors} is below min_actors {self.min_actors}: raise it"
             )
         return self
+
+    def alone(self) -> Resources:
+        """The same in actors of its own."""
+        return self.model_copy(update={"pool": None})
 
     @property
     def num_threads(self) -> int:

@@ -310,5 +310,6 @@ def prompt(
         ),
         drops=("prompt_origin",),
         batch_size=64,
-        resources=resources,
+        # A model's memory, and an endpoint's pace, are per actor: not one for each core.
+        resources=resources if config.enhancer is None else resources.alone(),
     )

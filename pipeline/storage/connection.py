@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from aiobotocore.session import get_session
 from botocore import UNSIGNED
 from botocore.config import Config
 
@@ -95,6 +94,9 @@ class Connection:
         """The S3 client, made when it is first needed. Runs in the loop."""
         async with self._s3_lock:
             if self._s3 is None:
+                # Only now: it takes a third of a second, and most places are not S3.
+                from aiobotocore.session import get_session
+
                 made = get_session().create_client("s3", config=self._settings.client_config())
                 self._s3 = await self.keep(made)
             return self._s3

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.console import Console
-from rich.table import Table
 
+from jobs.bench.measuring import peak_memory, show
 from jobs.recipes import load_recipe
 from pipeline.errors import Columns, Row
 from pipeline.execution import cluster, execute
@@ -29,8 +23,6 @@ from pipeline.recipe import Recipe
 from pipeline.request import RunConfig, find_run, prepare
 from pipeline.results import ResultWriter
 from pipeline.stage import Resources, Stage
-
-logger = logging.getLogger(__name__)
 
 _MEGABYTE = 2**20
 
@@ -76,7 +68,7 @@ def no_work(listed: Sequence[Stage]) -> Stage:
         adds=pa.schema(added),
         drops=tuple(gone - names),
         batch_size=512,
-        resources=Resources(num_cpus=1, max_actors=1),
+        resources=Resources(num_cpus=1),
     )
 
 
@@ -149,33 +141,6 @@ def _manifest(num_rows: int, folder: Path) -> Path:
     return path
 
 
-@dataclass
-class Memory:
-    """Resident memory of this process."""
-
-    peak_bytes: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def watch(self) -> None:
-        """Sample until told to stop."""
-        process = psutil.Process()
-        while not self._stop.wait(0.05):
-            self.peak_bytes = max(self.peak_bytes, process.memory_info().rss)
-
-
-@contextmanager
-def peak_memory() -> Iterator[Memory]:
-    """Watch the memory of this process for the length of a block."""
-    memory = Memory()
-    thread = threading.Thread(target=memory.watch, daemon=True)
-    thread.start()
-    try:
-        yield memory
-    finally:
-        memory._stop.set()
-        thread.join()
-
-
 def run_control_plane(sizes: Sequence[int], rows_per_block: int) -> None:
     """Measure several sizes in one process and print a table and its JSON."""
     measured = []
@@ -183,11 +148,4 @@ def run_control_plane(sizes: Sequence[int], rows_per_block: int) -> None:
         for num_rows in sizes:
             with tempfile.TemporaryDirectory(prefix="backlot-bench-") as folder:
                 measured.append(control_plane(num_rows, rows_per_block, Path(folder)))
-    console = Console(highlight=False)
-    table = Table(box=None, pad_edge=False)
-    for name in asdict(measured[0]):
-        table.add_column(name, justify="right")
-    for measurement in measured:
-        table.add_row(*(f"{value:,}" for value in asdict(measurement).values()))
-    console.print(table)
-    console.print_json(json.dumps([asdict(measurement) for measurement in measured]))
+    show([asdict(measurement) for measurement in measured])

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pytest
+
+from pipeline import schema
+from pipeline.errors import Columns, Row
+from pipeline.execution import PoolWorker, _packed, _Reader, _Work, batched
+from pipeline.pools import Pool, pools
+from pipeline.stage import Resources, Stage
+from pipeline.strikes import Strikes
+
+
+class Successor:
+    """Adds one; remembers the sizes of its batches."""
+
+    def __init__(self, config: tuple[str, str, list[int]]) -> None:
+        self._reads, self._adds, self._sizes = config
+
+    def map_batch(self, rows: Sequence[Row]) -> list[Columns]:
+        self._sizes.append(len(rows))
+        return [{self._adds: row[self._reads] + 1} for row in rows]
+
+
+def stage(name: str, reads: str = "n", *, batch_size: int = 1, **resources) -> Stage:
+    return Stage(
+        name=name,
+        mapper=Successor,
+        config=(reads, name, []),
+        reads=(reads,),
+        adds=pa.schema([pa.field(name, pa.int64())]),
+        batch_size=batch_size,
+        resources=Resources(**resources),
+    )
+
+
+def names(listed: Sequence[Stage]) -> list[str]:
+    return [pool.name for pool in pools(listed)]
+
+
+def test_only_neighbours_of_one_name_share_actors():
+    listed = [
+        stage("a", pool="x"),
+        stage("b", pool="x"),
+        stage("c"),
+        stage("d"),
+        stage("e", pool="x"),
+    ]
+    assert names(listed) == ["a+b", "c", "d", "e"]
+
+
+def test_a_pool_takes_the_most_that_any_stage_asks_for():
+    listed = [
+        stage("a", pool="x", num_cpus=0.2, max_actors=2, memory_mb=100),
+        stage("b", pool="x", num_cpus=1, min_actors=3, num_gpus=0.5),
+    ]
+    (pool,) = pools(listed)
+    found = pool.resources
+    assert (found.num_cpus, found.num_gpus, found.memory_mb) == (1, 0.5, 100)
+    assert (found.min_actors, found.max_actors) == (3, None)
+    assert pools(listed[:1])[0].resources.max_actors == 2
+
+
+def test_a_pool_on_two_groups_of_nodes_is_refused():
+    listed = [stage("a", pool="x", node_group="cpu"), stage("b", pool="x", node_group="gpu")]
+    with pytest.raises(ValueError, match=r"pool .x. have different node groups .a cpu, b gpu."):
+        pools(listed)
+
+
+def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_as_one():
+    listed = (stage("a", batch_size=64, pool="x"), stage("b", "a", batch_size=8, pool="x"))
+    (pool,) = pools(listed)
+    written = []
+
+    def write(table: pa.Table) -> str:
+        written.append(table)
+        return f"{table.num_rows} rows"
+
+    def read(numbers: Sequence[int]) -> pa.Table:
+        ids = [f"s{number}" for number in numbers]
+        return pa.table(
+            {"sample_id": ids, "n": numbers, "error": pa.nulls(len(ids), schema.ERROR_TYPE)}
+        )
+
+    reader = _Reader(read, schema.timings(("a", "b")))
+    worker = PoolWorker(_Work(pool, Strikes(), 3, read=reader, write=write))
+    out = worker(_packed([list(range(40))]))
+    assert out["receipt"].to_pylist() == ["40 rows"]
+    assert written[0]["b"].to_pylist() == [number + 2 for number in range(40)]
+    assert listed[0].config[2] == [16, 16, 8]
+    assert listed[1].config[2] == [8] * 5
+    timed = written[0]["timings"].to_pylist()
+    assert all(one["a_s"] > 0 and one["b_s"] > 0 for one in timed)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_batches_come_back_in_order(size):
+    table = pa.table({"n": list(range(7))})
+    assert batched(table, size, lambda part: part).equals(table)
+
+
+def test_a_pool_of_one_stage_keeps_its_batch_size():
+    assert Pool(stages=(stage("a", batch_size=64),), resources=Resources()).batch_size == 64
+
+
+def test_a_stage_that_asks_a_model_leaves_the_pool():
+    assert Resources(pool="cores", num_cpus=0.5).alone() == Resources(num_cpus=0.5)
