@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import ray
 
 from pipeline.execution import NODE_GROUP_LABEL
+from pipeline.pools import Pool, pools
 from pipeline.stage import Resources, Stage
 
 _SLACK = 1e-6
@@ -81,30 +82,30 @@ def placed(stages: Sequence[Stage], there: Sequence[Node]) -> tuple[list[Node], 
         What is left of the nodes, and one line for each pool that has no room.
     """
     demanding = sorted(
-        stages,
-        key=lambda stage: (stage.resources.num_gpus, stage.resources.num_cpus),
+        pools(stages),
+        key=lambda pool: (pool.resources.num_gpus, pool.resources.num_cpus),
         reverse=True,
     )
     free, problems = list(there), []
-    for stage in demanding:
-        for count in range(stage.resources.min_actors):
-            more = place(stage.resources, free)
+    for pool in demanding:
+        for count in range(pool.resources.min_actors):
+            more = place(pool.resources, free)
             if more is None:
-                problems.append(_no_room(stage, count, there))
+                problems.append(_no_room(pool, count, there))
                 break
             free = more
     return free, problems
 
 
-def _no_room(stage: Stage, count: int, there: Sequence[Node]) -> str:
-    pool = stage.resources
+def _no_room(lacking: Pool, count: int, there: Sequence[Node]) -> str:
+    pool = lacking.resources
     if pool.node_group is not None and all(node.group != pool.node_group for node in there):
         groups = sorted({node.group for node in there if node.group})
-        return f"{stage.name}: no node of group {pool.node_group!r}; there are {groups}"
+        return f"{lacking.name}: no node of group {pool.node_group!r}; there are {groups}"
     need = f"{pool.num_cpus:g} CPU, {pool.num_gpus:g} GPU, {pool.memory_mb} MB"
     if any(node.takes(pool) for node in there):
         return (
-            f"{stage.name}: room for {count} of {pool.min_actors} actors ({need} each) beside the "
+            f"{lacking.name}: room for {count} of {pool.min_actors} actors ({need} each) beside the "
             "other pools"
         )
-    return f"{stage.name}: no node has {need} at once"
+    return f"{lacking.name}: no node has {need} at once"

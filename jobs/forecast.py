@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from jobs.fleet import Node, place, placed
 from jobs.sampling import Mean
 from pipeline.prices import Prices
+from pipeline.pools import Pool, pools
 from pipeline.stage import Stage
 
 _HOUR_S = 3600.0
@@ -61,7 +62,7 @@ class Forecast:
     puts: int
     gets: int
     balanced: Mapping[str, float]
-    """By stage: actors that would keep up with the bottleneck's."""
+    """By pool: actors that would keep up with the bottleneck's."""
 
 
 def forecast(
@@ -88,7 +89,8 @@ def forecast(
     Raises:
         ValueError: the pools do not fit the nodes.
     """
-    seconds = {stage.name: seen.stage_s[stage.name].value for stage in stages}
+    means = {pool.name: _together(pool, seen.stage_s) for pool in pools(stages)}
+    seconds = {name: mean.value for name, mean in means.items()}
     actors = allocated(stages, seconds, nodes)
     rates = {name: count / max(seconds[name], 1e-9) for name, count in actors.items()}
     bottleneck = min(rates, key=lambda name: rates[name])
@@ -98,7 +100,7 @@ def forecast(
     latency_s = (rows_per_block - seen.rows_per_block) * sum(seconds.values())
     fixed_s = max(0.0, seen.start_s + latency_s) + seen.end_s
     work_s = max(0, num_rows - rows_per_block) / rate
-    slowest = seen.stage_s[bottleneck]
+    slowest = means[bottleneck]
     spread = math.hypot(slowest.half_width / max(slowest.value, 1e-9), unevenness(seen))
     hours = Mean(value=(fixed_s + work_s) / _HOUR_S, half_width=work_s * spread / _HOUR_S)
     puts, gets = requests(num_rows, rows_per_block, objects=objects)
@@ -143,15 +145,25 @@ def allocated(
     free, problems = placed(stages, nodes)
     if problems:
         raise ValueError(f"resources: {problems[0]}: run 'backlot preflight'")
-    actors = {stage.name: stage.resources.min_actors for stage in stages}
+    listed = pools(stages)
+    actors = {pool.name: pool.resources.min_actors for pool in listed}
     while True:
-        slowest = min(stages, key=lambda s: actors[s.name] / max(seconds[s.name], 1e-9))
+        slowest = min(listed, key=lambda pool: actors[pool.name] / max(seconds[pool.name], 1e-9))
         count, most = actors[slowest.name], slowest.resources.max_actors
         more = None if most is not None and count >= most else place(slowest.resources, free)
         if more is None:
             return actors
         free = more
         actors[slowest.name] = count + 1
+
+
+def _together(pool: Pool, stage_s: Mapping[str, Mean]) -> Mean:
+    """Seconds a row takes in all of a pool's stages."""
+    parts = [stage_s[stage.name] for stage in pool.stages]
+    return Mean(
+        value=sum(part.value for part in parts),
+        half_width=math.hypot(*(part.half_width for part in parts)),
+    )
 
 
 def steady_rate(seen: Seen, actors: int) -> float | None:

@@ -41,6 +41,16 @@ class Doubler:
         return {"double": 2 * number}
 
 
+class Again:
+    """Doubles what the stage before it doubled."""
+
+    def __init__(self, config: None) -> None:
+        pass
+
+    def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
+        return [{"quadruple": 2 * row["double"]} for row in rows]
+
+
 class NoMapper:
     def __init__(self, config: object) -> None:
         raise FatalError("weights are missing at /nowhere")
@@ -66,6 +76,13 @@ def write(folder: Path, table: pa.Table) -> str:
         )
     ]
     (folder / table["sample_id"][0].as_py()).write_text("\n".join(lines))
+    return "receipt"
+
+
+def write_again(folder: Path, table: pa.Table) -> str:
+    rows = table.select(["sample_id", "double", "quadruple"]).to_pylist()
+    lines = [" ".join(str(value) for value in row.values()) for row in rows]
+    (folder / rows[0]["sample_id"]).write_text("\n".join(lines))
     return "receipt"
 
 
@@ -107,3 +124,40 @@ def test_one_out_per_in_whatever_becomes_of_the_neighbours(tmp_path):
 def test_what_no_row_survives_stops_the_run_and_says_why(tmp_path, effects, mapper):
     with pytest.raises(FatalError, match="weights are missing at /nowhere"):
         run(tmp_path, effects, mapper)
+
+
+def test_rows_go_from_pool_to_pool_and_each_unit_is_written_whole(tmp_path):
+    first = Stage(
+        name="double",
+        mapper=Doubler,
+        config={3: "refuse", 5: "die"},
+        reads=("number",),
+        adds=DOUBLE,
+        batch_size=4,
+        resources=SMALL,
+    )
+    second = Stage(
+        name="again",
+        mapper=Again,
+        config=None,
+        reads=("double",),
+        adds=pa.schema([("quadruple", pa.int64())]),
+        batch_size=3,
+        resources=SMALL,
+    )
+    units = [[0, 1, 2], [3, 4, 5, 6], [7]]
+    receipts = execute(
+        units,
+        read,
+        [first, second],
+        partial(write_again, tmp_path),
+        columns=["sample_id", "number", "error"],
+        most_rows=4,
+        max_strikes=2,
+    )
+    assert len(list(receipts)) == len(units)
+    assert {file.name: file.read_text().split("\n") for file in tmp_path.iterdir()} == {
+        "0": ["0 0 0", "1 2 4", "2 4 8"],
+        "3": ["3 None None", "4 8 16", "5 None None", "6 12 24"],
+        "7": ["7 14 28"],
+    }

@@ -50,6 +50,7 @@ def row(prompt=PROMPT, *, color=None, result=1, **asked):
         "prompt": prompt,
         "final_prompt": prompt.lstrip("*"),
         "seed": 3,
+        "reference_bytes": [],
         "shot": shots(Brief(num_results=result, **asked), color)[-1].model_dump(mode="json"),
     }
 
