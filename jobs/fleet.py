@@ -105,7 +105,7 @@ def _no_room(lacking: Pool, count: int, there: Sequence[Node]) -> str:
     need = f"{pool.num_cpus:g} CPU, {pool.num_gpus:g} GPU, {pool.memory_mb} MB"
     if any(node.takes(pool) for node in there):
         return (
-            f"{lacking.name}: room for {count} of {pool.min_actors} actors ({need} each) beside the "
-            "other pools"
+            f"{lacking.name}: room for {count} of {pool.min_actors} actors ({need} each) beside "
+            "the other pools"
         )
     return f"{lacking.name}: no node has {need} at once"
