@@ -39,6 +39,7 @@ def packshot(*settings):
         "prompt": "anything",
         "final_prompt": "anything",
         "seed": 1,
+        "reference_bytes": [],
         "shot": shot.model_dump(mode="json"),
     }
     mapper = RenderMapper(recipe.render, limits=recipe.input, num_threads=1)
