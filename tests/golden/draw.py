@@ -54,6 +54,7 @@ def draw(name: str) -> NDArray[np.uint8]:
         "prompt": SUNSET,
         "final_prompt": SUNSET,
         "seed": 11,
+        "reference_bytes": [],
         "shot": shot.model_dump(mode="json"),
     }
     (outcome,) = _mapper().map_batch([row])
