@@ -12,6 +12,7 @@ import posixpath
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -172,16 +173,15 @@ class Planner:
             ]
         except RowError as found:
             return [{**whole, "error": error_value("plan", found)}]
-        listed = shots(brief, resolve_color(brief, prompt))
         return [
             {
                 **whole,
-                **_words(shot, prompt, origin),
-                "sample_id": row["id"] + suffix(shot, listed),
-                "seed": (whole["seed"] + shot.result - 1) % _MAX_SEED,
-                "shot": shot.model_dump(mode="json"),
+                **_words(one.shot, prompt, origin),
+                "sample_id": row["id"] + one.suffix,
+                "seed": (whole["seed"] + one.shot.result - 1) % _MAX_SEED,
+                "shot": one.value,
             }
-            for shot in listed
+            for one in _listed(brief, resolve_color(brief, prompt))
         ]
 
     def _table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -312,6 +312,24 @@ def resolve_color(brief: Brief, prompt: str) -> Rgb8 | None:
     if brief.background_color is not None:
         return parse_color(brief.background_color)
     return solid_color(prompt) if brief.solid_colors else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A shot as a plan row has it. Shared by many rows: not to be changed."""
+
+    shot: Shot
+    suffix: str
+    value: Mapping[str, Any]
+
+
+@lru_cache(maxsize=4096)
+def _listed(brief: Brief, color: Rgb8 | None) -> tuple[_Listed, ...]:
+    """What a brief comes to; most rows of a manifest ask for the same."""
+    listed = shots(brief, color)
+    return tuple(
+        _Listed(shot, suffix(shot, listed), shot.model_dump(mode="json")) for shot in listed
+    )
 
 
 def _words(shot: Shot, prompt: str, origin: str) -> dict[str, str]:
