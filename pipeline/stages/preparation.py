@@ -22,10 +22,10 @@ from pipeline.imaging.geometry import (
 from pipeline.imaging.layout import canvas_size, lay_out
 from pipeline.models.generation.generator import GenerationRequest, Reference, Settings
 from pipeline.models.generation.kinds import AnyGeneratorConfig
+from pipeline.prompts.conventions import STAR
 
 _MAX_SEED = 2**63
 
-_KEEP_RENDERING = "*"
 _WISHES = {
     "fast": "fast",
     "num_inference_steps": "steps",
@@ -110,12 +110,12 @@ class Preparation:
             RowError: pixels that cannot be read, or a request that cannot be met.
         """
         shot = Shot.model_validate(row["shot"])
-        starred = row["prompt"].lstrip().startswith(_KEEP_RENDERING)
+        starred = row["prompt"].lstrip().startswith(STAR)
         keeps_rendering = starred and shot.paint == "scene"
         if keeps_rendering and not self._draws_product:
             raise RowError(
                 ErrorCode.BAD_REQUEST,
-                f"prompt begins with {_KEEP_RENDERING}, which keeps the generator's own rendering "
+                f"prompt begins with {STAR}, which keeps the generator's own rendering "
                 "of the product: this one draws none, so leave it out or use a diffusion recipe",
             )
         photo = decode(row["image_bytes"], self._limits)

@@ -45,8 +45,6 @@ from pipeline.stages.preparation import Preparation, SizeConfig, Task, drawn_siz
 from pipeline.stages.provenance import ProvenanceConfig
 from pipeline.stages.weights import bring_weights
 
-Float = NDArray[np.float32]
-
 _BATCHES_AT_ONCE = 8
 
 

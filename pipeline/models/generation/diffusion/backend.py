@@ -41,7 +41,7 @@ from pipeline.models.generation.generator import (
     Reference,
     Settings,
 )
-from pipeline.models.weights import locate, one_at_a_time, revision_of
+from pipeline.models.weights import one_at_a_time, revision_of
 
 Size = tuple[int, int]
 """Height and width, px."""
@@ -64,7 +64,7 @@ class Diffusion:
         self.device: Literal["cpu", "cuda"] = config.device
         self._adapter = config.adapter
         with one_at_a_time():
-            self._pipeline = load_pipeline(config, arguments=every_argument(config))
+            self._pipeline, directory = load_pipeline(config, arguments=every_argument(config))
         self._prompts = (
             PromptEncoder(
                 self._pipeline,
@@ -78,8 +78,9 @@ class Diffusion:
         )
         self._references = ReferenceEncoder(self._pipeline, config)
         self._fitting = Fitting(config.max_batch)
-        weights = revision_of(locate(config.checkpoint, cache_dir=config.cache_dir))
-        self.revision = f"{config.revision}/{weights}/diffusers-{diffusers.__version__}"
+        self.revision = (
+            f"{config.revision}/{revision_of(directory)}/diffusers-{diffusers.__version__}"
+        )
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[Background]:
         """Draw one background per request, in order; requests of one size share batches.
@@ -101,13 +102,13 @@ class Diffusion:
 
     def _arguments(self, call: _Call) -> dict[str, Any]:
         """What is the same for all rows of a call."""
-        config = asked_for(self._config, call.settings)
-        return fixed_arguments(config) | self._references.arguments(
-            call.reference, guided=self._is_guided(config.guidance_scale)
-        )
+        fixed = fixed_arguments(asked_for(self._config, call.settings))
+        return fixed | self._references.arguments(call.reference, guided=self._is_guided(fixed))
 
-    def _is_guided(self, guidance_scale: float) -> bool:
-        return guidance_scale > self._adapter.guided_above
+    def _is_guided(self, fixed: Mapping[str, Any]) -> bool:
+        """By what the call is given, which a distilled LoRA decides against the configuration."""
+        guidance: float = fixed[self._adapter.guidance]
+        return guidance > self._adapter.guided_above
 
     def _draw(
         self, fixed: Mapping[str, Any], requests: Sequence[GenerationRequest]
@@ -123,7 +124,7 @@ class Diffusion:
         if on_gpu:
             torch.cuda.reset_peak_memory_stats()
         generators = [torch.Generator("cpu").manual_seed(request.seed) for request in requests]
-        guided = self._is_guided(fixed[self._adapter.guidance])
+        guided = self._is_guided(fixed)
         with torch.inference_mode():
             output = self._pipeline(
                 **fixed,

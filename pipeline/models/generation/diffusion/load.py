@@ -33,12 +33,15 @@ diffusers: Any = typed_diffusers
 transformers: Any = typed_transformers
 
 
-def load_pipeline(config: AnyDiffusionConfig, *, arguments: Collection[str]) -> Any:
+def load_pipeline(config: AnyDiffusionConfig, *, arguments: Collection[str]) -> tuple[Any, Path]:
     """Build a pipeline with its parts, adapters and sampler, on its device.
 
     Args:
         config: which, and how.
         arguments: every argument it will be called with.
+
+    Returns:
+        The pipeline, and the directory it was read from: finding it may take hashing all of it.
 
     Raises:
         FatalError: the device, the weights or the class are not what was expected. Everything that
@@ -73,7 +76,7 @@ def load_pipeline(config: AnyDiffusionConfig, *, arguments: Collection[str]) -> 
     reference = getattr(config, "reference", None)
     if isinstance(reference, IpAdapter):
         _load_ip_adapter(pipeline, reference, config)
-    return _placed(pipeline, config)
+    return _placed(pipeline, config), directory
 
 
 def pipeline_class(config: DiffusionConfig) -> Any:

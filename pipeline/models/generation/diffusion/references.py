@@ -25,7 +25,7 @@ class ReferenceEncoder:
     """Turns references into a pipeline's arguments."""
 
     def __init__(self, pipeline: Any, config: AnyDiffusionConfig) -> None:
-        """Encode the configuration's own picture.
+        """Read the configuration's own picture.
 
         Raises:
             FatalError: it cannot be read.
@@ -39,7 +39,6 @@ class ReferenceEncoder:
         if isinstance(self._configured, IpAdapter):
             if self._configured.picture is not None:
                 self._own = [open_picture(self._configured.picture)]
-                self._encoded(None, guided=config.guidance_scale > config.adapter.guided_above)
         elif self._configured is not None:
             self._own = [open_picture(self._configured)]
 

@@ -104,7 +104,7 @@ def qwen_pipeline():
 def qwen(monkeypatch, tmp_path):
     (tmp_path / "model_index.json").write_text("{}")
     pipeline = qwen_pipeline()
-    monkeypatch.setattr(backend, "load_pipeline", lambda *_args, **_kwargs: pipeline)
+    monkeypatch.setattr(backend, "load_pipeline", lambda *_args, **_kwargs: (pipeline, tmp_path))
     # It always draws at one megapixel; a 64th of that is enough to see how.
     stock = pipeline_qwenimage_edit_inpaint.calculate_dimensions
     monkeypatch.setattr(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.models.generation.diffusion.config import IpAdapter
+from pipeline.models.generation.diffusion.config import IpAdapter, Lora
 from pipeline.models.generation.generator import Reference, Settings
 from pipeline.models.generation.studio.studio import Studio, StudioConfig
 from pipeline.models.weights import Checkpoint
@@ -111,3 +111,23 @@ def test_a_reference_without_an_adapter_is_the_rows_mistake(load, ask):
 def test_the_studio_has_no_sampler(ask, asked):
     with pytest.raises(RowError, match="the studio knows no"):
         Studio(StudioConfig()).generate([replace(ask(), **asked)])
+
+
+def test_a_reference_goes_with_a_lora_that_has_its_guidance_distilled_in(load, ask, checkpoints):
+    adapter = IpAdapter(
+        checkpoint=Checkpoint(path=checkpoints("ip_adapter")), weight_name="adapter.safetensors"
+    )
+    lora = Lora(
+        checkpoint=Checkpoint(path=checkpoints("lora")),
+        weight_name="pytorch_lora_weights.safetensors",
+    )
+    backend = load("bria", reference=adapter, fast_lora=lora)
+    network, read = backend._pipeline.unet, []
+    network.register_forward_pre_hook(
+        lambda _module, _inputs, given: read.append(given["added_cond_kwargs"]["image_embeds"][0]),
+        with_kwargs=True,
+    )
+    requests = [replace(ask(), reference=reference) for reference in (STRIPES, DOTS)]
+    stripes, dots = backend.generate(requests)
+    assert distance(stripes, dots) > 1e-6
+    assert {len(embedding) for embedding in read} == {1}
