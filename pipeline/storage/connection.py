@@ -30,6 +30,9 @@ _CLOSE_S = 5.0
 
 T = TypeVar("T")
 
+_making = threading.Lock()
+"""`functools.cache` lets threads that ask at the same moment each make their own."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
@@ -118,8 +121,12 @@ class Connection:
 
 
 def connection() -> Connection:
-    """The connection of this process, made from the environment when it is first needed."""
-    return _connection(os.getpid())  # a forked child has no such thread: it makes its own
+    """The connection of this process, made from the environment when it is first needed.
+
+    One for all threads: a client that lives in one loop is of no use in another.
+    """
+    with _making:
+        return _connection(os.getpid())  # a forked child has no such thread: it makes its own
 
 
 def disconnect() -> None:
