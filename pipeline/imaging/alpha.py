@@ -93,15 +93,18 @@ def refine(alpha_HW: Float, rgb_HWC: NDArray[np.uint8], config: RefineConfig) ->
     trimap_HW = trimap_of(alpha_HW, config)
     if config.method == "closed_form":
         return _closed_form(rgb_HWC, trimap_HW)
+    unknown_HW = trimap_HW == UNKNOWN
     guided_HW = fast_guided_filter(
         alpha_HW,
         rgb_HWC.astype(np.float32) / np.float32(255),
         radius_px=config.guided_radius * max(alpha_HW.shape),
         eps=config.guided_eps,
         subsample=config.guided_subsample,
+        at_HW=unknown_HW,
     )
-    stretched_HW = _stretch(guided_HW, config.background_below, config.foreground_above)
-    return np.where(trimap_HW == UNKNOWN, stretched_HW, trimap_HW)
+    guided_N = guided_HW[unknown_HW]
+    trimap_HW[unknown_HW] = _stretch(guided_N, config.background_below, config.foreground_above)
+    return trimap_HW
 
 
 def check_matte(alpha_HW: Float, *, min_coverage: float, max_coverage: float) -> None:
@@ -128,7 +131,7 @@ def check_matte(alpha_HW: Float, *, min_coverage: float, max_coverage: float) ->
         )
 
 
-def _stretch(alpha_HW: Float, black: float, white: float) -> Float:
+def _stretch(alpha_N: Float, black: float, white: float) -> Float:
     """Bring `black` to 0 and `white` to 1.
 
     A ridge regression shrinks towards the mean of its window, so a guided filter leaves a haze of
@@ -136,8 +139,8 @@ def _stretch(alpha_HW: Float, black: float, white: float) -> Float:
     call an alpha certain are the natural ends to bring back. (Constants of the configuration: no
     picture is stretched by its own minimum and maximum.)
     """
-    stretched_HW: Float = np.clip((alpha_HW - black) / (white - black), 0.0, 1.0)
-    return stretched_HW
+    stretched_N: Float = np.clip((alpha_N - black) / (white - black), 0.0, 1.0)
+    return stretched_N
 
 
 def _closed_form(rgb_HWC: NDArray[np.uint8], trimap_HW: Float) -> Float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-# Shape suffixes: H height, W width, C colour channel.
+from pipeline.imaging.tiles import strips
+
+# Shape suffixes: H height (h in a strip), W width, C colour channel.
 
 Float = NDArray[np.float32]
 
@@ -36,6 +38,8 @@ def over(fg_HWC: Float, alpha_HW: Float, bg_HWC: Float) -> Float:
             f"background {bg_HWC.shape}"
         )
     # The two-product form: bg + alpha * (fg - bg) is one product less and misses fg by a rounding.
-    alpha_HW1 = alpha_HW[..., np.newaxis]
-    composite_HWC: Float = alpha_HW1 * fg_HWC + (1 - alpha_HW1) * bg_HWC
-    return composite_HWC.astype(bg_HWC.dtype, copy=False)
+    composite_HWC = np.empty_like(bg_HWC)
+    for strip in strips(alpha_HW.shape[0]):
+        alpha_hW1 = alpha_HW[strip, :, np.newaxis]
+        composite_HWC[strip] = alpha_hW1 * fg_HWC[strip] + (1 - alpha_hW1) * bg_HWC[strip]
+    return composite_HWC

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, maximum_filter, minimum_filter
+from scipy.ndimage import gaussian_filter
+
+from pipeline.imaging.extremes import extreme
 
 # Shape suffixes: H height, W width, C colour channel.
 
@@ -13,6 +15,12 @@ Float = NDArray[np.float32]
 _RADIUS = 0.5
 """Of the blur that is taken back, in px of the picture before it was enlarged: about what Lanczos
 leaves of an edge that was one pixel wide."""
+
+_TRUNCATE = 4.0
+"""Standard deviations at which the blur is cut off."""
+
+_STRIP_ROWS = 128
+"""Worked on at a time: what fits a core's cache takes a third of the time of a whole plane."""
 
 
 def crispen(rgb_HWC: Float, *, scale: float, amount: float) -> Float:
@@ -34,14 +42,25 @@ def crispen(rgb_HWC: Float, *, scale: float, amount: float) -> Float:
     if scale <= 1 or amount == 0:
         return rgb_HWC.copy()
     sigma_px = _RADIUS * scale
-    reach_px = 2 * round(sigma_px) + 1
-    crisp_HWC = np.empty_like(rgb_HWC)
     # A picture enlarged by a tenth has lost a tenth as much as one enlarged twice.
     weight = np.float32(amount * min(1.0, scale - 1.0))
-    for channel in range(rgb_HWC.shape[2]):
-        plane_HW = rgb_HWC[..., channel]
-        detail_HW = plane_HW - gaussian_filter(plane_HW, sigma_px)
-        low_HW = minimum_filter(plane_HW, reach_px)
-        high_HW = maximum_filter(plane_HW, reach_px)
-        crisp_HWC[..., channel] = np.clip(plane_HW + weight * detail_HW, low_HW, high_HW)
+    margin_px = round(_TRUNCATE * sigma_px) + 1
+    height = rgb_HWC.shape[0]
+    crisp_HWC = np.empty_like(rgb_HWC)
+    for top in range(0, height, _STRIP_ROWS):
+        bottom = min(height, top + _STRIP_ROWS)
+        first = max(0, top - margin_px)
+        near = slice(first, bottom + margin_px)
+        for channel in range(rgb_HWC.shape[2]):
+            plane_HW = np.ascontiguousarray(rgb_HWC[near, :, channel])
+            crisp_HW = _crisp(plane_HW, sigma_px, weight)
+            crisp_HWC[top:bottom, :, channel] = crisp_HW[top - first : bottom - first]
     return crisp_HWC
+
+
+def _crisp(plane_HW: Float, sigma_px: float, weight: np.float32) -> Float:
+    detail_HW = plane_HW - gaussian_filter(plane_HW, sigma_px, truncate=_TRUNCATE)
+    reach_px = round(sigma_px)
+    low_HW, high_HW = extreme(plane_HW, reach_px, "min"), extreme(plane_HW, reach_px, "max")
+    crisp_HW: Float = np.clip(plane_HW + weight * detail_HW, low_HW, high_HW)
+    return crisp_HW

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from pipeline.imaging.difference import delta_e, srgb_to_lab
+from pipeline.imaging.tiles import Tile, tiles_with
 
 # Shape suffixes: H height, W width, C colour channel, N pixels.
 
@@ -23,6 +24,10 @@ _BAND = (0.02, 0.98)
 
 _WINDOW_PX = 15
 """Side of the square around a mixed pixel in which pure ones are looked for."""
+
+_TILE_PX = 64
+_MOST_TILES = 96
+"""Looked at, evenly spread: the outline of a product that fills one megapixel has about 60."""
 
 _FEWEST_MIXED = 20
 _LEAST_CONTRAST = 4 / 255
@@ -104,25 +109,62 @@ def halo(photo_HWC: Rgb8, alpha_HW: Float, composed_HWC: Rgb8) -> float | None:
     """
     low, high = _BAND
     mixed_HW = (alpha_HW > low) & (alpha_HW < high)
-    if mixed_HW.sum() < _FEWEST_MIXED:
+    tiles = tiles_with(mixed_HW, side_px=_TILE_PX)
+    step = -(-len(tiles) // _MOST_TILES) or 1
+    parts = [_outline(photo_HWC, alpha_HW, composed_HWC, tile) for tile in tiles[::step]]
+    if sum(part.shape[1] for part in parts) < _FEWEST_MIXED:
         return None
-    box = _around(mixed_HW)
-    alpha_HW, mixed_HW = alpha_HW[box], mixed_HW[box]
-    photo_HWC, composed_HWC = photo_HWC[box], composed_HWC[box]
-    product_HW, ground_HW = alpha_HW >= high, alpha_HW <= low
-    known_HW = mixed_HW & _reached(product_HW) & _reached(ground_HW)
-    if known_HW.sum() < _FEWEST_MIXED:
-        return None
-    a_N1 = alpha_HW[known_HW][:, np.newaxis]
-    product_N3 = _near(composed_HWC, product_HW, known_HW)
-    ground_N3 = _near(composed_HWC, ground_HW, known_HW)
-    contrast_N3 = _near(photo_HWC, ground_HW, known_HW) - _near(photo_HWC, product_HW, known_HW)
+    contrast_N3, left_N3, whole_N3 = np.concatenate(parts, axis=1)
     if np.sqrt((contrast_N3**2).mean()) < _LEAST_CONTRAST:
         return None
-    clean_N3 = a_N1 * product_N3 + (1 - a_N1) * ground_N3
-    left_N3 = _unit(composed_HWC[known_HW]) - clean_N3
-    whole_N3 = a_N1 * (1 - a_N1) * contrast_N3
     return float((left_N3 * whole_N3).sum() / (whole_N3**2).sum())
+
+
+def _outline(photo_HWC: Rgb8, alpha_HW: Float, composed_HWC: Rgb8, tile: Tile) -> Float:
+    """Of the mixed pixels of a tile that have pure ones close by: `B - F`, what is left, and all.
+
+    Returns:
+        3N3: contrast, the finished picture less `E`, and `a (1 - a) (B - F)`.
+    """
+    low, high = _BAND
+    near, inner = tile.widened(_WINDOW_PX // 2, alpha_HW.shape)
+    alpha_HW, photo_HWC, composed_HWC = alpha_HW[near], photo_HWC[near], composed_HWC[near]
+    mixed_HW = np.zeros(alpha_HW.shape, dtype=np.bool_)
+    mixed_HW[inner] = (alpha_HW[inner] > low) & (alpha_HW[inner] < high)
+    product, ground = _Pure.of(alpha_HW >= high), _Pure.of(alpha_HW <= low)
+    known_HW = mixed_HW & product.reached() & ground.reached()
+    if not known_HW.any():
+        return np.empty((3, 0, 3), dtype=np.float32)
+    a_N1 = alpha_HW[known_HW][:, np.newaxis]
+    clean_N3 = a_N1 * product.color(composed_HWC, known_HW)
+    clean_N3 += (1 - a_N1) * ground.color(composed_HWC, known_HW)
+    contrast_N3 = ground.color(photo_HWC, known_HW) - product.color(photo_HWC, known_HW)
+    left_N3 = _unit(composed_HWC[known_HW]) - clean_N3
+    return np.stack([contrast_N3, left_N3, a_N1 * (1 - a_N1) * contrast_N3])
+
+
+@dataclass(frozen=True, slots=True)
+class _Pure:
+    """Pixels of product alone, or of ground alone, and their means in windows."""
+
+    weight_HW: Float
+    share_HW: Float
+    """Of each window."""
+
+    @classmethod
+    def of(cls, mask_HW: NDArray[np.bool_]) -> _Pure:
+        weight_HW = mask_HW.astype(np.float32)
+        return cls(weight_HW, _mean(weight_HW))
+
+    def reached(self) -> NDArray[np.bool_]:
+        """Where there is enough of them in the window for a mean; HW."""
+        return np.asarray(self.share_HW > 1.5 / _WINDOW_PX**2)
+
+    def color(self, rgb_HWC: Rgb8, at_HW: NDArray[np.bool_]) -> Float:
+        """Their mean colour in the window around some pixels; N3, [0, 1]."""
+        total_N = self.share_HW[at_HW] * np.float32(255)
+        planes = (rgb_HWC[..., c] * self.weight_HW for c in range(3))
+        return np.stack([_mean(plane_HW)[at_HW] / total_N for plane_HW in planes], axis=-1)
 
 
 def _psnr(one_N3: Rgb8, other_N3: Rgb8) -> float | None:
@@ -139,28 +181,6 @@ def _differences(one_N3: Rgb8, other_N3: Rgb8) -> NDArray[np.float64]:
 
 def _unit(rgb8_N3: Rgb8) -> Float:
     return rgb8_N3.astype(np.float32) / np.float32(255)
-
-
-def _around(mask_HW: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The rectangle that holds the mask and a window around it."""
-    rows, columns = np.flatnonzero(mask_HW.any(axis=1)), np.flatnonzero(mask_HW.any(axis=0))
-    return (
-        slice(max(0, int(rows[0]) - _WINDOW_PX), int(rows[-1]) + 1 + _WINDOW_PX),
-        slice(max(0, int(columns[0]) - _WINDOW_PX), int(columns[-1]) + 1 + _WINDOW_PX),
-    )
-
-
-def _reached(mask_HW: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where there is enough of the mask in the window for a mean of it."""
-    return np.asarray(_mean(mask_HW.astype(np.float32)) > 1.5 / _WINDOW_PX**2)
-
-
-def _near(rgb_HWC: Rgb8, mask_HW: NDArray[np.bool_], at_HW: NDArray[np.bool_]) -> Float:
-    """Mean colour of the mask's pixels in the window around some pixels; N3, [0, 1]."""
-    weight_HW = mask_HW.astype(np.float32)
-    total_N = _mean(weight_HW)[at_HW] * np.float32(255)
-    means = [_mean(rgb_HWC[..., c] * weight_HW)[at_HW] / total_N for c in range(3)]
-    return np.stack(means, axis=-1)
 
 
 def _mean(plane_HW: Float) -> Float:

@@ -65,10 +65,9 @@ def estimate_foreground(
     if box is None or observed_HWC[box].shape[:2] == (1, 1):
         return observed_HWC  # nothing to estimate, or nothing around to estimate it from
     solved_HWC = solver(observed_HWC[box], alpha_HW[box])
-    mixed_HW1 = ((alpha_HW > _NEGLIGIBLE_ALPHA) & (alpha_HW < 1))[box][..., np.newaxis]
-    foreground_HWC = observed_HWC.copy()
-    foreground_HWC[box] = np.where(mixed_HW1, solved_HWC, observed_HWC[box])
-    return foreground_HWC
+    mixed_HW = (alpha_HW[box] > _NEGLIGIBLE_ALPHA) & (alpha_HW[box] < 1)
+    observed_HWC[box][mixed_HW] = solved_HWC[mixed_HW]
+    return observed_HWC
 
 
 def _foreground_box(alpha_HW: Float) -> tuple[slice, slice] | None:

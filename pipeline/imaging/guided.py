@@ -9,13 +9,23 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import uniform_filter
 
+from pipeline.imaging.tiles import Tile, tiles_with
+
 # Shape suffixes: H height, W width (h, w subsampled), C guide channel.
 
 Float = NDArray[np.float32]
 
+_TILE_PX = 128
+
 
 def fast_guided_filter(
-    src_HW: Float, guide_HWC: Float, *, radius_px: float, eps: float, subsample: int = 1
+    src_HW: Float,
+    guide_HWC: Float,
+    *,
+    radius_px: float,
+    eps: float,
+    subsample: int = 1,
+    at_HW: NDArray[np.bool_] | None = None,
 ) -> Float:
     """Fit `src` as a local affine function of the guide's colour, and evaluate it per pixel.
 
@@ -32,9 +42,11 @@ def fast_guided_filter(
         eps: ridge on the regression, in squared guide units: edges of lower variance are smoothed.
         subsample: the models are fitted on a grid this many times coarser in each direction. The
             guide is read at full size afterwards, so fine edges survive.
+        at_HW: the pixels that are wanted; None: all. Tiles without any are not filtered.
 
     Returns:
-        The filtered `src`, not clipped: a regression overshoots slightly.
+        The filtered `src`, not clipped: a regression overshoots slightly. Where it is not wanted,
+        `src` itself or the filtered one.
 
     Raises:
         ValueError: sizes differ, or a parameter is out of range.
@@ -52,12 +64,26 @@ def fast_guided_filter(
         radius=radius_grid,
         eps=eps,
     )
-    # Coefficients are enlarged one at a time: at 24 MP each plane is 100 MB.
-    filtered_HW = _resize(_box_mean(offset_hw, radius_grid), src_HW.shape)
-    for c in range(3):
-        slope_hw = _box_mean(slopes_hwC[..., c], radius_grid)
-        filtered_HW = filtered_HW + _resize(slope_hw, src_HW.shape) * guide_HWC[..., c]
+    models_hw = [_box_mean(slopes_hwC[..., c], radius_grid) for c in range(3)]
+    models_hw.append(_box_mean(offset_hw, radius_grid))
+    coarse = [Image.fromarray(model_hw.astype(np.float32)) for model_hw in models_hw]
+    wanted_HW = np.ones(src_HW.shape, dtype=np.bool_) if at_HW is None else at_HW
+    filtered_HW = src_HW.copy()
+    for tile in tiles_with(wanted_HW, side_px=_TILE_PX):
+        slopes, offset = coarse[:3], coarse[3]
+        filtered = _enlarged(offset, tile, src_HW.shape)
+        for c, slope in enumerate(slopes):
+            filtered += _enlarged(slope, tile, src_HW.shape) * guide_HWC[..., c][tile.region]
+        filtered_HW[tile.region] = filtered
     return filtered_HW
+
+
+def _enlarged(coarse: Image.Image, tile: Tile, size_HW: tuple[int, ...]) -> Float:
+    """A tile of the plane that the coarse one comes to at full size, bilinear."""
+    down, across = coarse.height / size_HW[0], coarse.width / size_HW[1]
+    box = (tile.left * across, tile.top * down, tile.right * across, tile.bottom * down)
+    size = (tile.right - tile.left, tile.bottom - tile.top)
+    return np.array(coarse.resize(size, Image.Resampling.BILINEAR, box=box))
 
 
 def _window_models(
@@ -99,10 +125,10 @@ def _covered(length: int, radius: int) -> NDArray[np.floating]:
 
 
 def _resize(plane: NDArray[np.floating], size_HW: tuple[int, ...]) -> Float:
-    """Area mean when shrinking, bilinear when enlarging, both aligned at pixel edges."""
+    """Area mean, aligned at pixel edges."""
     if plane.shape == size_HW:
         return plane.astype(np.float32)
     height, width = size_HW
-    # Pillow's BILINEAR widens its kernel when it shrinks, hence it serves both ways.
+    # Pillow's BILINEAR widens its kernel when it shrinks.
     image = Image.fromarray(plane.astype(np.float32))
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))

@@ -14,18 +14,50 @@ _LIGHT, _DARK = 250, 222  # sRGB levels: pale enough not to tint what stands on 
 _CHECKS_ACROSS = 20
 
 
-def thumbnail(rgb_HWC: NDArray[np.uint8], *, max_side_px: int, quality: int = 70) -> bytes:
+def thumbnail(rgb_HWC: NDArray[np.uint8], *, max_side_px: int) -> bytes:
     """Shrink to fit a square of `max_side_px`, never enlarging, as WebP without a profile.
 
     Raises:
         ValueError: `max_side_px` is not positive.
     """
+    return _written(_shrunk(Image.fromarray(rgb_HWC), max_side_px))
+
+
+def cutout_thumbnail(
+    rgb_HWC: NDArray[np.uint8], alpha_HW: NDArray[np.float32], *, max_side_px: int
+) -> bytes:
+    """The same of a cut-out, on checks.
+
+    It is shrunk before it is laid over them, which at twelve megapixels is a third of a second
+    less. Straight colours are shrunk with no regard to alpha: a rim of the old background mixes
+    with the product's, by less than shows in a thumbnail.
+
+    Args:
+        rgb_HWC: sRGB-encoded, straight.
+        alpha_HW: coverage in [0, 1].
+        max_side_px: of the thumbnail.
+
+    Raises:
+        ValueError: the two sizes differ, or `max_side_px` is not positive.
+    """
+    if alpha_HW.shape != rgb_HWC.shape[:2]:
+        raise ValueError(f"alpha is {alpha_HW.shape}, the picture {rgb_HWC.shape[:2]}")
+    levels_HW = (alpha_HW * 255 + 0.5).astype(np.uint8)
+    rgb, alpha = (_shrunk(Image.fromarray(plane), max_side_px) for plane in (rgb_HWC, levels_HW))
+    small_HW = np.asarray(alpha).astype(np.float32) / np.float32(255)
+    return _written(Image.fromarray(checkerboard(np.asarray(rgb), small_HW)))
+
+
+def _shrunk(image: Image.Image, max_side_px: int) -> Image.Image:
     if max_side_px < 1:
         raise ValueError(f"max_side_px must be at least 1, got {max_side_px}")
-    image = Image.fromarray(rgb_HWC)
     image.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image
+
+
+def _written(image: Image.Image) -> bytes:
     out = BytesIO()
-    image.save(out, "WEBP", quality=quality, method=2)
+    image.save(out, "WEBP", quality=70, method=2)
     return out.getvalue()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.ndimage import minimum_filter
+
+from pipeline.imaging.extremes import extreme
 
 # Shape suffixes: H height, W width.
 
@@ -83,6 +84,4 @@ def auto_trimap(
 
 
 def _eroded(region_HW: NDArray[np.bool_], width_px: int) -> NDArray[np.bool_]:
-    # A minimum filter runs per axis at a cost that does not grow with its width.
-    eroded = minimum_filter(region_HW.view(np.uint8), 2 * width_px + 1, mode="nearest")
-    return np.asarray(eroded).view(np.bool_)
+    return extreme(region_HW, width_px, "min")

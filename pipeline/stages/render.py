@@ -28,7 +28,7 @@ from pipeline.imaging.codec import (
 )
 from pipeline.imaging.harmonise import HarmoniseConfig
 from pipeline.imaging.shadow import ShadowConfig
-from pipeline.imaging.thumbnail import checkerboard, thumbnail
+from pipeline.imaging.thumbnail import cutout_thumbnail, thumbnail
 from pipeline.models.generation.generator import (
     Background,
 )
@@ -263,10 +263,10 @@ def _failed(outcome: Outcome) -> Outcome:
 def _thumbs(task: Task, rgb8_HWC: NDArray[np.uint8], side_px: int) -> Columns | None:
     if side_px == 0:
         return None
-    cutout_HWC = checkerboard(task.placed.rgb_HWC, task.placed.alpha_HW)
+    placed = task.placed
     return {
         "source": thumbnail(task.photo.rgb_HWC, max_side_px=side_px),
-        "cutout": thumbnail(cutout_HWC, max_side_px=side_px),
+        "cutout": cutout_thumbnail(placed.rgb_HWC, placed.alpha_HW, max_side_px=side_px),
         "result": thumbnail(rgb8_HWC, max_side_px=side_px),
     }
 

@@ -75,6 +75,20 @@ def test_a_blurred_source_regains_the_edge_of_its_guide(subsample):
     assert np.abs(filtered - sharp)[40, [37, 44]].max() < 0.15
 
 
+@pytest.mark.parametrize("subsample", [1, 4])
+def test_what_is_wanted_is_what_the_whole_would_be(subsample):
+    rng = np.random.default_rng(4)
+    guide = rng.random((301, 277, 3), dtype=np.float32)
+    src = rng.random((301, 277), dtype=np.float32)
+    at = np.zeros(src.shape, bool)
+    at[rng.integers(0, 301, 9), rng.integers(0, 277, 9)] = True
+    options = {"radius_px": 6, "eps": 1e-3, "subsample": subsample}
+    whole = fast_guided_filter(src, guide, **options)
+    part = fast_guided_filter(src, guide, at_HW=at, **options)
+    np.testing.assert_allclose(part[at], whole[at], atol=1e-6)
+    assert (part == src).any()
+
+
 def test_the_filter_is_linear_in_its_source():
     rng = np.random.default_rng(3)
     one, two = rng.random((2, 24, 24), dtype=np.float32)

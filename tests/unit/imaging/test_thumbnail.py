@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.imaging.thumbnail import checkerboard, thumbnail
+from pipeline.imaging.thumbnail import checkerboard, cutout_thumbnail, thumbnail
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 100))
@@ -49,8 +49,21 @@ def test_checks_show_where_the_product_is_not():
     assert (shown_HWC[0, 110] != shown_HWC[0, 109]).all()
 
 
+def test_a_cutout_is_small_and_on_checks():
+    y, x = np.mgrid[:600, :800]
+    product_HW = (x - 400.0) ** 2 + (y - 300.0) ** 2 < 200**2
+    photo_HWC = np.full((600, 800, 3), (30, 60, 200), np.uint8)
+    data = cutout_thumbnail(photo_HWC, product_HW.astype(np.float32), max_side_px=200)
+    shown = Image.open(BytesIO(data)).convert("RGB")
+    assert shown.size == (200, 150)
+    assert np.abs(np.asarray(shown.getpixel((100, 75)), int) - (30, 60, 200)).max() < 12
+    assert min(shown.getpixel((10, 10))) > 200
+
+
 def test_wrong_sizes_are_the_callers_mistake():
     with pytest.raises(ValueError, match="max_side_px"):
         thumbnail(np.zeros((4, 4, 3), np.uint8), max_side_px=0)
+    with pytest.raises(ValueError, match="alpha is"):
+        cutout_thumbnail(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.float32), max_side_px=9)
     with pytest.raises(ValueError, match="alpha is"):
         checkerboard(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 5), np.float32))
