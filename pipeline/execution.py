@@ -187,23 +187,34 @@ def attach(
             raise FatalError(
                 f"stage {stage.name!r} declares {sorted(names)} and returned {sorted(outcome)}"
             )
+    found = [outcome if isinstance(outcome, dict) else {} for outcome in by_row]
     for field in stage.adds:
-        values = [outcome[field.name] if isinstance(outcome, dict) else None for outcome in by_row]
+        values = [columns.get(field.name) for columns in found]
         # A row that failed has no value, whatever the column promises of the others.
         table = table.append_column(
             field.with_nullable(nullable=True), pa.array(values, field.type)
         )
-    errors = [
-        error_value(stage.name, new) if isinstance(new, RowError) else old
-        for old, new in zip(table["error"].to_pylist(), by_row, strict=True)
-    ]
-    timings = [
-        {**old, f"{stage.name}_s": seconds} if is_waiting else old
-        for old, is_waiting in zip(table["timings"].to_pylist(), waiting, strict=True)
-    ]
-    table = _replaced(table, "error", errors)
-    table = _replaced(table, "timings", timings)
+    if any(isinstance(outcome, RowError) for outcome in outcomes):
+        errors = [
+            error_value(stage.name, new) if isinstance(new, RowError) else old
+            for old, new in zip(table["error"].to_pylist(), by_row, strict=True)
+        ]
+        table = _replaced(table, "error", pa.array(errors, table.schema.field("error").type))
+    table = _replaced(table, "timings", _timed(table["timings"], stage.name, waiting, seconds))
     return table.drop_columns(list(stage.drops))
+
+
+def _timed(
+    timings: pa.ChunkedArray, stage: str, waiting: Sequence[bool], seconds: float
+) -> pa.Array:
+    """The timings with a stage's own seconds for the rows it worked on."""
+    old = timings.combine_chunks()
+    names = [field.name for field in old.type]
+    children = dict(zip(names, old.flatten(), strict=True))
+    worked = pa.array(waiting, pa.bool_())
+    own = f"{stage}_s"
+    children[own] = pc.if_else(worked, pa.scalar(seconds, children[own].type), children[own])
+    return pa.StructArray.from_arrays(list(children.values()), fields=list(old.type))
 
 
 def execute(
@@ -367,8 +378,9 @@ class _Reader:
 
     def __call__(self, packed: pa.Table) -> pa.Table:
         table = self.read(pickle.loads(packed["unit"][0].as_py()))
-        nothing = dict.fromkeys(child.name for child in self.timings.type)
-        values = pa.array([nothing] * table.num_rows, self.timings.type)
+        children = list(self.timings.type)
+        nothing = [pa.nulls(table.num_rows, child.type) for child in children]
+        values = pa.StructArray.from_arrays(nothing, fields=children)
         return table.append_column(self.timings, values)
 
 
@@ -486,6 +498,6 @@ def _named(pool: Pool) -> type[PoolWorker]:
     return type("_".join(stage.name.capitalize() for stage in pool.stages), (PoolWorker,), {})
 
 
-def _replaced(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
+def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     field = table.schema.field(name)
-    return table.set_column(table.column_names.index(name), field, pa.array(values, field.type))
+    return table.set_column(table.column_names.index(name), field, values)

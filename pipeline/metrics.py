@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Literal
 
-from pipeline.errors import Columns, Outcome, RowError
+from pipeline.errors import Outcome, RowError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,24 +96,19 @@ def of_batch(
         yield Observation(metric=BUSY, value=busy_s, tags=tags)
         yield Observation(metric=ROW_SECONDS, value=busy_s / len(outcomes), tags=tags)
     added = [outcome for outcome in outcomes if not isinstance(outcome, RowError)]
-    retries = sum(_retries(columns) for columns in added)
+    names = list(added[0]) if added else []  # the same of each: what the stage declares
+    counts = [name for name in names if name.endswith("_retries")]
+    retries = sum(columns[name] or 0 for name in counts for columns in added)
     if retries:
         yield Observation(metric=RETRIES, value=retries, tags=tags)
-    noted = Counter(name for columns in added for name in _noted(columns))
-    for column, count in noted.items():
-        yield Observation(metric=FALLBACKS, value=count, tags={**tags, "column": column})
+    for name in names:
+        # Columns that say that something was converted, changed or replaced.
+        noted = sum(map(bool, map(itemgetter(name), added))) if name.endswith("_notes") else 0
+        if noted:
+            yield Observation(metric=FALLBACKS, value=noted, tags={**tags, "column": name})
 
 
 def _outcome(outcome: Outcome) -> tuple[str, str]:
     if isinstance(outcome, RowError):
         return ("retryable" if outcome.retryable else "failed"), str(outcome.code)
     return "ok", ""
-
-
-def _retries(columns: Columns) -> int:
-    return sum(value or 0 for name, value in columns.items() if name.endswith("_retries"))
-
-
-def _noted(columns: Columns) -> list[str]:
-    """Columns that say that something was converted, changed or replaced."""
-    return [name for name, value in columns.items() if name.endswith("_notes") and value]

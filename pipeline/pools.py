@@ -14,9 +14,12 @@ from itertools import groupby
 
 from pipeline.stage import Resources, Stage
 
-_ROWS_TOGETHER = 16
-"""Rows that go through a pool of several stages before the next do: enough requests to storage
-under way at once, and few enough for the first pictures to be there soon."""
+_ROWS_ON_GPU = 16
+"""Rows that go through a pool of several stages before the next do: enough for the batches of a
+network, and for requests to storage to overlap."""
+_ROWS_ON_CPU = 4
+"""There a row takes seconds and no network is faster for a batch: the fewer rows, the sooner the
+first pictures are there, and the less is held and lost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +39,9 @@ class Pool:
     def batch_size(self) -> int:
         """Rows that go through all the stages before the next rows do."""
         most = max(stage.batch_size for stage in self.stages)
-        return most if len(self.stages) == 1 else min(most, _ROWS_TOGETHER)
+        if len(self.stages) == 1:
+            return most
+        return min(most, _ROWS_ON_GPU if self.resources.num_gpus else _ROWS_ON_CPU)
 
 
 def pools(stages: Sequence[Stage]) -> list[Pool]:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 
@@ -18,6 +18,8 @@ from pipeline import schema, storage
 from pipeline.recipe import Recipe
 
 _READ_THREADS = 16
+_MOST_BYTES = 2**31 - 1
+"""A chunk of `binary` ends there, which many large PNGs together exceed."""
 _RETRIES = ("fetch_retries", "store_retries")
 TALLIED = ("error", "timings", "prompt_fallback", *_RETRIES)
 """Columns of a result file that its tally is made from."""
@@ -90,18 +92,30 @@ class ResultWriter:
         return table.select(present).replace_schema_metadata(schema.HUGGING_FACE_METADATA)
 
     def _images(self, table: pa.Table) -> pa.ChunkedArray:
-        kept = self.recipe.output.image_column
-        columns = (table[name].to_pylist() for name in ("picture", "image_path", "error"))
-        images = [
-            # A picture whose object could not be stored is no result.
-            {"bytes": picture if kept else None, "path": path}
-            if picture is not None and error is None
-            else None
-            for picture, path, error in zip(*columns, strict=True)
-        ]
-        # One chunk a row: a chunk of `binary` ends at 2 GiB, which many large PNGs together exceed.
-        chunks = [pa.array([image], schema.IMAGE_TYPE) for image in images]
+        """Pictures under the type that datasets have; their bytes are not copied."""
+        kept, (bytes_field, path_field) = self.recipe.output.image_column, schema.IMAGE_TYPE
+        chunks = []
+        for batch in table.select(["picture", "image_path", "error"]).to_batches():
+            for part in _within(batch, _MOST_BYTES):
+                picture, path, error = part.columns
+                # A picture whose object could not be stored is no result.
+                none = pc.or_(pc.is_null(picture), pc.is_valid(error))
+                file = picture.cast(bytes_field.type) if kept else pa.nulls(len(part), pa.binary())
+                chunks.append(
+                    pa.StructArray.from_arrays(
+                        [file, path], fields=[bytes_field, path_field], mask=none
+                    )
+                )
         return pa.chunked_array(chunks, schema.IMAGE_TYPE)
+
+
+def _within(batch: pa.RecordBatch, num_bytes: int) -> Iterator[pa.RecordBatch]:
+    """The batch, or its rows one by one where it is too large."""
+    if batch.nbytes <= num_bytes:
+        yield batch
+        return
+    for number in range(len(batch)):
+        yield batch.take(pa.array([number]))
 
 
 def write_result(run_uri: str, table: pa.Table) -> None:

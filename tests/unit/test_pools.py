@@ -69,8 +69,14 @@ def test_a_pool_on_two_groups_of_nodes_is_refused():
         pools(listed)
 
 
-def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_as_one():
-    listed = (stage("a", batch_size=64, pool="x"), stage("b", "a", batch_size=8, pool="x"))
+@pytest.mark.parametrize(("num_gpus", "together"), [(0, 4), (1, 16)])
+def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_as_one(
+    num_gpus, together
+):
+    listed = (
+        stage("a", batch_size=64, pool="x"),
+        stage("b", "a", batch_size=8, pool="x", num_gpus=num_gpus),
+    )
     (pool,) = pools(listed)
     written = []
 
@@ -89,8 +95,9 @@ def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_
     out = worker(_packed([list(range(40))]))
     assert out["receipt"].to_pylist() == ["40 rows"]
     assert written[0]["b"].to_pylist() == [number + 2 for number in range(40)]
-    assert listed[0].config[2] == [16, 16, 8]
-    assert listed[1].config[2] == [8] * 5
+    whole, rest = divmod(40, together)
+    assert listed[0].config[2] == [together] * whole + [rest] * (rest > 0)
+    assert set(listed[1].config[2]) == {min(8, together)}
     timed = written[0]["timings"].to_pylist()
     assert all(one["a_s"] > 0 and one["b_s"] > 0 for one in timed)
 

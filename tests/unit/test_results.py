@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline import schema
+from pipeline import results, schema
 from pipeline.errors import ErrorCode, RowError
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.results import (
@@ -44,6 +44,15 @@ def with_columns(table: pa.Table, fields: Sequence[pa.Field]) -> pa.Table:
 @pytest.fixture
 def table(make_finished: MakeFinished, not_found: RowError) -> pa.Table:
     return make_finished({"a": b"picture a", "b": not_found, "c": b"picture c"})
+
+
+def test_pictures_too_large_for_one_chunk_are_written_all_the_same(
+    tmp_path: Path, recipe: Recipe, table: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "_MOST_BYTES", 10)
+    write(tmp_path, recipe, table)
+    images = read_back(tmp_path)["image"].to_pylist()
+    assert [image and image["bytes"] for image in images] == [b"picture a", None, b"picture c"]
 
 
 def test_a_result_file_has_a_row_for_every_row(
