@@ -35,7 +35,7 @@ test: lint  ## Check everything, as CI does
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit -n auto --maxprocesses 4
 	$(BIN)/pytest tests --ignore tests/unit
 
-test-slow: $(READY)  ## Check what takes many minutes: jobs on a cluster of several nodes, notebooks
+test-slow: $(READY)  ## Check what takes many minutes: a cluster of several nodes, notebooks, measurements
 	$(BIN)/pytest tests -m slow
 
 chaos: $(READY)  ## Kill drivers, actors and nodes at random and count the rows: takes a while

@@ -21,6 +21,7 @@ class Scenario(StrEnum):
     STUDIO = "studio"
     MATTING = "matting"
     S3 = "s3"
+    SOAK = "soak"
 
 
 EXIT_FAILED = 1
@@ -358,7 +359,7 @@ def bench(
 
     control-plane: the machinery by itself, with stages that do nothing. studio: the whole flow,
     against a plain loop and a pool of processes. matting: against the loop of rembg. s3: reading
-    photographs, against a plain loop over the same client.
+    photographs, against a plain loop over the same client. soak: whether actors grow in a long run.
     """
     match scenario:
         case Scenario.CONTROL_PLANE:
@@ -377,6 +378,10 @@ def bench(
             from jobs.bench.objects import run_objects
 
             run_objects((rows or [2000])[0], repeats=repeats)
+        case Scenario.SOAK:
+            from jobs.bench.soak import run_soak
+
+            run_soak((rows or [2000])[0])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,10 +18,11 @@ from jobs.demo import PHOTOGRAPHS, cut_out_dahlia, opened
 _QUALITY = 92
 
 
-def catalogue(folder: Path, *, num_rows: int, megapixels: float) -> Path:
+def catalogue(folder: Path, *, num_rows: int, megapixels: float | None) -> Path:
     """Write JPEGs of so many pixels and a manifest of so many rows; returns the manifest.
 
-    Rows take turns with the photographs, and each is a file of its own: nothing is read twice.
+    None leaves photographs the sizes they have, which differ. Rows take turns with them, and each
+    is a file of its own: nothing is read twice.
     """
     (folder / "images").mkdir(parents=True)
     sources = [opened(photograph) for photograph in PHOTOGRAPHS.values()]
@@ -47,7 +48,9 @@ _PROMPTS = (
 )
 
 
-def _enlarged(image: Image.Image, megapixels: float) -> Image.Image:
+def _enlarged(image: Image.Image, megapixels: float | None) -> Image.Image:
+    if megapixels is None:
+        return image.convert("RGB")
     scale = math.sqrt(megapixels * 1e6 / (image.width * image.height))
     size = round(image.width * scale), round(image.height * scale)
     return image.convert("RGB").resize(size, Image.Resampling.LANCZOS)

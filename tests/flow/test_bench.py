@@ -1,0 +1,44 @@
+"""The measurements themselves, on few rows: that they measure what they say, not how much."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from jobs.bench.control_plane import run_control_plane
+from jobs.bench.soak import run_soak
+from jobs.bench.studio import run_studio
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> list[dict]:
+    """What was printed below the table."""
+    out = capsys.readouterr().out
+    return json.loads(out[out.index("[\n") :])
+
+
+def test_control_plane(capsys):
+    run_control_plane([96], rows_per_block=8)
+    (found,) = shown(capsys)
+    assert (found["rows"], found["rows_per_block"]) == (96, 8)
+    assert found["rows_per_s"] == pytest.approx(96 / found["run_s"], rel=0.01)
+    assert found["driver_peak_mb"] > 50
+
+
+@pytest.mark.slow
+def test_studio_against_a_pool_and_a_loop(capsys):
+    run_studio([4], repeats=1)
+    (found,) = shown(capsys)
+    assert (found["megapixels"], found["photographs"], found["failed"]) == (1, 4, 0)
+    assert found["over_processes"] == pytest.approx(
+        found["pipeline_s"] / found["processes_s"], abs=0.05
+    )
+    assert 0 < found["first_picture_s"] < found["pipeline_s"]
+
+
+@pytest.mark.slow
+def test_soak_watches_the_actors(capsys):
+    run_soak(16)
+    found = shown(capsys)
+    assert found
+    assert all(actor["mb_100"] > 100 for actor in found)
