@@ -16,7 +16,7 @@ from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.composite import over
 from pipeline.imaging.expansion import growth
 from pipeline.models.matting.config import U2NetConfig
-from pipeline.models.matting.u2net import U2Net
+from pipeline.models.matting.u2net import u2net
 from pipeline.models.weights import Checkpoint
 
 Float = NDArray[np.float32]
@@ -87,7 +87,7 @@ class Checks:
         """Load the networks of the checks that are asked for. Raises FatalError."""
         self._config = config
         self._matting = (
-            U2Net(U2NetConfig(), num_threads=num_threads) if config.growth.enabled else None
+            u2net(U2NetConfig(), num_threads=num_threads) if config.growth.enabled else None
         )
         self._safety = None
         self._turn = threading.Lock()

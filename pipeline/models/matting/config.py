@@ -35,7 +35,7 @@ class NetworkConfig(BaseModel):
 
 
 class OnnxConfig(NetworkConfig):
-    """What kinds that run in ONNX Runtime share. Not used by itself."""
+    """What kinds that are an ONNX graph share. Not used by itself."""
 
     weights: Path | None = Field(description="The ONNX file.")
     weights_sha256: str | None = Field(
@@ -46,13 +46,47 @@ class OnnxConfig(NetworkConfig):
     device: Literal["cpu", "cuda"] = Field(
         "cpu", description="Where it runs; 'cuda' needs the package onnxruntime-gpu."
     )
+    runtime: Literal["onnxruntime", "openvino"] = Field(
+        "onnxruntime",
+        description="What runs it; 'openvino' is for device 'cpu' and needs the extra openvino.",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="What it computes in. 'bfloat16' is faster and needs runtime 'openvino' and a "
+        "CPU that has it (Intel since Sapphire Rapids, AMD since Zen 4); another stops the run.",
+    )
     # The published graphs accept a batch of one.
     max_batch: int = Field(1, ge=1, le=1, description="Photographs in one pass: always one.")
 
+    @model_validator(mode="after")
+    def _runtime_is_able(self) -> OnnxConfig:
+        if self.runtime == "openvino" and self.device != "cpu":
+            raise ValueError(f"runtime 'openvino' needs device 'cpu', found {self.device!r}")
+        if self.precision == "bfloat16" and self.runtime != "openvino":
+            raise ValueError(
+                f"precision 'bfloat16' needs runtime 'openvino', found {self.runtime!r}"
+            )
+        return self
+
+    @property
+    def file(self) -> Path:
+        """The ONNX file: without `weights`, where a kind allows that, the embedded one."""
+        return self.weights or EMBEDDED_WEIGHTS
+
+    @property
+    def sha256(self) -> str | None:
+        """What the file must hash to; the embedded one is always checked."""
+        return self.weights_sha256 or (EMBEDDED_SHA256 if self.weights is None else None)
+
     @property
     def revision(self) -> str:
-        """Unpinned weights are known by their path alone: pin them to have a change noticed."""
-        return f"{self.kind}/{self.weights_sha256 or self.weights}"
+        """Unpinned weights are known by their path alone: pin them to have a change noticed.
+
+        The embedded ones are known by their hash. Another precision is another alpha.
+        """
+        named = f"{self.kind}/{self.weights_sha256 or self.weights}"
+        weights = EMBEDDED_SHA256 if self.weights is None else named
+        return weights if self.precision == "float32" else f"{weights}/{self.precision}"
 
 
 class U2NetConfig(OnnxConfig):
@@ -62,11 +96,6 @@ class U2NetConfig(OnnxConfig):
     weights: Path | None = Field(
         None, description="An ONNX file; null: U2-Net-p, which ships with Backlot."
     )
-
-    @property
-    def revision(self) -> str:
-        """The embedded weights are named by their hash."""
-        return EMBEDDED_SHA256 if self.weights is None else super().revision
 
 
 class IsNetConfig(OnnxConfig):

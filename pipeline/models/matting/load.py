@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from pipeline.errors import FatalError
 from pipeline.models.matting.config import (
-    EMBEDDED_WEIGHTS,
     AnyNetworkConfig,
     BirefnetConfig,
     BirefnetOnnxConfig,
@@ -30,20 +29,20 @@ def build_network(config: AnyNetworkConfig, *, num_threads: int) -> MattingNetwo
         case ExistingConfig():
             return None
         case U2NetConfig():
-            from pipeline.models.matting.u2net import U2Net
+            from pipeline.models.matting.u2net import u2net
 
-            announce((config.weights or EMBEDDED_WEIGHTS).stem)
-            return U2Net(config, num_threads=num_threads)
+            announce(config.file.stem)
+            return u2net(config, num_threads=num_threads)
         case IsNetConfig():
-            from pipeline.models.matting.isnet import IsNet
+            from pipeline.models.matting.isnet import isnet
 
-            announce(config.weights.stem)
-            return IsNet(config, num_threads=num_threads)
+            announce(config.file.stem)
+            return isnet(config, num_threads=num_threads)
         case BirefnetOnnxConfig():
-            from pipeline.models.matting.birefnet import BirefnetOnnx
+            from pipeline.models.matting.birefnet import birefnet_onnx
 
-            announce(config.weights.stem)
-            return BirefnetOnnx(config, num_threads=num_threads)
+            announce(config.file.stem)
+            return birefnet_onnx(config, num_threads=num_threads)
         case BirefnetConfig():
             with _diffusion_extra():
                 from pipeline.models.matting.birefnet_torch import Birefnet

@@ -19,6 +19,7 @@ def write_graph(
     bias: float = 0.0,
     sigmoid: bool = False,
     size: tuple[int | str, int | str] = (16, 24),
+    batch: int | str = 1,
     dtype: int = TensorProto.FLOAT,
 ) -> Path:
     """An ONNX file with one output map per triple of channel weights."""
@@ -34,8 +35,8 @@ def write_graph(
         nodes.append(helper.make_node("Conv", ["picture", f"w{index}", f"b{index}"], [mixed]))
         if sigmoid:
             nodes.append(helper.make_node("Sigmoid", [mixed], [f"out{index}"]))
-        outputs.append(helper.make_tensor_value_info(f"out{index}", dtype, [1, 1, *size]))
-    picture = helper.make_tensor_value_info("picture", dtype, [1, 3, *size])
+        outputs.append(helper.make_tensor_value_info(f"out{index}", dtype, [batch, 1, *size]))
+    picture = helper.make_tensor_value_info("picture", dtype, [batch, 3, *size])
     graph = helper.make_graph(nodes, "tiny", [picture], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)

@@ -1,4 +1,4 @@
-"""IS-Net and BiRefNet through ONNX Runtime, on graphs whose answer can be computed by hand."""
+"""IS-Net and BiRefNet in every runtime, on graphs whose answer can be computed by hand."""
 
 import hashlib
 import math
@@ -31,14 +31,21 @@ def sigmoid(value):
     return 1 / (1 + math.exp(-value))
 
 
+@pytest.fixture(params=["onnxruntime", "openvino"])
+def runtime(request):
+    return request.param
+
+
 def build(config):
     return build_network(config, num_threads=1)
 
 
 @pytest.mark.parametrize(("channel", "level"), [(RED, 200), (GREEN, 100), (BLUE, 50)])
-def test_isnet_sees_each_channel_centred_on_a_half_and_not_scaled(tmp_path, channel, level):
+def test_isnet_sees_each_channel_centred_on_a_half_and_not_scaled(
+    tmp_path, channel, level, runtime
+):
     path = write_graph(tmp_path / "isnet.onnx", channel, BLUE, sigmoid=True)
-    (alpha,) = build(IsNetConfig(weights=path)).predict([plain(33, 51)])
+    (alpha,) = build(IsNetConfig(weights=path, runtime=runtime)).predict([plain(33, 51)])
     np.testing.assert_allclose(alpha, sigmoid(level / 255 - 0.5), atol=1e-6)
 
 
@@ -48,19 +55,20 @@ def test_isnet_sees_each_channel_centred_on_a_half_and_not_scaled(tmp_path, chan
 )
 @pytest.mark.parametrize("output", ["logits", "coverage"])
 def test_birefnet_sees_imagenets_colours_and_its_last_output_counts(
-    tmp_path, channel, level, mean, std, output
+    tmp_path, channel, level, mean, std, output, runtime
 ):
     # -2 makes every logit negative, so that logits cannot be taken for coverage.
     path = write_graph(
         tmp_path / "b.onnx", RED, (9.0, 9.0, 9.0), channel, bias=-2, sigmoid=output == "coverage"
     )
-    (alpha,) = build(BirefnetOnnxConfig(weights=path, output=output)).predict([plain(33, 51)])
+    config = BirefnetOnnxConfig(weights=path, output=output, runtime=runtime)
+    (alpha,) = build(config).predict([plain(33, 51)])
     np.testing.assert_allclose(alpha, sigmoid((level / 255 - mean) / std - 2), atol=1e-6)
 
 
-def test_u2net_divides_by_the_brightest_value_and_takes_its_first_output(tmp_path):
+def test_u2net_divides_by_the_brightest_value_and_takes_its_first_output(tmp_path, runtime):
     path = write_graph(tmp_path / "u2net.onnx", BLUE, RED, sigmoid=True)
-    (alpha,) = build(U2NetConfig(weights=path)).predict([plain(33, 51)])
+    (alpha,) = build(U2NetConfig(weights=path, runtime=runtime)).predict([plain(33, 51)])
     np.testing.assert_allclose(alpha, sigmoid((50 / 200 - 0.406) / 0.225), atol=1e-6)
 
 
@@ -84,9 +92,9 @@ def test_no_alpha_is_stretched_to_its_own_range(tmp_path):
     assert alpha.max() < sigmoid(-2.5)
 
 
-def test_a_graph_in_half_precision_is_fed_in_half_precision(tmp_path):
+def test_a_graph_in_half_precision_is_fed_in_half_precision(tmp_path, runtime):
     path = write_graph(tmp_path / "isnet.onnx", RED, sigmoid=True, dtype=TensorProto.FLOAT16)
-    (alpha,) = build(IsNetConfig(weights=path)).predict([plain(16, 24)])
+    (alpha,) = build(IsNetConfig(weights=path, runtime=runtime)).predict([plain(16, 24)])
     assert alpha.dtype == np.float32
     np.testing.assert_allclose(alpha, sigmoid(200 / 255 - 0.5), atol=1e-3)
 
@@ -116,10 +124,30 @@ def test_pinned_weights_are_verified_and_named_in_the_revision(tmp_path):
         build(IsNetConfig(weights=path, weights_sha256="0" * 64))
 
 
-def test_a_graph_of_no_fixed_size_is_fatal(tmp_path):
+def test_a_graph_of_no_fixed_size_is_fatal(tmp_path, runtime):
     path = write_graph(tmp_path / "isnet.onnx", RED, size=("h", "w"))
     with pytest.raises(FatalError, match=r"expected one input of shape \[1, 3, H, W\]"):
-        build(IsNetConfig(weights=path))
+        build(IsNetConfig(weights=path, runtime=runtime))
+
+
+def test_a_graph_of_any_batch_takes_one(tmp_path, runtime):
+    path = write_graph(tmp_path / "isnet.onnx", RED, sigmoid=True, batch="N")
+    (alpha,) = build(IsNetConfig(weights=path, runtime=runtime)).predict([plain(16, 24)])
+    np.testing.assert_allclose(alpha, sigmoid(200 / 255 - 0.5), atol=1e-6)
+
+
+def test_a_graph_of_two_pictures_is_fatal(tmp_path, runtime):
+    path = write_graph(tmp_path / "isnet.onnx", RED, batch=2)
+    with pytest.raises(
+        FatalError, match=r"expected one input of shape .* found \[\[2, 3, 16, 24\]\]"
+    ):
+        build(IsNetConfig(weights=path, runtime=runtime))
+
+
+def test_a_file_that_is_no_graph_is_fatal(tmp_path, runtime):
+    (tmp_path / "junk.onnx").write_bytes(b"junk")
+    with pytest.raises(FatalError, match=r"junk\.onnx cannot be loaded"):
+        build(IsNetConfig(weights=tmp_path / "junk.onnx", runtime=runtime))
 
 
 def test_existing_needs_no_network():
