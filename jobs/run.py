@@ -73,7 +73,7 @@ def dry_run(config: RunConfig) -> None:
     console.print(_pool_table(pools(listed)))
     for pool in pools(listed):
         if pool.bound.uncounted and pool.resources.memory_mb is None:
-            names, stage = ", ".join(pool.bound.uncounted), pool.stages[-1].name
+            names, stage = ", ".join(pool.bound.uncounted), pool.hungriest.name
             console.print(
                 Text(
                     f"memory of {pool.name}: without {names}, whose size cannot be told from here; "

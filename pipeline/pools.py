@@ -45,6 +45,11 @@ class Pool:
         return self.bound.total_mb if said is None else said
 
     @property
+    def hungriest(self) -> Stage:
+        """The stage whose work takes the most memory."""
+        return max(self.stages, key=lambda stage: stage.need.working_mb)
+
+    @property
     def batch_size(self) -> int:
         """Rows that go through all the stages before the next rows do."""
         most = max(stage.batch_size for stage in self.stages)

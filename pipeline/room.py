@@ -85,7 +85,7 @@ def _there(node: Node) -> float:
 
 
 def _remedy(pool: Pool, there_mb: float | None = None) -> str:
-    stage = pool.stages[-1].name
+    stage = pool.hungriest.name
     if pool.resources.memory_mb is not None:
         return f"lower resources.{stage}.memory_mb, or use a larger one"
     fitting = None if there_mb is None else _largest_fitting(pool, there_mb)
