@@ -91,12 +91,13 @@ def _stage_table(listed: Sequence[Stage]) -> Table:
 
 
 def _pool_table(listed: Sequence[Pool]) -> Table:
-    table = _headed("pool", "actors", "of each: CPUs", "GPUs", "memory")
+    table = _headed("pool", "actors", "CPUs", "GPUs", "memory of an actor")
+    table.columns[-1].no_wrap = True
     for pool in listed:
         asked = pool.resources
         table.add_row(
             pool.name.replace("+", ", "),
-            f"{asked.min_actors} to {asked.max_actors or 'as room allows'}",
+            f"{asked.min_actors} {f'to {asked.max_actors}' if asked.max_actors else 'or more'}",
             f"{asked.num_cpus:g}",
             f"{asked.num_gpus:g}",
             explained(pool),
