@@ -53,7 +53,7 @@ def measure(
         settings: of the recipe, as for `--set`.
 
     Returns:
-        `peak_mb`, what was `reserved_mb`, and `because` of what.
+        `peak_mb`, and what was `reserved_mb`.
 
     Raises:
         ValueError: it did not become a picture.
@@ -118,11 +118,7 @@ def _once(manifest: str, settings: Sequence[str]) -> dict[str, Any]:
         raise ValueError("the photograph was refused")
     (pool,) = pools(listed)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIBIBYTE
-    return {
-        "peak_mb": round(peak_mb),
-        "reserved_mb": pool.memory_mb,
-        "because": pool.bound.because,
-    }
+    return {"peak_mb": round(peak_mb), "reserved_mb": pool.memory_mb}
 
 
 if __name__ == "__main__":
