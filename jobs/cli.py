@@ -22,6 +22,7 @@ class Scenario(StrEnum):
     MATTING = "matting"
     S3 = "s3"
     SOAK = "soak"
+    MEMORY = "memory"
 
 
 EXIT_FAILED = 1
@@ -332,7 +333,8 @@ def demo(
         recipe="studio",
         manifest=str(manifest),
         output=str(folder / "dataset"),
-        settings=["budget.max_failures=2", "keep=[title, category]"],
+        # The photographs are small: so are actors, and each core of a small machine has one.
+        settings=["budget.max_failures=2", "keep=[title, category]", "input.max_megapixels=2"],
     )
     raise typer.Exit(run_and_report(asked.config(), address=None))
 
@@ -359,7 +361,8 @@ def bench(
 
     control-plane: the machinery by itself, with stages that do nothing. studio: the whole flow,
     against a plain loop and a pool of processes. matting: against the loop of rembg. s3: reading
-    photographs, against a plain loop over the same client. soak: whether actors grow in a long run.
+    photographs, against a plain loop over the same client. memory: what photographs take of an
+    actor's memory, against what is reserved for them. soak: whether actors grow in a long run.
     """
     match scenario:
         case Scenario.CONTROL_PLANE:
@@ -382,6 +385,10 @@ def bench(
             from jobs.bench.soak import run_soak
 
             run_soak((rows or [2000])[0])
+        case Scenario.MEMORY:
+            from jobs.bench.memory import run_memory
+
+            run_memory()
 
 
 def main(arguments: list[str] | None = None) -> int:

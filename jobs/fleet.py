@@ -9,7 +9,7 @@ import ray
 
 from pipeline.execution import NODE_GROUP_LABEL
 from pipeline.pools import Pool, pools
-from pipeline.stage import Resources, Stage
+from pipeline.stage import Stage
 
 _SLACK = 1e-6
 """Fractions of a CPU do not add up exactly."""
@@ -29,21 +29,22 @@ class Node:
     def __str__(self) -> str:
         return self.address if self.group is None else f"{self.address} ({self.group})"
 
-    def takes(self, pool: Resources) -> bool:
+    def takes(self, pool: Pool) -> bool:
         """Whether one actor of a pool has room here."""
+        asked = pool.resources
         return (
-            pool.node_group in (None, self.group)
-            and self.cpus + _SLACK >= pool.num_cpus
-            and self.gpus + _SLACK >= pool.num_gpus
+            asked.node_group in (None, self.group)
+            and self.cpus + _SLACK >= asked.num_cpus
+            and self.gpus + _SLACK >= asked.num_gpus
             and self.memory_bytes >= pool.memory_mb * 2**20
         )
 
-    def without(self, pool: Resources) -> Node:
+    def without(self, pool: Pool) -> Node:
         """What is left when one actor of a pool is here."""
         return replace(
             self,
-            cpus=self.cpus - pool.num_cpus,
-            gpus=self.gpus - pool.num_gpus,
+            cpus=self.cpus - pool.resources.num_cpus,
+            gpus=self.gpus - pool.resources.num_gpus,
             memory_bytes=self.memory_bytes - pool.memory_mb * 2**20,
         )
 
@@ -67,7 +68,7 @@ def nodes() -> list[Node]:
     return found
 
 
-def place(pool: Resources, free: Sequence[Node]) -> list[Node] | None:
+def place(pool: Pool, free: Sequence[Node]) -> list[Node] | None:
     """The nodes with one more actor of a pool on the first that takes it; None if none does."""
     for index, node in enumerate(free):
         if node.takes(pool):
@@ -89,7 +90,7 @@ def placed(stages: Sequence[Stage], there: Sequence[Node]) -> tuple[list[Node], 
     free, problems = list(there), []
     for pool in demanding:
         for count in range(pool.resources.min_actors):
-            more = place(pool.resources, free)
+            more = place(pool, free)
             if more is None:
                 problems.append(_no_room(pool, count, there))
                 break
@@ -98,14 +99,14 @@ def placed(stages: Sequence[Stage], there: Sequence[Node]) -> tuple[list[Node], 
 
 
 def _no_room(lacking: Pool, count: int, there: Sequence[Node]) -> str:
-    pool = lacking.resources
-    if pool.node_group is not None and all(node.group != pool.node_group for node in there):
+    asked = lacking.resources
+    if asked.node_group is not None and all(node.group != asked.node_group for node in there):
         groups = sorted({node.group for node in there if node.group})
-        return f"{lacking.name}: no node of group {pool.node_group!r}; there are {groups}"
-    need = f"{pool.num_cpus:g} CPU, {pool.num_gpus:g} GPU, {pool.memory_mb} MB"
-    if any(node.takes(pool) for node in there):
+        return f"{lacking.name}: no node of group {asked.node_group!r}; there are {groups}"
+    need = f"{asked.num_cpus:g} CPU, {asked.num_gpus:g} GPU, {lacking.memory_mb} MB"
+    if any(node.takes(lacking) for node in there):
         return (
-            f"{lacking.name}: room for {count} of {pool.min_actors} actors ({need} each) beside "
+            f"{lacking.name}: room for {count} of {asked.min_actors} actors ({need} each) beside "
             "the other pools"
         )
     return f"{lacking.name}: no node has {need} at once"

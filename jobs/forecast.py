@@ -150,7 +150,7 @@ def allocated(
     while True:
         slowest = min(listed, key=lambda pool: actors[pool.name] / max(seconds[pool.name], 1e-9))
         count, most = actors[slowest.name], slowest.resources.max_actors
-        more = None if most is not None and count >= most else place(slowest.resources, free)
+        more = None if most is not None and count >= most else place(slowest, free)
         if more is None:
             return actors
         free = more

@@ -23,6 +23,7 @@ from pipeline.manifest import open_manifest
 from pipeline.models.weights import Checkpoint, check_file, locate
 from pipeline.placement import check_apart, check_writable
 from pipeline.plan import Planner
+from pipeline.pools import Pool
 from pipeline.recipe import Recipe
 from pipeline.request import RunConfig
 from pipeline.stage import Resources, Stage
@@ -187,7 +188,7 @@ def weights(listed: Sequence[Stage], found: Sequence[Findings]) -> Check:
         f"{one.node}: stage {stage.name}: {one.weights[stage.name]}"
         for stage in listed
         for one in found
-        if stage.name in one.weights and one.node.takes(stage.resources)
+        if stage.name in one.weights and one.node.takes(_alone(stage))
     ]
     return Check(
         name="weights",
@@ -213,14 +214,15 @@ def pools(listed: Sequence[Stage], there: Sequence[Node]) -> Check:
 
 def gpu_memory(listed: Sequence[Stage], found: Sequence[Findings]) -> Check:
     """Whether the actors that share a device fit its memory, as far as the recipe says."""
-    said = {stage.name: stage.resources for stage in listed if stage.resources.gpu_memory_mb}
+    said = {stage.name: _alone(stage) for stage in listed if stage.resources.gpu_memory_mb}
     problems = [
-        f"{one.node}: {name} needs {_on_device(pool)} MB of a GPU, which has {smallest} MB"
+        f"{one.node}: {name} needs {_on_device(pool.resources)} MB of a GPU, which has "
+        f"{smallest} MB"
         for one in found
         for name, pool in said.items()
         if one.node.takes(pool)
         for smallest in [min(one.gpu_memory_mb, default=0)]
-        if _on_device(pool) > smallest
+        if _on_device(pool.resources) > smallest
     ]
     return Check(
         name="GPU memory",
@@ -232,6 +234,10 @@ def gpu_memory(listed: Sequence[Stage], found: Sequence[Findings]) -> Check:
         else "not compared: no pool states gpu_memory_mb",
         fix="raise resources.<stage>.num_gpus so that fewer share a device, or use larger ones",
     )
+
+
+def _alone(stage: Stage) -> Pool:
+    return Pool(stages=(stage,), resources=stage.resources)
 
 
 def _on_device(pool: Resources) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -19,9 +19,12 @@ from pipeline import storage
 from pipeline.execution import cluster
 from pipeline.flow import run, stages
 from pipeline.ledger import read_document
+from pipeline.pools import Pool, pools
 from pipeline.report import Report
 from pipeline.request import RunConfig, find_run, prepare
 from pipeline.results import Tally, committed_files
+from pipeline.room import explained
+from pipeline.stage import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -65,22 +68,48 @@ def dry_run(config: RunConfig) -> None:
     }
     for name, value in facts.items():
         console.print(Text(f"{name:<9} {value}"), soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("stage", "CPUs", "GPUs", "actors", "batch", "reads", "adds"):
-        table.add_column(heading, overflow="fold")
-    for stage in stages(config.recipe, planner.manifest, uri):
-        pool = stage.resources
-        most = pool.max_actors or "as room allows"
+    listed = stages(config.recipe, planner.manifest, uri)
+    console.print(_stage_table(listed), Text())
+    console.print(_pool_table(pools(listed)))
+    for pool in pools(listed):
+        if pool.bound.uncounted and pool.resources.memory_mb is None:
+            names, stage = ", ".join(pool.bound.uncounted), pool.hungriest.name
+            console.print(
+                Text(
+                    f"memory of {pool.name}: without {names}, whose size cannot be told from here; "
+                    f"set resources.{stage}.memory_mb"
+                )
+            )
+
+
+def _stage_table(listed: Sequence[Stage]) -> Table:
+    table = _headed("stage", "batch", "reads", "adds")
+    for stage in listed:
+        reads, adds = ", ".join(stage.reads), ", ".join(stage.adds.names)
+        table.add_row(stage.name, str(stage.batch_size), reads, adds)
+    return table
+
+
+def _pool_table(listed: Sequence[Pool]) -> Table:
+    table = _headed("pool", "actors", "CPUs", "GPUs", "memory of an actor")
+    table.columns[-1].no_wrap = True
+    for pool in listed:
+        asked = pool.resources
         table.add_row(
-            stage.name,
-            f"{pool.num_cpus:g}",
-            f"{pool.num_gpus:g}",
-            f"{pool.min_actors} to {most}",
-            str(stage.batch_size),
-            ", ".join(stage.reads),
-            ", ".join(stage.adds.names),
+            pool.name.replace("+", ", "),
+            f"{asked.min_actors} {f'to {asked.max_actors}' if asked.max_actors else 'or more'}",
+            f"{asked.num_cpus:g}",
+            f"{asked.num_gpus:g}",
+            explained(pool),
         )
-    console.print(table)
+    return table
+
+
+def _headed(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
 def write_contact_sheet(run_uri: str) -> str:

@@ -32,9 +32,11 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import schema
 from pipeline.errors import FatalError, Outcome, RowError, isolate
+from pipeline.memory import ROWS_PER_BLOCK
 from pipeline.metrics import Metric, Observation, of_batch
 from pipeline.plan import error_value
 from pipeline.pools import Pool, pools
+from pipeline.room import check_memory, limited_by_memory, room_for
 from pipeline.stage import Stage, check_wiring
 from pipeline.strikes import StrikeBook, Strikes, guarded
 
@@ -42,8 +44,6 @@ logger = logging.getLogger(__name__)
 
 Unit = TypeVar("Unit")
 
-_MOST_ROWS_PER_BLOCK = 64
-"""One-row blocks cost the driver memory and time for each row; large ones keep actors waiting."""
 _BLOCKS_PER_CORE = 8
 """At the end, actors wait for the last of them: on average as long as half a block takes."""
 _MOST_TASKS = 20_000
@@ -293,14 +293,15 @@ def execute(
 def block_rows(num_rows: int) -> int:
     """Rows that should travel together: few enough for every core to have work, at most 64."""
     cores = max(1, int(_available().get("CPU", 1)))
-    return max(1, min(_MOST_ROWS_PER_BLOCK, math.ceil(num_rows / (_BLOCKS_PER_CORE * cores))))
+    return max(1, min(ROWS_PER_BLOCK, math.ceil(num_rows / (_BLOCKS_PER_CORE * cores))))
 
 
 def check_capacity(stages: Sequence[Stage]) -> None:
     """Refuse pools for which the connected cluster has no room: they would wait for ever.
 
     Raises:
-        ValueError: the smallest pools together need more than the cluster has.
+        ValueError: the smallest pools together need more than the cluster has, or one of their
+            actors more memory than any node has.
     """
     available = _available()
     for kind, key in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
@@ -315,6 +316,10 @@ def check_capacity(stages: Sequence[Stage]) -> None:
                 f"resources: the stages need {total:g} {key} at the least ({listed}), the cluster "
                 f"has {there:g}: lower resources.<stage>.{kind} or min_actors, or use a larger one"
             )
+    nodes = _nodes()
+    check_memory(pools(stages), nodes)
+    for note in limited_by_memory(pools(stages), nodes):
+        logger.warning("memory, not cores, limits %s", note)
 
 
 @contextlib.contextmanager
@@ -464,14 +469,14 @@ def _through(
     options: dict[str, Any] = {"num_cpus": resources.num_cpus}
     if resources.num_gpus:
         options["num_gpus"] = resources.num_gpus
-    if resources.memory_mb:
-        options["memory"] = resources.memory_mb * 2**20
+    if pool.memory_mb:
+        options["memory"] = pool.memory_mb * 2**20
     if resources.node_group:
         options["label_selector"] = {NODE_GROUP_LABEL: resources.node_group}
     most = min(num_tasks, resources.max_actors or num_tasks)
     least = min(resources.min_actors, most)
     # Pools that share a cluster have to grow into it; one that has it to itself takes it at once.
-    at_once = max(least, min(most, _room_for(pool))) if is_alone else least
+    at_once = max(least, min(most, room_for(pool, _nodes()))) if is_alone else least
     return dataset.map_batches(
         _named(pool),
         fn_constructor_args=(work,),
@@ -483,9 +488,10 @@ def _through(
     )
 
 
-def _room_for(pool: Pool) -> int:
-    """Actors of a pool that the cluster has cores for now."""
-    return int(_available().get("CPU", 1) / pool.resources.num_cpus)
+def _nodes() -> list[dict[str, float]]:
+    """What each node of the cluster has."""
+    listed = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node["Resources"] for node in listed if node["Alive"]]
 
 
 def _available() -> dict[str, float]:

@@ -36,7 +36,7 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
     local_root = manifest.root if scheme_of(manifest.root) == "file" else None
     listed = [
         shared(
-            fetch(recipe.fetch, pools.fetch, local_root=local_root),
+            fetch(recipe.fetch, pools.fetch, local_root=local_root, limits=recipe.input),
             by=("image_uri", "image_input", "mask_uri", "reference_uris"),
         ),
         shared(
@@ -53,7 +53,9 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
     ]
     if recipe.output.image_objects:
         format_ = recipe.render.format
-        listed.append(store(recipe.output, pools.store, run_uri=run_uri, format=format_))
+        listed.append(
+            store(recipe.output, pools.store, run_uri=run_uri, format=format_, limits=recipe.input)
+        )
     return listed
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from pipeline.memory import Bound, bound
 from pipeline.stage import Resources, Stage
 
 _ROWS_ON_GPU = 16
@@ -34,6 +35,22 @@ class Pool:
     def name(self) -> str:
         """The stages' names."""
         return "+".join(stage.name for stage in self.stages)
+
+    @property
+    def bound(self) -> Bound:
+        """The most memory that one actor may need."""
+        return bound([stage.need for stage in self.stages])
+
+    @property
+    def memory_mb(self) -> int:
+        """What one actor reserves: what the recipe says, else the most that it may need."""
+        said = self.resources.memory_mb
+        return self.bound.total_mb if said is None else said
+
+    @property
+    def hungriest(self) -> Stage:
+        """The stage whose work takes the most memory."""
+        return max(self.stages, key=lambda stage: stage.need.working_mb)
 
     @property
     def batch_size(self) -> int:
@@ -69,7 +86,9 @@ def _pool(stages: tuple[Stage, ...]) -> Pool:
         resources=Resources(
             num_cpus=max(one.num_cpus for one in asked),
             num_gpus=max(one.num_gpus for one in asked),
-            memory_mb=max(one.memory_mb for one in asked),
+            memory_mb=max(
+                (one.memory_mb for one in asked if one.memory_mb is not None), default=None
+            ),
             gpu_memory_mb=max(one.gpu_memory_mb for one in asked),
             node_group=asked[0].node_group,
             pool=asked[0].pool,

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.errors import Outcome, Row
+from pipeline.memory import Need
 
 
 class Resources(BaseModel):
@@ -21,8 +22,12 @@ class Resources(BaseModel):
     num_gpus: float = Field(
         0.0, ge=0, description="GPUs an actor holds; a fraction lets actors share a device."
     )
-    memory_mb: int = Field(
-        0, ge=0, description="Memory an actor reserves on its node, MB; 0 reserves none."
+    memory_mb: int | None = Field(
+        None,
+        ge=0,
+        description="Memory an actor reserves on its node, MB; in a pool, the most that any of its "
+        "stages says. null: as much as it may need for the largest photograph that is accepted, "
+        "which --dry-run shows. 0: none.",
     )
     gpu_memory_mb: int = Field(
         0,
@@ -99,6 +104,8 @@ class Stage:
     batch_size: int = 1
     """Most rows in one `map_batch` call."""
     resources: Resources = field(default_factory=Resources)
+    need: Need = field(default_factory=Need)
+    """Of memory, at the most."""
 
 
 def check_wiring(stages: Sequence[Stage], columns: Sequence[str]) -> list[str]:

@@ -56,9 +56,9 @@ def _measure(num_rows: int, megapixels: int, repeats: int) -> dict[str, Any]:
         manifest = catalogue(Path(folder) / "in", num_rows=num_rows, megapixels=megapixels)
         for number in range(repeats):
             out = Path(folder) / f"out-{number}"
-            config = RunConfig(
-                recipe=load_recipe("studio"), manifest=str(manifest), output=str(out)
-            )
+            # With the default limit, memory and not cores would decide how many actors there are.
+            recipe = load_recipe("studio", overrides=[f"input.max_megapixels={megapixels + 1}"])
+            config = RunConfig(recipe=recipe, manifest=str(manifest), output=str(out))
             started, clock = time.time(), time.perf_counter()
             report = run(config, on_progress=lambda *_: None)
             pipeline_s.append(time.perf_counter() - clock)
@@ -85,7 +85,7 @@ def _measure(num_rows: int, megapixels: int, repeats: int) -> dict[str, Any]:
     }
 
 
-class _Plain:
+class Plain:
     """The stages' mappers, called one after another."""
 
     def __init__(self, listed: Sequence[Stage]) -> None:
@@ -110,19 +110,20 @@ class _Plain:
         return Counter(done=len(whole), failed=failed)
 
 
-_plain: list[_Plain] = []
+_plain: list[Plain] = []
 """In a process of the pool: its own."""
 
 
 def _set_up(listed: Sequence[Stage]) -> None:
-    _plain.append(_Plain(listed))
+    _plain.append(Plain(listed))
 
 
 def _take(rows: Sequence[dict[str, Any]]) -> Counter[str]:
     return _plain[0].take(rows)
 
 
-def _planned(config: RunConfig, output: Path) -> tuple[list[Stage], list[dict[str, Any]]]:
+def planned(config: RunConfig, output: Path) -> tuple[list[Stage], list[dict[str, Any]]]:
+    """The stages of a run, and its rows."""
     planner, _ = prepare(config)
     rows = [row for table in planner.tables() for row in table.to_pylist()]
     return stages(config.recipe, planner.manifest, str(output)), rows
@@ -130,7 +131,7 @@ def _planned(config: RunConfig, output: Path) -> tuple[list[Stage], list[dict[st
 
 def _in_processes(config: RunConfig, output: Path, num_processes: int) -> float:
     started = time.perf_counter()
-    listed, rows = _planned(config, output)
+    listed, rows = planned(config, output)
     parts = [rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE)]
     # Not forked: the driver has threads.
     context = multiprocessing.get_context("spawn")
@@ -141,8 +142,8 @@ def _in_processes(config: RunConfig, output: Path, num_processes: int) -> float:
 
 def _in_a_loop(config: RunConfig, output: Path, num_rows: int) -> float:
     started = time.perf_counter()
-    listed, rows = _planned(config, output)
-    plain = _Plain(listed)
+    listed, rows = planned(config, output)
+    plain = Plain(listed)
     _check((plain.take([row]) for row in rows), num_rows)
     return time.perf_counter() - started
 

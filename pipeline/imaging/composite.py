@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.imaging.tiles import strips
+from pipeline.imaging.strips import strips
 
-# Shape suffixes: H height (h in a strip), W width, C colour channel.
+# Shape suffixes: H height, W width, C colour channel.
 
 Float = NDArray[np.float32]
 
@@ -37,9 +37,9 @@ def over(fg_HWC: Float, alpha_HW: Float, bg_HWC: Float) -> Float:
             f"sizes differ: foreground {fg_HWC.shape}, alpha {alpha_HW.shape}, "
             f"background {bg_HWC.shape}"
         )
-    # The two-product form: bg + alpha * (fg - bg) is one product less and misses fg by a rounding.
     composite_HWC = np.empty_like(bg_HWC)
-    for strip in strips(alpha_HW.shape[0]):
-        alpha_hW1 = alpha_HW[strip, :, np.newaxis]
-        composite_HWC[strip] = alpha_hW1 * fg_HWC[strip] + (1 - alpha_hW1) * bg_HWC[strip]
+    for rows in strips(bg_HWC.shape):
+        # Two products: bg + alpha * (fg - bg) is one less and misses fg by a rounding.
+        alpha_HW1 = alpha_HW[rows, :, np.newaxis]
+        composite_HWC[rows] = alpha_HW1 * fg_HWC[rows] + (1 - alpha_HW1) * bg_HWC[rows]
     return composite_HWC

@@ -60,14 +60,15 @@ def estimate_foreground(
     """
     if rgb_HWC.shape != (*alpha_HW.shape, 3):
         raise ValueError(f"image {rgb_HWC.shape} does not fit an alpha of {alpha_HW.shape}")
-    observed_HWC = rgb_HWC.astype(np.float32) / np.float32(255)
     box = _foreground_box(alpha_HW)
-    if box is None or observed_HWC[box].shape[:2] == (1, 1):
-        return observed_HWC  # nothing to estimate, or nothing around to estimate it from
-    solved_HWC = solver(observed_HWC[box], alpha_HW[box])
+    if box is None or alpha_HW[box].shape == (1, 1):
+        return _unit(rgb_HWC)  # nothing to estimate, or nothing around to estimate it from
+    # The whole picture in floats is made after the solver, which takes the most memory of all.
+    solved_HWC = solver(_unit(rgb_HWC[box]), np.ascontiguousarray(alpha_HW[box]))
+    foreground_HWC = _unit(rgb_HWC)
     mixed_HW = (alpha_HW[box] > _NEGLIGIBLE_ALPHA) & (alpha_HW[box] < 1)
-    observed_HWC[box][mixed_HW] = solved_HWC[mixed_HW]
-    return observed_HWC
+    foreground_HWC[box][mixed_HW] = solved_HWC[mixed_HW]
+    return foreground_HWC
 
 
 def _foreground_box(alpha_HW: Float) -> tuple[slice, slice] | None:
@@ -80,3 +81,9 @@ def _foreground_box(alpha_HW: Float) -> tuple[slice, slice] | None:
             return None
         spans.append(slice(max(0, int(at[0]) - _CONTEXT_PX), int(at[-1]) + 1 + _CONTEXT_PX))
     return spans[0], spans[1]
+
+
+def _unit(rgb_HWC: NDArray[np.uint8]) -> Float:
+    unit_HWC = rgb_HWC.astype(np.float32)
+    unit_HWC /= np.float32(255)
+    return unit_HWC

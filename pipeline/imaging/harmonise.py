@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.imaging.color import linear_to_srgb, srgb_to_linear
 from pipeline.imaging.difference import RGB_TO_XYZ, delta_e, srgb_to_lab
-from pipeline.imaging.whitepoint import White, backdrop_white, estimate_white
+from pipeline.imaging.strips import strips
+from pipeline.imaging.whitepoint import White, backdrop_white, estimate_white, thinned
 
 # Shape suffixes: H height, W width, C colour channel, N pixels, 3 the channels.
 
@@ -134,7 +135,7 @@ def harmonise(
             strength=0.0,
             shift=Shift(mean=0.0, p95=0.0, max=0.0, luminance=0.0),
         )
-    white = scene or estimate_white(srgb_to_linear(background_HWC), 1 - alpha_HW)
+    white = scene or estimate_white(srgb_to_linear(thinned(background_HWC)), 1 - thinned(alpha_HW))
     believed_3 = 1 + white.confidence * (white.rgb_3 - 1)
     left_3 = 1 + (1 - config.background_strength) * (believed_3 - 1)
     background_HWC = transformed(background_HWC, adaptation(believed_3, left_3))
@@ -143,9 +144,8 @@ def harmonise(
     if config.mode == "product":
         from_3 = np.ones(3)
         if config.remove_source_cast and photo_HWC is not None:
-            paper = backdrop_white(
-                srgb_to_linear(photo_HWC.astype(np.float32) / np.float32(255)), alpha_HW
-            )
+            seen_hwC = thinned(photo_HWC).astype(np.float32) / np.float32(255)
+            paper = backdrop_white(srgb_to_linear(seen_hwC), thinned(alpha_HW))
             from_3 = from_3 if paper is None else paper.rgb_3
         moved_HWC, strength = _bounded(foreground_HWC, alpha_HW, from_3, left_3, config.tau)
     return Harmonised(
@@ -171,9 +171,18 @@ def adaptation(from_3: Double, to_3: Double) -> Double:
 
 
 def transformed(srgb: Float, matrix: Double) -> Float:
-    """Apply a matrix on linear light to sRGB-encoded colours, [0, 1]; any leading shape."""
+    """Apply a matrix on linear light to sRGB-encoded colours, [0, 1]; N3 or HWC."""
     if np.array_equal(matrix, np.eye(3)):
         return srgb
+    if srgb.ndim < 3:
+        return _transformed(srgb, matrix)
+    moved_HWC = np.empty(srgb.shape, dtype=np.float32)
+    for rows in strips(srgb.shape):
+        moved_HWC[rows] = _transformed(srgb[rows], matrix)
+    return moved_HWC
+
+
+def _transformed(srgb: Float, matrix: Double) -> Float:
     linear = np.clip(srgb_to_linear(srgb) @ matrix.T.astype(np.float32), 0, 1)
     return np.asarray(linear_to_srgb(linear), dtype=np.float32)
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, grey_opening
 
 from pipeline.imaging.color import linear_to_srgb, srgb_to_linear
-from pipeline.imaging.tiles import strips
+from pipeline.imaging.strips import strips
 
-# Shape suffixes: H height, W width (h, w on the working grid, h of a strip), C colour channel.
+# Shape suffixes: H height, W width (h, w on the working grid), C colour channel.
 
 Float = NDArray[np.float32]
 
@@ -157,11 +157,11 @@ def shade(bg_HWC: Float, light_HW: Float) -> Float:
     if bg_HWC.shape[:2] != light_HW.shape:
         raise ValueError(f"background {bg_HWC.shape} does not fit a shadow of {light_HW.shape}")
     shaded_HWC = bg_HWC.copy()
-    for strip in strips(light_HW.shape[0]):
-        strip_hWC, light_hW = shaded_HWC[strip], light_HW[strip]
-        dark_hW = light_hW < 1
-        light_N1 = light_hW[dark_hW][:, np.newaxis]
-        strip_hWC[dark_hW] = linear_to_srgb(srgb_to_linear(strip_hWC[dark_hW]) * light_N1)
+    for rows in strips(bg_HWC.shape):
+        dark_HW = light_HW[rows] < 1
+        light_N1 = light_HW[rows][dark_HW][:, np.newaxis]
+        linear_N3 = srgb_to_linear(bg_HWC[rows][dark_HW]) * light_N1
+        shaded_HWC[rows][dark_HW] = linear_to_srgb(linear_N3)
     return shaded_HWC
 
 

@@ -1,8 +1,7 @@
-"""Parts of a picture: the squares in which something happens, and strips that fit a cache."""
+"""The squares of a picture in which something happens: outlines are thin, photographs large."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,19 +10,6 @@ from numpy.typing import NDArray
 # Shape suffixes: H height, W width.
 
 Region = tuple[slice, slice]
-
-_STRIP_ROWS = 32
-"""Of 4,000 colours of three floats: 1.5 MB, about a core's cache."""
-
-
-def strips(height: int) -> Iterator[slice]:
-    """Rows to work on at a time, from the top, where work on each pixel is little.
-
-    Temporaries of a whole photograph go to memory and back, and the pages they lie in are new each
-    time: for a few products per pixel that takes two to four times as long as the products.
-    """
-    for top in range(0, height, _STRIP_ROWS):
-        yield slice(top, min(height, top + _STRIP_ROWS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ agree, as the light is one that lamps and skies have, and as there is something 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from pipeline.imaging.difference import RGB_TO_XYZ
 
 Float = NDArray[np.float32]
 Double = NDArray[np.float64]
+ImageT = TypeVar("ImageT", NDArray[np.uint8], NDArray[np.float32])
 
 _MINKOWSKI = 6
 _SPREAD = 0.25
@@ -45,6 +47,12 @@ def known_white(rgb: tuple[float, float, float]) -> White:
     return White(rgb_3=_to_luminance_one(np.asarray(rgb, np.float64)), confidence=1.0)
 
 
+def thinned(image: ImageT) -> ImageT:
+    """Every n-th pixel, as few as a light is judged by: a view. Once thinned, it stays so."""
+    step = max(1, max(image.shape[:2]) // _SIDE_PX)
+    return image[::step, ::step]
+
+
 def estimate_white(linear_HWC: Float, weight_HW: Float) -> White:
     """Guess the light of a picture.
 
@@ -60,9 +68,8 @@ def estimate_white(linear_HWC: Float, weight_HW: Float) -> White:
     Returns:
         The guess; pure white with confidence 0 when there is nothing to see it on.
     """
-    step = max(1, max(weight_HW.shape) // _SIDE_PX)
-    linear_hwC = linear_HWC[::step, ::step].astype(np.float64)
-    seen_hw = (weight_HW[::step, ::step] > 0.5) & (linear_hwC.max(axis=-1) < _SATURATED)
+    linear_hwC = thinned(linear_HWC).astype(np.float64)
+    seen_hw = (thinned(weight_HW) > 0.5) & (linear_hwC.max(axis=-1) < _SATURATED)
     seen_hw &= linear_hwC.min(axis=-1) > 1e-3
     if seen_hw.sum() < 64:
         return White(rgb_3=np.ones(3), confidence=0.0)
@@ -100,8 +107,7 @@ def backdrop_white(linear_HWC: Float, alpha_HW: Float) -> White | None:
         linear_HWC: the photograph, linear light.
         alpha_HW: coverage of the product, [0, 1].
     """
-    step = max(1, max(alpha_HW.shape) // _SIDE_PX)
-    paper_N3 = linear_HWC[::step, ::step][alpha_HW[::step, ::step] < 0.01].astype(np.float64)
+    paper_N3 = thinned(linear_HWC)[thinned(alpha_HW) < 0.01].astype(np.float64)
     if len(paper_N3) < 64:
         return None
     white_3 = np.median(paper_N3, axis=0)

@@ -12,6 +12,8 @@ from pydantic import Field
 
 from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
+from pipeline.imaging.codec import ImageLimits
+from pipeline.memory import Need
 from pipeline.stage import Resources, Stage
 from pipeline.storage import Fetched, PhotoReader, ReadPolicy
 
@@ -83,7 +85,9 @@ def _read(fetched: Fetched | RowError, what: str) -> Fetched:
     return fetched
 
 
-def fetch(config: FetchConfig, resources: Resources, *, local_root: str | None) -> Stage:
+def fetch(
+    config: FetchConfig, resources: Resources, *, local_root: str | None, limits: ImageLimits
+) -> Stage:
     """The stage that reads photographs; `local_root` is the one local folder it may read."""
     return Stage(
         name="fetch",
@@ -102,4 +106,5 @@ def fetch(config: FetchConfig, resources: Resources, *, local_root: str | None) 
         drops=("image_input", "reference_uris"),
         batch_size=64,
         resources=resources,
+        need=Need(megapixels=limits.max_megapixels, has_photographs=True),
     )

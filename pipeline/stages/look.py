@@ -94,15 +94,21 @@ def reaching_light(alpha_HW: Float, look: Look, light: Light | None) -> Float:
 
 
 def sized(rgb_HWC: NDArray[np.uint8], shot: Shot) -> NDArray[np.uint8]:
-    """The finished picture at the size that was asked for.
+    """The finished picture at the size that was asked for. Raises as `output_size`."""
+    height, width = rgb_HWC.shape[:2]
+    asked = output_size(height, width, shot)
+    return rgb_HWC if asked == (height, width) else resize(rgb_HWC, *asked)
+
+
+def output_size(height: int, width: int, shot: Shot) -> tuple[int, int]:
+    """Height and width, px, of the file of a picture that is this large on its canvas.
 
     Raises:
         RowError: `bad_request`, both sides were given and the picture has another shape.
     """
-    height, width = rgb_HWC.shape[:2]
     asked_height, asked_width = shot.output_height, shot.output_width
     if asked_height is None and asked_width is None:
-        return rgb_HWC
+        return height, width
     if asked_height is None:
         asked_height = max(1, round(height * (asked_width or width) / width))
     if asked_width is None:
@@ -114,4 +120,4 @@ def sized(rgb_HWC: NDArray[np.uint8], shot: Shot) -> NDArray[np.uint8]:
             f"output_width x output_height {asked_width} x {asked_height} has another shape than "
             f"the picture, {width} x {height}: set the canvas to that shape, or give one of them",
         )
-    return resize(rgb_HWC, asked_height, asked_width)
+    return asked_height, asked_width

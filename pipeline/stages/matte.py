@@ -20,12 +20,28 @@ from pipeline.imaging.confidence import ConfidenceConfig, Cutout, judge
 from pipeline.imaging.islands import drop_islands
 from pipeline.imaging.mask import coverage_from
 from pipeline.imaging.trimap import TrimapConfig, trimap_of
-from pipeline.models.matting.config import AnyNetworkConfig, U2NetConfig, VitMatteConfig
+from pipeline.memory import Need
+from pipeline.models.matting.config import (
+    AnyNetworkConfig,
+    ExistingConfig,
+    U2NetConfig,
+    VitMatteConfig,
+)
 from pipeline.models.matting.load import build_network, build_solver
 from pipeline.stage import Resources, Stage
-from pipeline.stages.weights import bring_weights
+from pipeline.stages.weights import bring_weights, weigh
 
 Float = NDArray[np.float32]
+
+# Of memory, MB; see pipeline/memory.py.
+_NETWORK_MB = 310
+"""ONNX Runtime with U2-Net-p, whose working memory it keeps."""
+_FLIPPED_MB = 240
+"""More of the same, where each photograph is seen mirrored as well."""
+_REFINING_MB = {"none": 32, "guided": 48, "closed_form": 750, "vitmatte": 48}
+"""For each megapixel. Closed form: where nothing but the outline is unknown."""
+_TILE_MB = 1800
+"""Of ViTMatte, for each megapixel of tiles that it sees at once on a CPU."""
 
 
 class VitMatteRefineConfig(TrimapConfig):
@@ -206,6 +222,23 @@ class MatteMapper:
         return drop_islands(refined_HW, min_area=config.min_island_area)
 
 
+def _need(config: MatteConfig, limits: ImageLimits) -> Need:
+    refine, network, weights = config.refine, config.network, weigh(config)
+    is_embedded = isinstance(network, U2NetConfig) and network.weights is None
+    is_known = is_embedded or isinstance(network, ExistingConfig)
+    loaded_mb = _NETWORK_MB + (_FLIPPED_MB if config.confidence.flip else 0) + weights.megabytes
+    if isinstance(refine, VitMatteRefineConfig) and refine.model.device == "cpu":
+        loaded_mb += _TILE_MB * refine.model.max_batch * refine.model.tile_px**2 / 1024**2
+    return Need(
+        loaded_mb=loaded_mb,
+        megapixels=limits.max_megapixels,
+        has_photographs=True,
+        mb_per_megapixel=_REFINING_MB[refine.method],
+        waiting=network.max_batch - 1,
+        uncounted=weights.unseen if is_known else (*weights.unseen, network.kind),
+    )
+
+
 def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> Stage:
     """The stage that cuts products out."""
     return Stage(
@@ -225,4 +258,5 @@ def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> 
         drops=("mask_bytes",),
         batch_size=max(4, config.network.max_batch),
         resources=resources,
+        need=_need(config, limits),
     )

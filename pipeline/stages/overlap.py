@@ -11,6 +11,9 @@ Ready = TypeVar("Ready")
 Drawn = TypeVar("Drawn")
 Done = TypeVar("Done")
 
+BATCHES_HELD = 3
+"""At once: one comes, one is drawn, one leaves."""
+
 
 def overlapped(
     batches: Sequence[Sequence[Item]],
@@ -23,8 +26,8 @@ def overlapped(
     """Take batches through three steps of which the middle one has the device.
 
     `before` of the next batch and `after` of the last run in threads while `draw` works on this
-    one, which is always called from the calling thread, one batch at a time. No more than three
-    batches are held at once.
+    one, which is always called from the calling thread, one batch at a time. No more than
+    `BATCHES_HELD` batches are held at once.
 
     Args:
         batches: in the order they are drawn.

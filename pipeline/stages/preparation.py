@@ -19,10 +19,11 @@ from pipeline.imaging.geometry import (
     native_geometry,
     to_generation,
 )
-from pipeline.imaging.layout import canvas_size, lay_out
+from pipeline.imaging.layout import Layout, canvas_size, lay_out
 from pipeline.models.generation.generator import GenerationRequest, Reference, Settings
 from pipeline.models.generation.kinds import AnyGeneratorConfig
 from pipeline.prompts.conventions import STAR
+from pipeline.stages.look import output_size
 
 _MAX_SEED = 2**63
 
@@ -121,6 +122,7 @@ class Preparation:
         photo = decode(row["image_bytes"], self._limits)
         alpha_HW = decode_alpha(row["alpha"])
         layout = lay_out(shot.place, product_of(alpha_HW), shot.wish)
+        _check_area(layout, shot, most_mp=self._limits.max_megapixels)
         placed = place(photo.rgb_HWC, alpha_HW, layout)
         geometry = self._size.geometry(*placed.alpha_HW.shape)
         request = GenerationRequest(
@@ -168,3 +170,19 @@ class Preparation:
             pictures=tuple(decode(file, self._limits).rgb_HWC for file in files),
             scale=shot.reference_scale,
         )
+
+
+def _check_area(layout: Layout, shot: Shot, *, most_mp: float) -> None:
+    """Refuse what is larger than any photograph: an actor has memory for the largest of those.
+
+    Raises:
+        RowError: `bad_request`, the canvas or the file.
+    """
+    canvas = layout.canvas_height, layout.canvas_width
+    for what, (height, width) in {"canvas": canvas, "file": output_size(*canvas, shot)}.items():
+        if height * width > most_mp * 1e6:
+            raise RowError(
+                ErrorCode.BAD_REQUEST,
+                f"the {what} would be {width} x {height} px, at most {most_mp:g} megapixels are "
+                "made, as input.max_megapixels says",
+            )

@@ -22,6 +22,7 @@ from pipeline.endpoint import EndpointConfig
 from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
 from pipeline.imaging.codec import ImageLimits, decode, decode_alpha
 from pipeline.imaging.exhibit import on_white
+from pipeline.memory import Need
 from pipeline.models.language.config import TransformersConfig
 from pipeline.prompts.cleaning import clean
 from pipeline.prompts.conventions import STAR
@@ -32,9 +33,13 @@ from pipeline.prompts.rules import Rules
 from pipeline.prompts.style import StyleConfig, style
 from pipeline.stage import Resources, Stage
 from pipeline.stages.enhancing import Enhanced, Enhancer, language_model
+from pipeline.stages.weights import weigh
 
 CODE_VERSION = 1
 """Counted up when the code or the instruction below this stage changes prompts."""
+
+_LOOKING_MB = 30.0
+"""Of memory, for each megapixel of a photograph that a model is shown: it is shrunk first."""
 
 
 class PolicyFile(BaseModel):
@@ -289,6 +294,17 @@ def _read_policy(file: PolicyFile) -> Policy:
         raise FatalError(f"policy {file.uri}: cannot be used: {error}") from None
 
 
+def _need(config: PromptConfig, limits: ImageLimits) -> Need:
+    weights = weigh(config)
+    return Need(
+        loaded_mb=weights.megabytes,
+        megapixels=limits.max_megapixels if config.looks else 0,
+        has_photographs=config.looks,
+        mb_per_megapixel=_LOOKING_MB if config.looks else 0,
+        uncounted=weights.unseen,
+    )
+
+
 def prompt(
     config: PromptConfig, resources: Resources, *, limits: ImageLimits, book_root: str | None
 ) -> Stage:
@@ -312,4 +328,5 @@ def prompt(
         batch_size=64,
         # A model's memory, and an endpoint's pace, are per actor: not one for each core.
         resources=resources if config.enhancer is None else resources.alone(),
+        need=_need(config, limits),
     )

@@ -29,6 +29,7 @@ from pipeline.imaging.codec import (
 from pipeline.imaging.harmonise import HarmoniseConfig
 from pipeline.imaging.shadow import ShadowConfig
 from pipeline.imaging.thumbnail import cutout_thumbnail, thumbnail
+from pipeline.memory import WAITING_MB, Need
 from pipeline.models.generation.generator import (
     Background,
 )
@@ -40,12 +41,25 @@ from pipeline.stages.compose import Composed, compose, plain, rendering
 from pipeline.stages.finish import Finisher
 from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod
 from pipeline.stages.look import Look, sized
-from pipeline.stages.overlap import overlapped
+from pipeline.stages.overlap import BATCHES_HELD, overlapped
 from pipeline.stages.preparation import Preparation, SizeConfig, Task, drawn_size
 from pipeline.stages.provenance import ProvenanceConfig
-from pipeline.stages.weights import bring_weights
+from pipeline.stages.weights import bring_weights, weigh
 
 _BATCHES_AT_ONCE = 8
+
+# Of memory, MB; see pipeline/memory.py.
+_LIBRARIES_MB = 220
+"""What compiles the solver of foreground colours, and draws."""
+_COMPOSING_MB: dict[ForegroundMethod, float] = {
+    "multilevel": 90,
+    "blur_fusion": 130,
+    "blur_fusion_cuda": 130,
+    "plain": 90,
+}
+"""For each megapixel: the estimate of the foreground's colours holds the most at once."""
+_REFERENCES_MB = 12.0
+"""For each megapixel of a row's references, of which it may have four."""
 
 
 class RenderConfig(BaseModel):
@@ -271,6 +285,25 @@ def _thumbs(task: Task, rgb8_HWC: NDArray[np.uint8], side_px: int) -> Columns | 
     }
 
 
+def _need(config: RenderConfig, limits: ImageLimits, *, num_threads: int) -> Need:
+    generator, weights = config.generator, weigh(config)
+    held, worked_on = generator.max_batch, 1
+    if not isinstance(generator, StudioConfig) and generator.device == "cuda":
+        held, worked_on = BATCHES_HELD * generator.max_batch, num_threads
+    return Need(
+        loaded_mb=_LIBRARIES_MB + weights.megabytes,
+        megapixels=limits.max_megapixels,
+        has_photographs=True,
+        has_pictures=True,
+        mb_per_megapixel=_COMPOSING_MB[config.foreground],
+        worked_on=min(held, worked_on),
+        waiting=max(0, held - worked_on),
+        waiting_mb_per_megapixel=WAITING_MB
+        + (_REFERENCES_MB if generator.follows_references else 0),
+        uncounted=weights.unseen,
+    )
+
+
 def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -> Stage:
     """The stage that draws backgrounds and composites."""
     return Stage(
@@ -299,4 +332,5 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
         # encoded, and rows of one size find each other.
         batch_size=_BATCHES_AT_ONCE * config.generator.max_batch,
         resources=resources,
+        need=_need(config, limits, num_threads=resources.num_threads),
     )

@@ -50,7 +50,8 @@ def shared(stage: Stage, *, by: tuple[str, ...]) -> Stage:
 
     >>> from pipeline.stages.fetch import FetchConfig, fetch
     >>> from pipeline.stage import Resources
-    >>> stage = fetch(FetchConfig(), Resources(), local_root=None)
+    >>> from pipeline.imaging.codec import ImageLimits
+    >>> stage = fetch(FetchConfig(), Resources(), local_root=None, limits=ImageLimits())
     >>> shared(stage, by=("image_uri",)).reads
     ('image_uri', 'image_input', 'mask_uri', 'reference_uris')
     """

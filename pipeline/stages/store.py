@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import schema, storage
 from pipeline.errors import Columns, Outcome, Row, each
-from pipeline.imaging.codec import OutputFormat
+from pipeline.imaging.codec import ImageLimits, OutputFormat
+from pipeline.memory import Need
 from pipeline.stage import Resources, Stage
 
 
@@ -83,6 +84,7 @@ def store(
     *,
     run_uri: str,
     format: OutputFormat,  # noqa: A002
+    limits: ImageLimits,
 ) -> Stage:
     """The stage that writes picture objects under `run_uri`."""
     return Stage(
@@ -93,4 +95,5 @@ def store(
         adds=pa.schema([schema.IMAGE_PATH, schema.STORE_RETRIES]),
         batch_size=32,
         resources=resources,
+        need=Need(megapixels=limits.max_megapixels, has_pictures=True),
     )

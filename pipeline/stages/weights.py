@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -9,6 +12,9 @@ from pydantic import BaseModel
 from pipeline import storage
 from pipeline.errors import FatalError, TransientError
 from pipeline.models.weights import Checkpoint
+
+_PYTORCH_MB = 500
+"""PyTorch, transformers and diffusers, imported; a GPU's driver takes more."""
 
 Config = TypeVar("Config", bound=BaseModel)
 
@@ -50,3 +56,48 @@ def _mirrored(uri: str) -> Any:
         return storage.mirror(uri)
     except (OSError, TransientError) as error:
         raise FatalError(f"weights {uri}: cannot be brought to this node: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """What the models of a configuration take of an actor's memory."""
+
+    megabytes: float
+    """Files that lie where this is asked, and the libraries that read them."""
+    unseen: tuple[str, ...]
+    """Those that lie elsewhere, by name."""
+
+
+def weigh(config: BaseModel) -> Weights:
+    """How large the models of a configuration are.
+
+    Counted at the size of their files, as if all stayed in the machine's memory: those on a GPU
+    pass through it. What is in an object store or a cache of other machines cannot be seen.
+    """
+    named = dict.fromkeys(_checkpoints(config))
+    sizes = {one: _megabytes(one.path) for one in named}
+    return Weights(
+        megabytes=sum(size or 0 for size in sizes.values()) + (_PYTORCH_MB if named else 0),
+        unseen=tuple(one.name for one, size in sizes.items() if size is None),
+    )
+
+
+def _checkpoints(value: Any) -> Iterator[Checkpoint]:
+    match value:
+        case Checkpoint():
+            yield value
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _checkpoints(getattr(value, name))
+        case tuple():
+            for item in value:
+                yield from _checkpoints(item)
+        case dict():
+            for item in value.values():
+                yield from _checkpoints(item)
+
+
+def _megabytes(path: Path | None) -> float | None:
+    if path is None or not path.is_dir():
+        return None
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) / 2**20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from pipeline.execution import cluster
@@ -9,5 +11,9 @@ from pipeline.execution import cluster
 
 @pytest.fixture(scope="session", autouse=True)
 def ray_cluster():
-    with cluster(None, progress_bars=False):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        # Actors reserve memory for the largest photograph that a recipe accepts. Those of the
+        # tests are tiny, and on a small machine most recipes would be refused.
+        patch.setenv("RAY_OVERRIDE_RESOURCES", json.dumps({"memory": 256 * 2**30}))
+        with cluster(None, progress_bars=False):
+            yield

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,16 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
         assert stage in said.out
     assert said.err == ""
     assert sorted(path.name for path in output.parent.iterdir()) == [Path(catalogue).name]
+
+
+def test_a_dry_run_says_what_memory_an_actor_reserves_and_why(
+    capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert main([*command, "--set", "input.max_megapixels=24"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"1 or more +1 +0 +\d\.\d GB \(24 Mpx x 1 at once\)", said)
+    main([*command, "--set", "resources.render.memory_mb=1500"])
+    assert "1.5 GB (as the recipe says)" in capsys.readouterr().out
 
 
 def test_a_dry_run_says_that_a_run_would_be_continued(

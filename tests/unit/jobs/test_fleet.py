@@ -28,7 +28,7 @@ def stage(name: str, **pool) -> Stage:
         config=None,
         reads=(),
         adds=pa.schema([]),
-        resources=Resources(**pool),
+        resources=Resources(**{"memory_mb": 0, **pool}),
     )
 
 

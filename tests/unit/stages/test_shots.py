@@ -132,6 +132,18 @@ def test_a_size_of_another_shape_is_refused(mapper):
     assert message.startswith("output_width x output_height")
 
 
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        ({"output_width": 9000}, "file would be 9000 x 6750"),
+        ({"placement": "fit", "canvas_width": 8000, "canvas_height": 8000}, "canvas would be 8000"),
+        ({"placement": "padding:4000,4000,4000,4000"}, "canvas would be 8160 x 8120"),
+    ],
+)
+def test_nothing_is_made_larger_than_the_largest_photograph(mapper, asked, what):
+    assert what in refused(mapper, row(**asked))
+
+
 def test_a_box_outside_the_canvas_is_refused(mapper):
     assert "reaches out of the canvas" in refused(mapper, row(placement="box:900,0,200,100"))
 
