@@ -52,7 +52,10 @@ _NO_PROGRESS_TIMEOUT_S = 2 * 60 * 60
 """Waiting for machines, loading models and a block of slow rows all look like no progress."""
 _SPARE_CPUS = 1
 """Logical CPUs a local cluster has above the machine's cores: fetching, storing and writing wait
-for disks and networks, and would otherwise keep a core from the stages that compute."""
+for disks and networks, and would otherwise keep a core from the stages that compute. A pool of all
+stages leaves it: a third actor on two cores makes nothing faster, and the first picture late."""
+_SPARE = "backlot_spare_cpus"
+"""How a local cluster says so, as a resource of Ray's that nobody asks for."""
 
 NODE_GROUP_LABEL = "ray.io/node-group"
 """Set by Ray's autoscaler and by KubeRay: a node's worker group, or node type."""
@@ -133,7 +136,7 @@ class PoolWorker:
     def __init__(self, work: _Work) -> None:
         self._read = work.read
         self._write = None if work.write is None else _Receipt(work.write)
-        self._batch_size = work.pool.batch_size
+        self._groups = work.pool.groups
         # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
         threadpool_limits(work.pool.resources.num_threads)
         self._workers = [
@@ -143,13 +146,19 @@ class PoolWorker:
     def __call__(self, table: pa.Table) -> pa.Table:
         """Take rows through all stages; a few at a time, so that none holds all the others up."""
         rows = table if self._read is None else self._read(table)
-        done = batched(rows, self._batch_size, self._through)
+        done = self._through(rows)
         return done if self._write is None else self._write(done)
 
-    def _through(self, table: pa.Table) -> pa.Table:
-        for worker in self._workers:
-            table = batched(table, worker.batch_size, worker)
-        return table
+    def _through(self, table: pa.Table, first: int = 0) -> pa.Table:
+        """Take rows through the stages from one on; a group of them before the next."""
+        if first == len(self._workers):
+            return table
+        worker = self._workers[first]
+
+        def on(rows: pa.Table) -> pa.Table:
+            return self._through(batched(rows, worker.batch_size, worker), first + 1)
+
+        return batched(table, self._groups[first], on)
 
 
 def batched(table: pa.Table, size: int, work: Callable[[pa.Table], pa.Table]) -> pa.Table:
@@ -266,7 +275,7 @@ def execute(
             _Work(pool, book, max_strikes, write=ends),
             # What is written is a block, whole: then it replaces itself when it comes again. Else
             # a larger batch than block would wait for a second block, and idle actors with it.
-            batch_size=min(pool.batch_size, most_rows) if ends is None else None,
+            batch_size=min(pool.groups[0], most_rows) if ends is None else None,
             num_tasks=len(tasks),
             is_alone=False,
         )
@@ -292,7 +301,8 @@ def execute(
 
 def block_rows(num_rows: int) -> int:
     """Rows that should travel together: few enough for every core to have work, at most 64."""
-    cores = max(1, int(_available().get("CPU", 1)))
+    available = _available()
+    cores = max(1, int(available.get("CPU", 1) - available.get(_SPARE, 0)))
     return max(1, min(ROWS_PER_BLOCK, math.ceil(num_rows / (_BLOCKS_PER_CORE * cores))))
 
 
@@ -303,22 +313,21 @@ def check_capacity(stages: Sequence[Stage]) -> None:
         ValueError: the smallest pools together need more than the cluster has, or one of their
             actors more memory than any node has.
     """
-    available = _available()
+    available, listed = _available(), pools(stages)
     for kind, key in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
         needs = {
-            pool.name: getattr(pool.resources, kind) * pool.resources.min_actors
-            for pool in pools(stages)
+            pool.name: getattr(pool.resources, kind) * pool.resources.min_actors for pool in listed
         }
         total, there = sum(needs.values()), available.get(key, 0.0)
         if total > there + 1e-6:
-            listed = ", ".join(f"{name} {need:g}" for name, need in needs.items() if need)
+            parts = ", ".join(f"{name} {need:g}" for name, need in needs.items() if need)
             raise ValueError(
-                f"resources: the stages need {total:g} {key} at the least ({listed}), the cluster "
+                f"resources: the stages need {total:g} {key} at the least ({parts}), the cluster "
                 f"has {there:g}: lower resources.<stage>.{kind} or min_actors, or use a larger one"
             )
-    nodes = _nodes()
-    check_memory(pools(stages), nodes)
-    for note in limited_by_memory(pools(stages), nodes):
+    nodes = _nodes(is_alone=len(listed) == 1)
+    check_memory(listed, nodes)
+    for note in limited_by_memory(listed, nodes):
         logger.warning("memory, not cores, limits %s", note)
 
 
@@ -346,7 +355,13 @@ def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
         folder = tempfile.mkdtemp(prefix="backlot-", dir=os.environ.get("TMPDIR", "/tmp"))
         os.environ.setdefault("RAY_AUTH_MODE", "disabled")
         cores = max(2, len(os.sched_getaffinity(0)))
-        ray.init(address="local", num_cpus=cores + _SPARE_CPUS, _temp_dir=folder, **quiet)
+        ray.init(
+            address="local",
+            num_cpus=cores + _SPARE_CPUS,
+            resources={_SPARE: _SPARE_CPUS},
+            _temp_dir=folder,
+            **quiet,
+        )
     try:
         yield
     finally:
@@ -476,7 +491,11 @@ def _through(
     most = min(num_tasks, resources.max_actors or num_tasks)
     least = min(resources.min_actors, most)
     # Pools that share a cluster have to grow into it; one that has it to itself takes it at once.
-    at_once = max(least, min(most, room_for(pool, _nodes()))) if is_alone else least
+    at_once = least
+    if is_alone:
+        at_once = max(least, min(most, room_for(pool, _nodes(is_alone=True))))
+        if _available().get(_SPARE):  # this machine will not grow, and its spare is no core
+            most = at_once
     return dataset.map_batches(
         _named(pool),
         fn_constructor_args=(work,),
@@ -488,10 +507,13 @@ def _through(
     )
 
 
-def _nodes() -> list[dict[str, float]]:
-    """What each node of the cluster has."""
+def _nodes(*, is_alone: bool) -> list[dict[str, float]]:
+    """What each node of the cluster has, for a pool that is alone there or for several."""
     listed = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node["Resources"] for node in listed if node["Alive"]]
+    there = [dict(node["Resources"]) for node in listed if node["Alive"]]
+    for node in there if is_alone else ():
+        node["CPU"] = node.get("CPU", 0.0) - node.get(_SPARE, 0.0)
+    return there
 
 
 def _available() -> dict[str, float]:

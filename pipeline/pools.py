@@ -15,12 +15,9 @@ from itertools import groupby
 from pipeline.memory import Bound, bound
 from pipeline.stage import Resources, Stage
 
-_ROWS_ON_GPU = 16
+_MOST_TOGETHER = 16
 """Rows that go through a pool of several stages before the next do: enough for the batches of a
 network, and for requests to storage to overlap."""
-_ROWS_ON_CPU = 4
-"""There a row takes seconds and no network is faster for a batch: the fewer rows, the sooner the
-first pictures are there, and the less is held and lost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,12 +50,19 @@ class Pool:
         return max(self.stages, key=lambda stage: stage.need.working_mb)
 
     @property
-    def batch_size(self) -> int:
-        """Rows that go through all the stages before the next rows do."""
-        most = max(stage.batch_size for stage in self.stages)
-        if len(self.stages) == 1:
-            return most
-        return min(most, _ROWS_ON_GPU if self.resources.num_gpus else _ROWS_ON_CPU)
+    def groups(self) -> list[int]:
+        """Rows that go on together, with each stage and to the next.
+
+        On CPUs each stage hands on what it was given at a time, two rows of which each takes
+        seconds, so that the first pictures are there soon. On GPUs they stay together, for the
+        batches of a generator are larger than those of a matting network.
+        """
+        sizes = [stage.batch_size for stage in self.stages]
+        if len(sizes) == 1:
+            return sizes
+        if self.resources.num_gpus:
+            sizes = [max(sizes[number:]) for number in range(len(sizes))]
+        return [min(size, _MOST_TOGETHER) for size in sizes]
 
 
 def pools(stages: Sequence[Stage]) -> list[Pool]:

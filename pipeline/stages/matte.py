@@ -33,6 +33,9 @@ from pipeline.stages.weights import bring_weights, weigh
 
 Float = NDArray[np.float32]
 
+_FEWEST_ROWS = 2
+"""In a batch: the fewer, the sooner the stages after this one have work."""
+
 # Of memory, MB; see pipeline/memory.py.
 _NETWORK_MB = 310
 """ONNX Runtime with U2-Net-p, whose working memory it keeps."""
@@ -256,7 +259,7 @@ def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> 
             ]
         ),
         drops=("mask_bytes",),
-        batch_size=max(4, config.network.max_batch),
+        batch_size=max(_FEWEST_ROWS, config.network.max_batch),
         resources=resources,
         need=_need(config, limits),
     )

@@ -69,14 +69,8 @@ def test_a_pool_on_two_groups_of_nodes_is_refused():
         pools(listed)
 
 
-@pytest.mark.parametrize(("num_gpus", "together"), [(0, 4), (1, 16)])
-def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_as_one(
-    num_gpus, together
-):
-    listed = (
-        stage("a", batch_size=64, pool="x"),
-        stage("b", "a", batch_size=8, pool="x", num_gpus=num_gpus),
-    )
+def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_as_one():
+    listed = (stage("a", batch_size=64, pool="x"), stage("b", "a", batch_size=8, pool="x"))
     (pool,) = pools(listed)
     written = []
 
@@ -95,9 +89,8 @@ def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_
     out = worker(_packed([list(range(40))]))
     assert out["receipt"].to_pylist() == ["40 rows"]
     assert written[0]["b"].to_pylist() == [number + 2 for number in range(40)]
-    whole, rest = divmod(40, together)
-    assert listed[0].config[2] == [together] * whole + [rest] * (rest > 0)
-    assert set(listed[1].config[2]) == {min(8, together)}
+    assert listed[0].config[2] == [16, 16, 8]
+    assert listed[1].config[2] == [8] * 5
     timed = written[0]["timings"].to_pylist()
     assert all(one["a_s"] > 0 and one["b_s"] > 0 for one in timed)
 
@@ -108,8 +101,32 @@ def test_batches_come_back_in_order(size):
     assert batched(table, size, lambda part: part).equals(table)
 
 
+@pytest.mark.parametrize(("num_gpus", "groups"), [(0, [16, 2, 8, 16]), (1, [16, 16, 16, 16])])
+def test_what_goes_on_together(num_gpus, groups):
+    sizes = {"a": 64, "b": 2, "c": 8, "d": 32}
+    listed = [stage(name, batch_size=size, pool="x") for name, size in sizes.items()]
+    pool = Pool(stages=tuple(listed), resources=Resources(num_gpus=num_gpus))
+    assert pool.groups == groups
+
+
+def test_on_cpus_the_first_rows_are_done_before_the_last_are_begun():
+    listed = (
+        stage("a", batch_size=64, pool="x"),
+        stage("b", "a", batch_size=2, pool="x"),
+        stage("c", "b", batch_size=8, pool="x"),
+    )
+    (pool,) = pools(listed)
+    worker = PoolWorker(_Work(pool, Strikes(), 3))
+    ids = [f"s{number}" for number in range(5)]
+    table = pa.table({"sample_id": ids, "n": range(5), "error": pa.nulls(5, schema.ERROR_TYPE)})
+    field = schema.timings(("a", "b", "c"))
+    table = table.append_column(field, pa.array([{}] * 5, field.type))
+    assert worker(table)["c"].to_pylist() == [3, 4, 5, 6, 7]
+    assert [listed[n].config[2] for n in range(3)] == [[5], [2, 2, 1], [2, 2, 1]]
+
+
 def test_a_pool_of_one_stage_keeps_its_batch_size():
-    assert Pool(stages=(stage("a", batch_size=64),), resources=Resources()).batch_size == 64
+    assert Pool(stages=(stage("a", batch_size=64),), resources=Resources()).groups == [64]
 
 
 def test_a_stage_that_asks_a_model_leaves_the_pool():
