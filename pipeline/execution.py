@@ -36,7 +36,7 @@ from pipeline.memory import ROWS_PER_BLOCK
 from pipeline.metrics import Metric, Observation, of_batch
 from pipeline.plan import error_value
 from pipeline.pools import Pool, pools
-from pipeline.room import check_memory, limited_by_memory, room_for
+from pipeline.room import by_cores, check_memory, limited_by_memory, room_for
 from pipeline.stage import Stage, check_wiring
 from pipeline.strikes import StrikeBook, Strikes, guarded
 
@@ -48,6 +48,11 @@ _BLOCKS_PER_CORE = 8
 """At the end, actors wait for the last of them: on average as long as half a block takes."""
 _MOST_TASKS = 20_000
 """Each costs the driver up to 100 kB for the length of a run: in longer ones they do more."""
+_TASKS_AHEAD = (2, 8)
+"""Fewest and most that wait at an actor. The driver takes up to a tenth of a second to hand out the
+next, in which an actor of quick tasks has nothing to do; what waits at one cannot go to another."""
+_TURNS = 32
+"""The tasks that wait at the actors are no more than one in so many: the end stays even."""
 _NO_PROGRESS_TIMEOUT_S = 2 * 60 * 60
 """Waiting for machines, loading models and a block of slow rows all look like no progress."""
 _SPARE_CPUS = 1
@@ -491,9 +496,9 @@ def _through(
     most = min(num_tasks, resources.max_actors or num_tasks)
     least = min(resources.min_actors, most)
     # Pools that share a cluster have to grow into it; one that has it to itself takes it at once.
-    at_once = least
+    at_once, nodes = least, _nodes(is_alone=is_alone)
     if is_alone:
-        at_once = max(least, min(most, room_for(pool, _nodes(is_alone=True))))
+        at_once = max(least, min(most, room_for(pool, nodes)))
         if _available().get(_SPARE):  # this machine will not grow, and its spare is no core
             most = at_once
     return dataset.map_batches(
@@ -502,9 +507,19 @@ def _through(
         batch_size=batch_size,
         batch_format="pyarrow",
         zero_copy_batch=True,
-        compute=ray.data.ActorPoolStrategy(min_size=least, max_size=most, initial_size=at_once),
+        compute=ray.data.ActorPoolStrategy(
+            min_size=least,
+            max_size=most,
+            initial_size=at_once,
+            max_tasks_in_flight_per_actor=_tasks_ahead(num_tasks, by_cores(pool, nodes)),
+        ),
         **options,
     )
+
+
+def _tasks_ahead(num_tasks: int, num_actors: int) -> int:
+    fewest, most = _TASKS_AHEAD
+    return max(fewest, min(most, num_tasks // (_TURNS * max(1, num_actors))))
 
 
 def _nodes(*, is_alone: bool) -> list[dict[str, float]]:

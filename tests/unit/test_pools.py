@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import schema
 from pipeline.errors import Columns, Row
-from pipeline.execution import PoolWorker, _packed, _Reader, _Work, batched
+from pipeline.execution import PoolWorker, _packed, _Reader, _tasks_ahead, _Work, batched
 from pipeline.pools import Pool, pools
 from pipeline.stage import Resources, Stage
 from pipeline.strikes import Strikes
@@ -131,3 +131,10 @@ def test_a_pool_of_one_stage_keeps_its_batch_size():
 
 def test_a_stage_that_asks_a_model_leaves_the_pool():
     assert Resources(pool="cores", num_cpus=0.5).alone() == Resources(num_cpus=0.5)
+
+
+@pytest.mark.parametrize(
+    ("num_tasks", "num_actors", "ahead"), [(3, 2, 2), (256, 2, 4), (20_000, 2, 8), (20_000, 300, 2)]
+)
+def test_few_tasks_wait_at_an_actor_and_more_where_there_are_many(num_tasks, num_actors, ahead):
+    assert _tasks_ahead(num_tasks, num_actors) == ahead
