@@ -22,9 +22,9 @@ def on_white(
     """A cut-out over white, shrunk to fit a square of `max_side_px`, as JPEG.
 
     Args:
-        rgb_HWC: the photograph, sRGB-encoded.
-        alpha_HW: coverage of the product, [0, 1], same size.
-        max_side_px: longest side of the result; a smaller photograph is not enlarged.
+        rgb_HWC: the photograph, sRGB-encoded, at any size.
+        alpha_HW: coverage of the product, [0, 1]; its size is what is not enlarged.
+        max_side_px: longest side of the result.
     """
     height, width = alpha_HW.shape
     scale = min(1.0, max_side_px / max(height, width))

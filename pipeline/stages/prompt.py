@@ -236,7 +236,7 @@ class PromptMapper:
         assert config is not None
         picture = None
         if config.looks:
-            photo = decode(row["image_bytes"], self._limits)
+            photo = decode(row["image_bytes"], self._limits, shown_px=config.picture_px)
             alpha_HW = decode_alpha(row["alpha"])
             picture = on_white(photo.rgb_HWC, alpha_HW, max_side_px=config.picture_px)
         product = self._product(row, config.product_column)

@@ -468,3 +468,27 @@ def test_alpha_bytes_that_are_not_an_alpha():
     assert damaged.value.code is ErrorCode.CORRUPT_IMAGE
     with pytest.raises(ValueError, match="8-bit grey"):
         decode_alpha(encode(scene(), format=OutputFormat.PNG, quality=90))
+
+
+@pytest.mark.parametrize(
+    ("shown_px", "side_px"), [(None, 1600), (1000, 1600), (400, 800), (200, 400), (60, 200)]
+)
+def test_a_jpeg_that_is_shown_small_is_decoded_small(shown_px, side_px):
+    photo_HWC = np.asarray(Image.fromarray(scene(96, 128)).resize((1600, 1200)))
+    data = save(Image.fromarray(photo_HWC), "JPEG", quality=95)
+    decoded = decode(data, ImageLimits(), shown_px=shown_px).rgb_HWC
+    assert decoded.shape == (side_px * 3 // 4, side_px, 3)
+    known = np.asarray(Image.fromarray(photo_HWC).resize((side_px, side_px * 3 // 4)), int)
+    assert np.abs(decoded - known).mean() < 1.5
+
+
+def test_limits_are_held_against_the_whole_and_not_the_draft():
+    data = save(Image.fromarray(scene(1500, 2000)), "JPEG")
+    with pytest.raises(RowError) as caught:
+        decode(data, ImageLimits(max_megapixels=2), shown_px=100)
+    assert caught.value.code == ErrorCode.TOO_MANY_PIXELS
+
+
+def test_other_formats_are_decoded_whole():
+    data = save(Image.fromarray(scene(150, 200)), "PNG")
+    assert decode(data, ImageLimits(), shown_px=20).rgb_HWC.shape == (150, 200, 3)
