@@ -117,7 +117,12 @@ async def _plainly(keys: list[str], concurrency: int) -> float:
 def _through_fetch(keys: list[str]) -> float:
     """Seconds for the same through the mapper of the fetch stage."""
     rows = [
-        {"image_uri": f"s3://{_BUCKET}/{key}", "image_input": None, "mask_uri": None}
+        {
+            "image_uri": f"s3://{_BUCKET}/{key}",
+            "image_input": None,
+            "mask_uri": None,
+            "reference_uris": [],
+        }
         for key in keys
     ]
     started = time.perf_counter()

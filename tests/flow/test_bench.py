@@ -7,6 +7,7 @@ import json
 import pytest
 
 from jobs.bench.control_plane import run_control_plane
+from jobs.bench.objects import run_objects
 from jobs.bench.soak import run_soak
 from jobs.bench.studio import run_studio
 
@@ -42,3 +43,12 @@ def test_soak_watches_the_actors(capsys):
     found = shown(capsys)
     assert found
     assert all(actor["mb_100"] > 100 for actor in found)
+
+
+def test_reading_from_s3(capsys):
+    run_objects(64, repeats=1)
+    (found,) = shown(capsys)
+    assert found["objects"] == 64
+    assert found["over_plain"] == pytest.approx(
+        found["backlot_per_s"] / found["plain_per_s"], abs=0.02
+    )
