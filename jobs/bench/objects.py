@@ -24,7 +24,7 @@ from aiobotocore.session import get_session
 
 from jobs.bench.measuring import show
 from pipeline import storage
-from pipeline.errors import RowError
+from pipeline.errors import Row, RowError
 from pipeline.stages.fetch import FetchConfig, FetchMapper
 
 _BUCKET = "bench"
@@ -116,7 +116,7 @@ async def _plainly(keys: list[str], concurrency: int) -> float:
 
 def _through_fetch(keys: list[str]) -> float:
     """Seconds for the same through the mapper of the fetch stage."""
-    rows = [
+    rows: list[Row] = [
         {
             "image_uri": f"s3://{_BUCKET}/{key}",
             "image_input": None,
