@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.color import unit
 from pipeline.imaging.guided import fast_guided_filter
 from pipeline.imaging.trimap import (
     BACKGROUND,
@@ -96,7 +97,7 @@ def refine(alpha_HW: Float, rgb_HWC: NDArray[np.uint8], config: RefineConfig) ->
     unknown_HW = trimap_HW == UNKNOWN
     guided_HW = fast_guided_filter(
         alpha_HW,
-        rgb_HWC.astype(np.float32) / np.float32(255),
+        unit(rgb_HWC),
         radius_px=config.guided_radius * max(alpha_HW.shape),
         eps=config.guided_eps,
         subsample=config.guided_subsample,

@@ -28,6 +28,13 @@ def linear_to_srgb(linear: Float) -> Float:
     return np.where(linear <= np.float32(0.0031308), linear * np.float32(12.92), curve)
 
 
+def unit(levels: NDArray[np.uint8]) -> Float:
+    """8-bit levels as [0, 1], any shape; `k` is `k / 255`."""
+    values = levels.astype(np.float32)
+    values /= np.float32(255)
+    return values
+
+
 def srgb8_to_linear(srgb: NDArray[np.uint8]) -> Float:
     """Decode 8-bit sRGB to linear light, [0, 1]: one look-up per value."""
     table = srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))

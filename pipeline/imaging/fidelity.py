@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
+from pipeline.imaging.color import unit
 from pipeline.imaging.difference import delta_e, srgb_to_lab
 from pipeline.imaging.tiles import Tile, tiles_with
 
@@ -139,7 +140,7 @@ def _outline(photo_HWC: Rgb8, alpha_HW: Float, composed_HWC: Rgb8, tile: Tile) -
     clean_N3 = a_N1 * product.color(composed_HWC, known_HW)
     clean_N3 += (1 - a_N1) * ground.color(composed_HWC, known_HW)
     contrast_N3 = ground.color(photo_HWC, known_HW) - product.color(photo_HWC, known_HW)
-    left_N3 = _unit(composed_HWC[known_HW]) - clean_N3
+    left_N3 = unit(composed_HWC[known_HW]) - clean_N3
     return np.stack([contrast_N3, left_N3, a_N1 * (1 - a_N1) * contrast_N3])
 
 
@@ -176,11 +177,7 @@ def _psnr(one_N3: Rgb8, other_N3: Rgb8) -> float | None:
 def _differences(one_N3: Rgb8, other_N3: Rgb8) -> NDArray[np.float64]:
     step = -(-len(one_N3) // _MOST_COMPARED)
     one_N3, other_N3 = one_N3[::step], other_N3[::step]
-    return delta_e(srgb_to_lab(_unit(one_N3)), srgb_to_lab(_unit(other_N3)))
-
-
-def _unit(rgb8_N3: Rgb8) -> Float:
-    return rgb8_N3.astype(np.float32) / np.float32(255)
+    return delta_e(srgb_to_lab(unit(one_N3)), srgb_to_lab(unit(other_N3)))
 
 
 def _mean(plane_HW: Float) -> Float:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.imaging.color import unit
+
 # Shape suffixes: H height, W width, C colour channel.
 
 Float = NDArray[np.float32]
@@ -62,10 +64,10 @@ def estimate_foreground(
         raise ValueError(f"image {rgb_HWC.shape} does not fit an alpha of {alpha_HW.shape}")
     box = _foreground_box(alpha_HW)
     if box is None or alpha_HW[box].shape == (1, 1):
-        return _unit(rgb_HWC)  # nothing to estimate, or nothing around to estimate it from
+        return unit(rgb_HWC)  # nothing to estimate, or nothing around to estimate it from
     # The whole picture in floats is made after the solver, which takes the most memory of all.
-    solved_HWC = solver(_unit(rgb_HWC[box]), np.ascontiguousarray(alpha_HW[box]))
-    foreground_HWC = _unit(rgb_HWC)
+    solved_HWC = solver(unit(rgb_HWC[box]), np.ascontiguousarray(alpha_HW[box]))
+    foreground_HWC = unit(rgb_HWC)
     mixed_HW = (alpha_HW[box] > _NEGLIGIBLE_ALPHA) & (alpha_HW[box] < 1)
     foreground_HWC[box][mixed_HW] = solved_HWC[mixed_HW]
     return foreground_HWC
@@ -81,9 +83,3 @@ def _foreground_box(alpha_HW: Float) -> tuple[slice, slice] | None:
             return None
         spans.append(slice(max(0, int(at[0]) - _CONTEXT_PX), int(at[-1]) + 1 + _CONTEXT_PX))
     return spans[0], spans[1]
-
-
-def _unit(rgb_HWC: NDArray[np.uint8]) -> Float:
-    unit_HWC = rgb_HWC.astype(np.float32)
-    unit_HWC /= np.float32(255)
-    return unit_HWC

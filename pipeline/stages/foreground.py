@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.imaging.blur_fusion import blur_fusion, fuse
+from pipeline.imaging.color import unit
 from pipeline.imaging.foreground import ForegroundSolver, estimate_foreground, multilevel
 
 Float = NDArray[np.float32]
@@ -31,7 +32,7 @@ def foreground_of(rgb_HWC: NDArray[np.uint8], alpha_HW: Float, method: Foregroun
         FatalError: `blur_fusion_cuda`, and there is no GPU.
     """
     if method == "plain":
-        return rgb_HWC.astype(np.float32) / np.float32(255)
+        return unit(rgb_HWC)
     return estimate_foreground(rgb_HWC, alpha_HW, solver=_solver(method))
 
 
