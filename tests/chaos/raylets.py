@@ -1,6 +1,6 @@
-"""A Ray cluster of several nodes on this machine, in a process of its own, that obeys commands.
+"""A Ray cluster of several nodes on this machine, in a process of its own.
 
-Read from standard input, one a line: `lose` kills a worker node at once, `quit` ends. A lost node
+Each line of standard input kills a worker node at once, and its end ends the cluster. A lost node
 is replaced, as a cloud replaces a spot instance. The first line printed is the cluster's address.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 
 os.environ |= {
     "RAY_AUTH_MODE": "disabled",
@@ -18,11 +17,13 @@ os.environ |= {
 
 from ray.cluster_utils import Cluster
 
+from tests.ray_folder import own_ray_folder
+
 NODE = {"num_cpus": 3, "node_ip_address": "127.0.0.1", "object_store_memory": 200 * 2**20}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="chaos-", dir="/tmp") as folder:
+    with own_ray_folder("chaos-") as folder:
         cluster = Cluster(
             initialize_head=True,
             head_node_args={**NODE, "num_cpus": 1, "temp_dir": folder, "include_dashboard": False},
@@ -31,9 +32,7 @@ def main() -> None:
         cluster.wait_for_nodes()
         sys.stdout.write(f"{cluster.address}\n")
         sys.stdout.flush()
-        for line in sys.stdin:
-            if line.strip() == "quit":
-                break
+        for _ in sys.stdin:
             cluster.remove_node(workers.pop(0), allow_graceful=False)
             workers.append(cluster.add_node(**NODE))
             sys.stdout.write("lost\n")

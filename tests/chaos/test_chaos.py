@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
 
+from tests.children import python_child
 from tests.flow import pictures
 
 pytestmark = pytest.mark.chaos
@@ -59,17 +60,8 @@ def bucket(monkeypatch):
 
 @pytest.fixture
 def raylets():
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.chaos.raylets"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    address = process.stdout.readline().strip()
-    assert address
-    yield process, address
-    process.communicate("quit\n", timeout=60)
+    with python_child("-m", "tests.chaos.raylets") as holder:
+        yield holder
 
 
 def start_driver(address: str, log) -> subprocess.Popen:

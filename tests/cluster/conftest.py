@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.children import python_child
 
 
 def free_port() -> int:
@@ -20,22 +17,7 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def head(tmp_path_factory):
+def head():
     """Where the cluster and its dashboard are."""
-    log = tmp_path_factory.mktemp("head") / "log"
-    with log.open("wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.head", str(free_port())],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=sink,
-            text=True,
-        )
-        try:
-            line = process.stdout.readline()
-            assert line, log.read_text()[-4000:]
-            yield json.loads(line)
-        finally:
-            process.stdin.close()
-            process.wait(60)
+    with python_child("-m", "tests.cluster.head", str(free_port())) as (_, line):
+        yield json.loads(line)

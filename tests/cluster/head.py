@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 os.environ |= {
@@ -25,11 +24,13 @@ os.environ |= {
 import ray
 from ray.cluster_utils import Cluster
 
+from tests.ray_folder import own_ray_folder
+
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 200 * 2**20}
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="head-", dir="/tmp") as folder:
+    with own_ray_folder("head-") as folder:
         cluster = Cluster(
             initialize_head=True,
             head_node_args={
