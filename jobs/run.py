@@ -57,6 +57,7 @@ def dry_run(config: RunConfig) -> None:
     """
     planner, request = prepare(config)
     uri, ledger = find_run(config, request)
+    listed = stages(config.recipe, planner.manifest, uri)
     num_rows = planner.manifest.count()
     num_done = 0 if ledger is None else sum(len(f.sample_ids) for f in ledger.committed())
     console = _console()
@@ -68,7 +69,6 @@ def dry_run(config: RunConfig) -> None:
     }
     for name, value in facts.items():
         console.print(Text(f"{name:<9} {value}"), soft_wrap=True)
-    listed = stages(config.recipe, planner.manifest, uri)
     console.print(_stage_table(listed), Text())
     console.print(_pool_table(pools(listed)))
     for pool in pools(listed):

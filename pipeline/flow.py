@@ -79,6 +79,7 @@ def run(
     started_at, recipe = now(), config.recipe
     planner, request = prepare(config)
     uri, _ = find_run(config, request)
+    listed = stages(recipe, planner.manifest, uri)
     with Lease.acquire(uri, owner=f"backlot {recipe.name}", ttl_s=_LEASE_TTL_S) as lease:
         ledger = open_ledger(uri, request=request) or start_ledger(
             uri,
@@ -91,7 +92,7 @@ def run(
         session = Session(
             ledger=ledger,
             recipe=recipe,
-            stages=stages(recipe, planner.manifest, uri),
+            stages=listed,
             columns=planner.plan_schema.names,
             lease=lease,
             on_progress=on_progress,

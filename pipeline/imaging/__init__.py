@@ -1,1 +1,1 @@
-"""Pixels in, pixels out: numpy, scipy, Pillow, pymatting; no torch, ray, network or Arrow."""
+"""Pixels in, pixels out: numpy, scipy, Pillow; no torch, ray, network or Arrow."""

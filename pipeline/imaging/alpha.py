@@ -30,7 +30,8 @@ class RefineConfig(TrimapConfig):
     method: Literal["none", "guided", "closed_form"] = Field(
         default="guided",
         description="none: the network's alpha as it is. guided: fast guided filter, the best and "
-        "the fastest after a small network. closed_form: Levin's matting, over 15 times slower.",
+        "the fastest after a small network. closed_form: Levin's matting, over 15 times slower; "
+        "needs the extra closed-form.",
     )
     guided_radius: float = Field(
         default=0.012,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.imaging.blur_fusion import blur_fusion
 from pipeline.imaging.color import unit
 
 # Shape suffixes: H height, W width, C colour channel.
@@ -36,7 +37,7 @@ def multilevel(observed_HWC: Float, alpha_HW: Float) -> Float:
 
 
 def estimate_foreground(
-    rgb_HWC: NDArray[np.uint8], alpha_HW: Float, *, solver: ForegroundSolver = multilevel
+    rgb_HWC: NDArray[np.uint8], alpha_HW: Float, *, solver: ForegroundSolver = blur_fusion
 ) -> Float:
     """Estimate the pure foreground colour of a photograph under its alpha.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.imaging.blur_fusion import blur_fusion, fuse
 from pipeline.imaging.color import unit
+from pipeline.imaging.compiled import require
 from pipeline.imaging.foreground import ForegroundSolver, estimate_foreground, multilevel
 
 Float = NDArray[np.float32]
@@ -17,11 +18,17 @@ Float = NDArray[np.float32]
 ForegroundMethod = Literal["multilevel", "blur_fusion", "blur_fusion_cuda", "plain"]
 
 FOREGROUND_DESCRIPTION = (
-    "'multilevel': the product's own colours are estimated where it is mixed with the old "
-    "background; the most faithful. 'blur_fusion': nearly as good, from blurs, in a third of the "
-    "time. 'blur_fusion_cuda': the same on the stage's GPU. 'plain': the photograph's pixels, "
-    "which carry the old background's colour along."
+    "'blur_fusion': the product's own colours are estimated where it is mixed with the old "
+    "background, from blurs. 'blur_fusion_cuda': the same on the stage's GPU. 'multilevel': no "
+    "better with mattes of a network, a little with perfect ones, and slower; needs the extra "
+    "closed-form. 'plain': the photograph's pixels, which carry the old background's colour along."
 )
+
+
+def check_installed(method: ForegroundMethod) -> None:
+    """Raises ValueError: the method needs packages that are not installed."""
+    if method == "multilevel":
+        require("render.foreground 'multilevel'", instead="blur_fusion")
 
 
 def foreground_of(rgb_HWC: NDArray[np.uint8], alpha_HW: Float, method: ForegroundMethod) -> Float:

@@ -16,6 +16,7 @@ from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
 from pipeline.imaging.alpha import CoverageConfig, RefineConfig, check_matte, refine
 from pipeline.imaging.codec import ImageLimits, Photo, decode, encode_alpha
+from pipeline.imaging.compiled import require
 from pipeline.imaging.confidence import ConfidenceConfig, Cutout, judge
 from pipeline.imaging.islands import drop_islands
 from pipeline.imaging.mask import coverage_from
@@ -243,7 +244,13 @@ def _need(config: MatteConfig, limits: ImageLimits) -> Need:
 
 
 def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> Stage:
-    """The stage that cuts products out."""
+    """The stage that cuts products out.
+
+    Raises:
+        ValueError: a setting needs packages that are not installed.
+    """
+    if config.refine.method == "closed_form":
+        require("matte.refine.method 'closed_form'", instead="guided")
     return Stage(
         name="matte",
         mapper=partial(MatteMapper, limits=limits, num_threads=resources.num_threads),

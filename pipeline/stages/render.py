@@ -39,7 +39,7 @@ from pipeline.stage import Resources, Stage
 from pipeline.stages.checks import Checks, ChecksConfig
 from pipeline.stages.compose import Composed, compose, plain, rendering
 from pipeline.stages.finish import Finisher
-from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod
+from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod, check_installed
 from pipeline.stages.look import Look, sized
 from pipeline.stages.overlap import BATCHES_HELD, overlapped
 from pipeline.stages.preparation import Preparation, SizeConfig, Task, drawn_size
@@ -76,7 +76,7 @@ class RenderConfig(BaseModel):
         description="Sharpening of backgrounds that are drawn smaller than the photograph, which "
         "gives back the steepness that enlarging takes from edges; 0: none.",
     )
-    foreground: ForegroundMethod = Field("multilevel", description=FOREGROUND_DESCRIPTION)
+    foreground: ForegroundMethod = Field("blur_fusion", description=FOREGROUND_DESCRIPTION)
     shadow: ShadowConfig = Field(
         ShadowConfig(), description="The shadow where product and ground meet."
     )
@@ -305,7 +305,12 @@ def _need(config: RenderConfig, limits: ImageLimits, *, num_threads: int) -> Nee
 
 
 def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -> Stage:
-    """The stage that draws backgrounds and composites."""
+    """The stage that draws backgrounds and composites.
+
+    Raises:
+        ValueError: a setting needs packages that are not installed.
+    """
+    check_installed(config.foreground)
     return Stage(
         name="render",
         mapper=partial(RenderMapper, limits=limits, num_threads=resources.num_threads),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,37 @@ def test_a_wrong_request_is_answered_before_a_cluster_is_started(
     monkeypatch.setattr("ray.init", lambda **settings: started.append(settings))
     assert "--where" in refusal([*command[:-1], "--where", "n ="], capsys)
     assert not started
+
+
+@pytest.mark.parametrize("package", ["pymatting", "numba"])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+@pytest.mark.parametrize(
+    ("setting", "instead"),
+    [
+        ("render.foreground=multilevel", "blur_fusion"),
+        ("matte.refine.method=closed_form", "guided"),
+    ],
+)
+def test_what_needs_an_extra_that_is_missing_is_refused_before_a_cluster_is_started(
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    more: list[str],
+    setting: str,
+    instead: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    started = []
+    monkeypatch.setattr("ray.init", lambda **settings: started.append(settings))
+    refused = refusal([*command[:-1], "--set", setting, *more], capsys)
+    field, value = setting.split("=")
+    assert f"{field} '{value}'" in refused
+    assert "pip install 'backlot[closed-form]'" in refused
+    assert f"'{instead}'" in refused
+    assert not started
+    assert not output.exists()
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(
