@@ -166,11 +166,11 @@ class Planner:
             prompt, origin = resolve_prompt(row, self.recipe, color=brief.background_color)
             whole |= {"prompt": prompt, "prompt_origin": origin}
             whole["seed"] = resolve_seed(row.get("seed"), row["id"])
-            whole["image_uri"] = resolve_uri(row, self.manifest.root)
-            whole["mask_uri"] = resolve_mask_uri(row, self.manifest.root)
-            whole["reference_uris"] = [
-                storage.resolve(uri, against=self.manifest.root) for uri in brief.reference_uri
-            ]
+            root = self.manifest.root
+            references = [storage.resolve(uri, against=root) for uri in brief.reference_uri]
+            whole["image_uri"] = _usable("image_uri", resolve_uri(row, root))
+            whole["mask_uri"] = _usable("mask_uri", resolve_mask_uri(row, root))
+            whole["reference_uris"] = [_usable("reference_uri", uri) for uri in references]
         except RowError as found:
             return [{**whole, "error": error_value("plan", found)}]
         return [
@@ -357,6 +357,18 @@ def resolve_mask_uri(row: Mapping[str, Any], root: str) -> str | None:
     """The absolute URI of a row's mask; None when it has none."""
     uri = row.get("mask_uri")
     return storage.resolve(uri.strip(), against=root) if uri is not None and uri.strip() else None
+
+
+def _usable(column: str, uri: str | None) -> str | None:
+    """The URI as it is.
+
+    Raises:
+        RowError: `bad_request`, nothing can be at such an address.
+    """
+    fault = None if uri is None else storage.address_fault(uri)
+    if fault is not None:
+        raise RowError(ErrorCode.BAD_REQUEST, f"{column} {fault}")
+    return uri
 
 
 def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:

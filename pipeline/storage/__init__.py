@@ -14,7 +14,7 @@ from pipeline.storage.lease import Lease
 from pipeline.storage.listing import versions
 from pipeline.storage.mirroring import mirror
 from pipeline.storage.photographs import Fetched, PhotoReader, ReadPolicy
-from pipeline.storage.uris import absolute, join, parent, resolve, scheme_of
+from pipeline.storage.uris import absolute, address_fault, join, parent, resolve, scheme_of
 from pipeline.storage.verbs import (
     arrow_filesystem,
     exists,
@@ -34,6 +34,7 @@ __all__ = [
     "PhotoReader",
     "ReadPolicy",
     "absolute",
+    "address_fault",
     "arrow_filesystem",
     "disconnect",
     "exists",

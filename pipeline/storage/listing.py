@@ -6,17 +6,20 @@ By listing, 1000 keys a request. Asking for each photograph instead would be a m
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 
 from pipeline.storage.connection import connection
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
-from pipeline.storage.uris import absolute, bucket_and_key, scheme_of
+from pipeline.storage.uris import absolute, address_fault, bucket_and_key, scheme_of
+
+logger = logging.getLogger(__name__)
 
 _LISTINGS_AT_ONCE = 16
 _KEYS_PER_LISTING = 5000
@@ -26,8 +29,9 @@ _KEYS_PER_LISTING = 5000
 def versions(uris: Iterable[str], *, backoff: Backoff = BACKOFF) -> dict[str, str]:
     """A version of each image that changes when the image does, by URI.
 
-    An object's ETag; of a local file `<bytes>-<mtime in ns>`. Absent: what does not exist, what
-    lies under a prefix that may not be listed, and `https` images, which cannot be listed.
+    An object's ETag; of a local file `<bytes>-<mtime in ns>`. Absent: what does not exist, what is
+    no address, what lies under a prefix that may not be listed, and `https` images, which cannot
+    be listed. Neighbours of these have their versions.
 
     Raises:
         TransientError: a listing got no answer, after all retries.
@@ -58,42 +62,79 @@ def _of_files(uris: set[str]) -> dict[str, str]:
 
 
 def _of_objects(uris: set[str], backoff: Backoff) -> dict[str, str]:
-    if not uris:
+    keys: dict[str, set[str]] = defaultdict(set)
+    named = {uri: bucket_and_key(uri) for uri in uris if address_fault(uri) is None}
+    for bucket, key in named.values():
+        keys[bucket].add(key)
+    if not keys:
         return {}
-    keys: dict[str, list[str]] = defaultdict(list)
-    for uri in uris:
-        bucket, key = bucket_and_key(uri)
-        if key:
-            keys[bucket].append(key)
-    return connection().run(_look_up(S3(connection(), backoff=backoff), keys))
+    found = connection().run(_look_up(S3(connection(), backoff=backoff), keys))
+    return {uri: found[address] for uri, address in named.items() if address in found}
 
 
-async def _look_up(s3: S3, keys: dict[str, list[str]]) -> dict[str, str]:
-    turn = asyncio.Semaphore(_LISTINGS_AT_ONCE)
+_Etags = dict[tuple[str, str], str]
+"""By bucket and key."""
 
-    async def look_up(bucket: str, wanted: Sequence[str]) -> dict[str, str]:
-        async with turn:
-            found = await _walk(s3, bucket, wanted)
-        if found is not None:
-            return found
-        # Refused: perhaps only their common folder may not be listed, and the folders in it may.
-        folders: dict[str, list[str]] = defaultdict(list)
-        for key in wanted:
-            folders[_folder_of(key)].append(key)
-        if len(folders) == 1:
-            return {}
-        return _merged(await asyncio.gather(*(look_up(bucket, few) for few in folders.values())))
 
+async def _look_up(s3: S3, keys: Mapping[str, Iterable[str]]) -> _Etags:
     searches = []
+    turn = asyncio.Semaphore(_LISTINGS_AT_ONCE)
     for bucket, unsorted in keys.items():
         wanted = sorted(unsorted)  # by code point, which is S3's order by UTF-8 byte
         for first in range(0, len(wanted), _KEYS_PER_LISTING):
-            searches.append(look_up(bucket, wanted[first : first + _KEYS_PER_LISTING]))  # noqa: PERF401
+            few = wanted[first : first + _KEYS_PER_LISTING]
+            searches.append(_search(s3, turn, bucket, few))
     return _merged(await asyncio.gather(*searches))
 
 
-async def _walk(s3: S3, bucket: str, wanted: Sequence[str]) -> dict[str, str] | None:
-    """The ETags of sorted keys, leaping over what lies between; None where listing is refused.
+async def _search(
+    s3: S3, turn: asyncio.Semaphore, bucket: str, wanted: Sequence[str], *, again: bool = False
+) -> _Etags:
+    """The ETags of sorted keys that can be had, whatever the others among them do.
+
+    Args:
+        s3: makes the requests.
+        turn: taken for each walk.
+        bucket: where to look.
+        wanted: at least one.
+        again: whether this is part of a search that failed, in a bucket that can be listed.
+    """
+    try:
+        async with turn:
+            return await _walk(s3, bucket, wanted)
+    except PermissionError:
+        # Perhaps only their common folder may not be listed, and the folders in it may.
+        folders: dict[str, list[str]] = defaultdict(list)
+        for key in wanted:
+            folders[_folder_of(key)].append(key)
+        parts: Sequence[Sequence[str]] = list(folders.values())
+    except (OSError, ValueError) as error:
+        # Stores do not take every key, nor list after every key: perhaps it is one among many.
+        middle = len(wanted) // 2
+        parts = [wanted[:middle], wanted[middle:]]
+        if len(wanted) == 1 or not (again or await _is_listable(s3, bucket)):
+            logger.warning("no versions of %d photographs: %s", len(wanted), error)
+            return {}
+        again = True
+    if len(parts) == 1:
+        return {}
+    return _merged(
+        await asyncio.gather(*(_search(s3, turn, bucket, few, again=again) for few in parts))
+    )
+
+
+async def _is_listable(s3: S3, bucket: str) -> bool:
+    try:
+        await s3.page(bucket, prefix="", most=1)
+    except PermissionError:
+        return True  # folders in it may be
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+async def _walk(s3: S3, bucket: str, wanted: Sequence[str]) -> _Etags:
+    """The ETags of sorted keys, leaping over what lies between. Raises what `S3.page` raises.
 
     A leap starts just before the next wanted key, so there are never more requests than wanted
     keys, nor than pages, however many other objects the folders hold.
@@ -104,10 +145,10 @@ async def _walk(s3: S3, bucket: str, wanted: Sequence[str]) -> dict[str, str] | 
     while position < len(wanted):
         # Without its last character a key sorts before itself and close to it.
         after = max(after, wanted[position][:-1])
+        # Before the folder there is nothing to leap over, and not every store takes such a start.
+        start = after if after > prefix else None
         try:
-            page = await s3.page(bucket, prefix=prefix, after=after)
-        except PermissionError:
-            return None
+            page = await s3.page(bucket, prefix=prefix, after=start)
         except FileNotFoundError:  # no such bucket
             return {}
         found |= {key: page.etags[key] for key in page.etags.keys() & sought}
@@ -115,7 +156,7 @@ async def _walk(s3: S3, bucket: str, wanted: Sequence[str]) -> dict[str, str] | 
             break
         after = max(page.etags)
         position = bisect_right(wanted, after)
-    return {f"s3://{bucket}/{key}": etag.strip('"') for key, etag in found.items()}
+    return {(bucket, key): etag.strip('"') for key, etag in found.items()}
 
 
 def _folder_of(key: str) -> str:
@@ -128,5 +169,5 @@ def _common_folder(one: str, other: str) -> str:
     return "".join(f"{name}/" for name in shared)
 
 
-def _merged(parts: Iterable[dict[str, str]]) -> dict[str, str]:
-    return {uri: version for part in parts for uri, version in part.items()}
+def _merged(parts: Iterable[_Etags]) -> _Etags:
+    return {address: etag for part in parts for address, etag in part.items()}

@@ -16,7 +16,7 @@ from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.connection import connection
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
-from pipeline.storage.uris import absolute, bucket_and_key, scheme_of
+from pipeline.storage.uris import absolute, address_fault, scheme_of
 from pipeline.storage.web import WebPolicy, WebReader
 
 
@@ -106,6 +106,9 @@ class PhotoReader:
                 f"scheme {scheme!r} of image_uri is not in fetch.allowed_schemes "
                 f"{list(self._policy.allowed_schemes)}",
             )
+        fault = address_fault(uri)
+        if fault is not None:
+            raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {fault}")
         if scheme == "file":
             return Fetched(await asyncio.to_thread(self._read_local, uri), 0)
         if scheme == "s3":
@@ -114,8 +117,6 @@ class PhotoReader:
 
     async def _read_object(self, uri: str) -> Fetched:
         try:
-            if not bucket_and_key(uri)[1]:
-                raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {uri!r} names no object")
             found = await self._s3.get(uri, max_bytes=self._max_bytes)
         except ValueError as error:
             raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {error}") from None
@@ -128,11 +129,8 @@ class PhotoReader:
         return Fetched(found.data, found.retries)
 
     def _read_local(self, uri: str) -> bytes:
-        named = absolute(uri)
-        if "\0" in named:
-            raise RowError(ErrorCode.BAD_REQUEST, "image_uri holds a NUL character")
         # realpath follows links: a link inside the folder must not lead out of it.
-        path = os.path.realpath(named)
+        path = os.path.realpath(absolute(uri))
         if self._local_root is None or not path.startswith(self._local_root.rstrip("/") + "/"):
             raise RowError(
                 ErrorCode.URI_NOT_ALLOWED,

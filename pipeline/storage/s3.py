@@ -2,7 +2,8 @@
 
 Coroutines for the loop of `connection.py`. What they raise: FileNotFoundError (no such object, no
 such bucket), PermissionError (refused, or no credentials), ConflictError (a condition did not
-hold), TransientError (gave no answer, after all retries), OSError (anything else).
+hold), ValueError (a name that the store cannot have), TransientError (gave no answer, after all
+retries), OSError (anything else).
 """
 
 from __future__ import annotations
@@ -49,6 +50,19 @@ _REFUSALS = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+_NO_ADDRESSES = frozenset(
+    {
+        "InvalidBucketName",
+        "InvalidObjectName",
+        "InvalidURI",
+        "KeyTooLongError",
+        "XMinioInvalidObjectName",
+        "XMinioInvalidResourceName",
+    }
+)
+"""What stores say of a name under which they can hold nothing."""
+_WRONG_REQUESTS = frozenset({"InvalidArgument", "InvalidRequest"})
+"""What some say of a key with a part that is empty, `.` or `..`; it may mean other things too."""
 
 T = TypeVar("T")
 
@@ -287,9 +301,14 @@ async def read_capped(
     return bytes(body)
 
 
-def _explained(error: ClientError, uri: str, endpoint: str) -> OSError:
-    bucket, _ = bucket_and_key(uri)
+def _explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueError:
+    bucket, key = bucket_and_key(uri)
     code, status = code_of(error), status_of(error)
+    is_odd = not {"", ".", ".."}.isdisjoint(key.split("/"))
+    if code in _NO_ADDRESSES or (code in _WRONG_REQUESTS and is_odd):
+        return ValueError(
+            f"{uri!r}: {endpoint} can hold nothing under this name ({describe(error)}): rename it"
+        )
     if code == "NoSuchBucket":
         return FileNotFoundError(
             f"bucket {bucket!r} does not exist at {endpoint}: check the name, AWS_ENDPOINT_URL and "

@@ -7,6 +7,14 @@ from pathlib import Path
 from urllib.parse import unquote
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:aws[^/]+")
+"""Wider than Amazon's own rule, which is not that of every S3-compatible store; an access point is
+named by its ARN."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MOST_KEY_BYTES = 1024
+"""S3's limit, in UTF-8."""
+_SHOWN = 120
+"""Characters of a URI in a message."""
 
 
 def scheme_of(uri: str) -> str:
@@ -56,6 +64,48 @@ def bucket_and_key(uri: str) -> tuple[str, str]:
     if not bucket:
         raise ValueError(f"{uri!r} names no bucket: write s3://bucket/key")
     return bucket, key
+
+
+def address_fault(uri: str) -> str | None:
+    """Why no file can ever be at a URI, to follow the name of its column; None: one may be.
+
+    What stands in a manifest is somebody else's text. Whether there is such a scheme, bucket or
+    host, and whether it may be asked, is not looked at here.
+
+    >>> address_fault("s3://")
+    "'s3://' names no bucket: write s3://bucket/key"
+    >>> address_fault("s3://catalog/shoes/red 42%.jpg")
+    """
+    if "\0" in (absolute(uri) if _SCHEME.match(uri) else uri):  # in a file:// URI it may be %00
+        return "holds a NUL character: take it out"
+    scheme = scheme_of(uri)
+    if scheme == "file":
+        return None  # a local file may be called anything else
+    control = _CONTROL.search(uri)
+    if control is not None:
+        return f"holds the control character {control[0]!r}: rename the file, or take it out"
+    if scheme != "s3":
+        return None
+    bucket, _, key = uri.partition("://")[2].partition("/")
+    if not bucket:
+        return f"{_short(uri)} names no bucket: write s3://bucket/key"
+    if not _BUCKET.fullmatch(bucket) or not bucket.strip("."):
+        return (
+            f"{_short(uri)}: {_short(bucket)} cannot be the name of a bucket: those are made of "
+            "letters, digits, '.', '-' and '_'"
+        )
+    if not key:
+        return f"{_short(uri)} names no object: write s3://bucket/key"
+    num_bytes = len(key.encode("utf-8", "surrogatepass"))
+    if num_bytes > _MOST_KEY_BYTES:
+        return (
+            f"{_short(uri)}: its key has {num_bytes} bytes, an object's at most {_MOST_KEY_BYTES}"
+        )
+    return None
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
 
 
 def without_secrets(url: str) -> str:

@@ -336,6 +336,41 @@ def test_rows_that_cannot_be_planned_carry_their_error(make_manifest: MakeManife
     ]
 
 
+NO_ADDRESSES = [
+    "s3://",
+    "s3:///x.jpg",
+    "s3://shop",
+    "s3://b cat/x.jpg",
+    "s3://bücher/x.jpg",
+    "s3://shop/a\x01.jpg",
+    "https://shop.example/a\x02.jpg",
+    "a\0.jpg",
+    "s3://shop/" + "x" * 1025,
+]
+
+
+@pytest.mark.parametrize("versions", ["list", "none"])
+@pytest.mark.parametrize("column", ["image_uri", "mask_uri", "reference_uri"])
+@pytest.mark.parametrize("where", [None, "seed > 0"])
+def test_what_can_be_no_address_costs_its_row(
+    make_manifest: MakeManifest, column: str, versions: str, where: str | None
+) -> None:
+    count = len(NO_ADDRESSES)
+    columns: dict[str, Any] = {
+        "id": [*(f"bad {n}" for n in range(count)), "good"],
+        "image_uri": ["1.jpg"] * (count + 1),
+        "prompt": ["oak"] * (count + 1),
+        "seed": [1] * (count + 1),
+    }
+    columns[column] = [*NO_ADDRESSES, "2.jpg"]
+    *bad, good = planned(make_manifest(**columns), f"fetch.versions={versions}", where=where)
+    assert good["error"] is None
+    assert [row["id"] for row in bad] == [f"bad {n}" for n in range(count)]
+    for row in bad:
+        assert row["error"]["code"] == "bad_request"
+        assert row["error"]["message"].startswith(f"{column} ")
+
+
 @pytest.mark.parametrize(
     ("values", "type_"),
     [

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
 
 from pipeline import storage
+from pipeline.errors import ErrorCode, RowError
 from pipeline.storage import listing
 from pipeline.storage.retry import Backoff
-from tests.faults import FaultyProxy
+from tests.faults import FaultyProxy, _Message, _refusal
 from tests.unit.storage.conftest import Fill, PointAt
 
 
@@ -84,3 +90,95 @@ def test_a_faulty_store_is_asked_again(
         assert proxy.counts["slow_down"] > 0
         assert proxy.counts["reset"] > 0
     assert len(found) == 400
+
+
+NO_ADDRESSES = [
+    "s3://",
+    "s3:///x.jpg",
+    "s3://only-a-bucket",
+    "s3://b cat/x.jpg",
+    "s3://bücher/x.jpg",
+    "s3://x y/",
+    "s3://b/a\0.jpg",
+    "s3://b/a\x01.jpg",
+    "s3://b/" + "x" * 1025,
+    "s3://arn:aws:nothing of the kind/x.jpg",
+    "/a\0/b.jpg",
+    "/" + "x" * 300 + "/" + "y" * 300,
+    "https://[",
+    "",
+]
+
+
+def test_what_is_no_address_has_no_version_and_its_neighbours_do(
+    bucket: str, fill: Fill, tmp_path: Path
+) -> None:
+    fill({"a/1.jpg": b"a"})
+    (tmp_path / "c.jpg").write_bytes(b"c")
+    good = [f"{bucket}/a/1.jpg", f"S3{bucket[2:]}/a/1.jpg", str(tmp_path / "c.jpg")]
+    found = storage.versions([*NO_ADDRESSES, *good])
+    assert found.keys() == set(good)
+    assert found[good[0]] == found[good[1]]
+    assert storage.versions(NO_ADDRESSES) == {}
+
+
+class PickyStore(FaultyProxy):
+    """A store as some are: no name with a part `.` or `..`, no start outside the prefix."""
+
+    async def _answer(self, request: _Message, writer: asyncio.StreamWriter) -> bool:
+        url = urlsplit(request.start.split(" ")[1])
+        asked = dict(parse_qsl(url.query, keep_blank_values=True))
+        prefix, after = asked.get("prefix", ""), asked.get("start-after")
+        code = None
+        if {".", ".."} & {*prefix.split("/"), *(after or "").split("/"), *url.path.split("/")}:
+            code, status = "XMinioInvalidResourceName", "400 Bad Request"
+        elif after is not None and not after.startswith(prefix):
+            code, status = "NotImplemented", "501 Not Implemented"
+        elif "/no-listing" in url.path:
+            code, status = "InvalidBucketName", "400 Bad Request"
+        if code is None:
+            return await super()._answer(request, writer)
+        self.counts["picky"] += 1
+        body = f"<Error><Code>{code}</Code></Error>".encode()
+        return await self._send(_refusal(status, body, "GET"), writer)
+
+
+@pytest.fixture
+def picky(s3_port: int, point_at: PointAt):
+    with PickyStore(s3_port, seed=0, slow_down=0, reset=0, delay=0) as proxy:
+        point_at(proxy.url)
+        yield proxy
+
+
+def test_a_key_that_the_store_does_not_take_costs_its_own_version(
+    bucket: str, fill: Fill, picky: PickyStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = [f"photos/{n:03d}.jpg" for n in range(200)]
+    fill(dict.fromkeys(keys, b"x"))
+    good = [f"{bucket}/{key}" for key in keys]
+    bad = [f"{bucket}/photos/../x.jpg", f"{bucket}/./y.jpg", f"{bucket}/photos/z/..", "s3://b/../c"]
+    with caplog.at_level(logging.WARNING):
+        found = storage.versions([*good, *bad, f"{bucket}/photos/"])
+    assert found.keys() == set(good)
+    assert picky.counts["requests"] + picky.counts["picky"] < 60
+    assert "XMinioInvalidResourceName" in caplog.text
+
+
+def test_a_bucket_that_cannot_be_listed_takes_two_requests_and_no_more(
+    bucket: str, fill: Fill, picky: PickyStore
+) -> None:
+    fill({"a.jpg": b"x"})
+    bad = [f"s3://no-listing/{n}.jpg" for n in range(100)]
+    assert storage.versions([*bad, f"{bucket}/a.jpg"]).keys() == {f"{bucket}/a.jpg"}
+    assert picky.counts["picky"] == 2
+
+
+def test_a_photograph_under_a_name_that_the_store_does_not_take_is_a_bad_request(
+    bucket: str, picky: PickyStore
+) -> None:
+    reader = storage.PhotoReader(storage.ReadPolicy(), local_root=None, max_bytes=1000)
+    outcomes = reader.read_many([f"{bucket}/a/../b.jpg", "s3://no-listing/a.jpg", *NO_ADDRESSES])
+    codes = [outcome.code for outcome in outcomes if isinstance(outcome, RowError)]
+    assert codes[:2] == [ErrorCode.BAD_REQUEST] * 2
+    assert codes[2:-4] == [ErrorCode.BAD_REQUEST] * (len(NO_ADDRESSES) - 4)
+    assert not any(outcome.retryable for outcome in outcomes if isinstance(outcome, RowError))
