@@ -1,13 +1,16 @@
-"""A Ray cluster of several nodes on this machine, in a process of its own.
+"""A Ray cluster of several nodes on this machine, in a process of its own, that obeys commands.
 
-Each line of standard input kills a worker node at once, and its end ends the cluster. A lost node
-is replaced, as a cloud replaces a spot instance. The first line printed is the cluster's address.
+Read from standard input, one a line: `node` ends a worker node and all that runs there at once,
+`raylet` ends only its raylet, `quit` ends the cluster. A lost node is replaced, as a cloud replaces
+a spot instance. The first line printed is the cluster's address; each command is answered by a
+line that repeats it.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 os.environ |= {
     "RAY_AUTH_MODE": "disabled",
@@ -15,6 +18,7 @@ os.environ |= {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
+import psutil
 from ray.cluster_utils import Cluster
 
 from tests.ray_folder import own_ray_folder
@@ -30,14 +34,27 @@ def main() -> None:
         )
         workers = [cluster.add_node(**NODE) for _ in range(2)]
         cluster.wait_for_nodes()
-        sys.stdout.write(f"{cluster.address}\n")
-        sys.stdout.flush()
-        for _ in sys.stdin:
-            cluster.remove_node(workers.pop(0), allow_graceful=False)
+        _say(cluster.address)
+        for line in sys.stdin:
+            command = line.strip()
+            if command == "quit":
+                break
+            node = workers.pop(0)
+            (raylet,) = node.all_processes["raylet"]
+            here = psutil.Process(raylet.process.pid)
+            doomed = [here, *here.children(recursive=True)] if command == "node" else [here]
+            for process in doomed:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            cluster.remove_node(node, allow_graceful=False)
             workers.append(cluster.add_node(**NODE))
-            sys.stdout.write("lost\n")
-            sys.stdout.flush()
+            _say(command)
         cluster.shutdown()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
