@@ -321,7 +321,7 @@ def demo(
         Path, typer.Option("--output", help="Where the catalogue and its results go.")
     ] = Path("demo-output"),
 ) -> None:
-    """Run the studio recipe over a small catalogue of photographs that ship with Python packages.
+    """Run the studio recipe over a small catalogue of photographs that ships with Backlot.
 
     Two of its rows are broken on purpose, to show what becomes of them.
     """

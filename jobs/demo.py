@@ -1,21 +1,9 @@
-"""The demo catalogue: real colour photographs that ship inside well-known wheels, never downloaded.
-
-| photograph | inside | licence, as its package states it |
-|---|---|---|
-| coffee.png | scikit-image | CC0, by Rachel Michetti, courtesy of Pikolo Espresso Bar |
-| chelsea.png | scikit-image | CC0, by Stefan van der Walt |
-| astronaut.png | scikit-image | public domain, NASA |
-| motorcycle_left.png | scikit-image | none stated; Middlebury 2014 stereo benchmark |
-| flower.jpg | scikit-learn | CC BY 2.0, flickr.com/photos/vultilion |
-| grace_hopper.jpg | matplotlib | none stated; official US Navy portrait, a US government work |
-
-Nothing of it is shipped with this project: the catalogue is cut from the reader's own installation.
-"""
+"""The demo catalogue: a few colour photographs that ship with the project, and rows for them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
@@ -30,72 +18,60 @@ from PIL import Image
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Photograph:
-    """A photograph inside an installed package, and the part of it that goes into the catalogue."""
+    """A photograph of others that ships in `jobs/photographs/`; NOTICE says the same."""
 
-    package: str
-    """The import name; found without importing it."""
-    path: str
-    """Inside the package."""
-    crop: tuple[int, int, int, int]
-    """Left, top, right, bottom in px: the subject whole, with some air around it."""
+    author: str
     source: str
-    """Who made it."""
+    """Where the original is."""
     licence: str
+    changes: str
+    """What was done to the original."""
 
+
+_DAHLIA_SOURCE = "https://www.flickr.com/photos/vultilion/6056698931/, by way of scikit-learn"
+_DAHLIA_LICENCE = "CC BY 2.0, https://creativecommons.org/licenses/by/2.0/"
 
 PHOTOGRAPHS = {
     "espresso": Photograph(
-        package="skimage",
-        path="data/coffee.png",
-        crop=(0, 0, 600, 400),
-        source="Rachel Michetti, courtesy of Pikolo Espresso Bar",
+        author="Rachel Michetti, courtesy of Pikolo Espresso Bar",
+        source="coffee.png of scikit-image",
         licence="CC0 1.0",
+        changes="saved as JPEG",
     ),
     "cat": Photograph(
-        package="skimage",
-        path="data/chelsea.png",
-        crop=(0, 0, 451, 300),
-        source="Stefan van der Walt",
+        author="Stefan van der Walt",
+        source="chelsea.png of scikit-image",
         licence="CC0 1.0",
+        changes="saved as JPEG",
     ),
     # Without the flag on the left, which a small network takes for part of the suit.
     "astronaut": Photograph(
-        package="skimage",
-        path="data/astronaut.png",
-        crop=(40, 0, 512, 512),
-        source="NASA, portrait of Eileen Collins",
+        author="NASA, portrait of Eileen Collins",
+        source="https://flic.kr/p/r9qvLn, by way of scikit-image",
         licence="public domain",
-    ),
-    "motorcycle": Photograph(
-        package="skimage",
-        path="data/motorcycle_left.png",
-        crop=(90, 90, 710, 470),
-        source="Middlebury 2014 stereo benchmark (Scharstein et al.)",
-        licence="none stated by the package",
+        changes="cropped, saved as JPEG",
     ),
     # Two crops of one picture; both end above the second bloom at the bottom.
     "dahlia": Photograph(
-        package="sklearn",
-        path="datasets/images/flower.jpg",
-        crop=(120, 30, 494, 374),
-        source="flickr.com/photos/vultilion",
-        licence="CC BY 2.0",
+        author="vultilion",
+        source=_DAHLIA_SOURCE,
+        licence=_DAHLIA_LICENCE,
+        changes="cropped, saved as JPEG",
     ),
     "dahlia-wide": Photograph(
-        package="sklearn",
-        path="datasets/images/flower.jpg",
-        crop=(0, 0, 640, 374),
-        source="flickr.com/photos/vultilion",
-        licence="CC BY 2.0",
+        author="vultilion",
+        source=_DAHLIA_SOURCE,
+        licence=_DAHLIA_LICENCE,
+        changes="cropped, saved as JPEG",
     ),
     "officer": Photograph(
-        package="matplotlib",
-        path="mpl-data/sample_data/grace_hopper.jpg",
-        crop=(40, 0, 512, 500),
-        source="US Navy, portrait of Grace Hopper",
-        licence="none stated by the package; a work of the US government",
+        author="US Navy, portrait of Grace Hopper",
+        source="https://commons.wikimedia.org/wiki/File:Grace_Hopper.jpg, by way of matplotlib",
+        licence="public domain, a work of the US government",
+        changes="cropped, saved as JPEG",
     ),
 }
+"""By the name of the file, without its ending."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,14 +138,6 @@ ITEMS = (
         prompt="still water at sunset",
         title="Dahlia, apricot, cut out",
         category="flowers",
-    ),
-    Item(
-        id="motorcycle-neon",
-        image="motorcycle.jpg",
-        prompt="wet concrete floor at night, neon lights",
-        title="Motorcycle, red",
-        category="vehicles",
-        seed=42,
     ),
     Item(
         id="officer-plaster",
@@ -242,17 +210,13 @@ def build_catalogue(folder: Path) -> Path:
 
     Returns:
         The manifest. Its `image_uri` are relative to it.
-
-    Raises:
-        ValueError: a package that holds one of the photographs is not installed.
     """
-    pictures = {name: opened(photograph) for name, photograph in PHOTOGRAPHS.items()}
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
-    for name, picture in pictures.items():
-        (images / f"{name}.jpg").write_bytes(_jpeg(picture))
-    (images / "dahlia-cutout.png").write_bytes(_png(cut_out_dahlia(pictures["dahlia"])))
-    whole = _jpeg(pictures["espresso"])
+    for name in PHOTOGRAPHS:
+        (images / f"{name}.jpg").write_bytes(_jpeg(name))
+    (images / "dahlia-cutout.png").write_bytes(_png(cut_out_dahlia(opened("dahlia"))))
+    whole = _jpeg("espresso")
     (images / "espresso-torn.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "SOURCES.md").write_text(_sources(), encoding="utf-8")
     manifest = folder / "manifest.parquet"
@@ -275,25 +239,14 @@ def _manifest() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA)
 
 
-def opened(photograph: Photograph) -> Image.Image:
-    """The cropped photograph, sRGB."""
-    spec = find_spec(photograph.package)
-    folders = list(spec.submodule_search_locations or ()) if spec else []
-    paths = [Path(folder) / photograph.path for folder in folders]
-    found = next((path for path in paths if path.is_file()), None)
-    if found is None:
-        raise ValueError(
-            f"the demo photograph {photograph.package}/{photograph.path} is not installed: "
-            "pip install 'backlot[demo]'"
-        )
-    with Image.open(found) as picture:
-        return picture.convert("RGB").crop(photograph.crop)
+def opened(name: str) -> Image.Image:
+    """A photograph of `PHOTOGRAPHS`, sRGB."""
+    with Image.open(BytesIO(_jpeg(name))) as picture:
+        return picture.convert("RGB")
 
 
-def _jpeg(picture: Image.Image) -> bytes:
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()
+def _jpeg(name: str) -> bytes:
+    return files("jobs").joinpath("photographs", f"{name}.jpg").read_bytes()
 
 
 def _png(picture: Image.Image) -> bytes:
@@ -340,20 +293,17 @@ def _sources() -> str:
     lines = [
         "# Where these pictures come from",
         "",
-        "Cut from files of installed Python packages, for demonstration only.",
-        "",
-        "| file | from | by | licence |",
-        "|---|---|---|---|",
+        "| file | by | from | licence | changes |",
+        "|---|---|---|---|---|",
         *(
-            f"| images/{name}.jpg | {photo.package}/{photo.path} | {photo.source} "
-            f"| {photo.licence} |"
+            f"| images/{name}.jpg | {photo.author} | {photo.source} | {photo.licence} "
+            f"| {photo.changes} |"
             for name, photo in PHOTOGRAPHS.items()
         ),
         "",
-        "Changes: cropped, saved as JPEG. `dahlia-cutout.png` is `dahlia.jpg` with an alpha "
-        "channel added;",
-        "`espresso-torn.jpg` is the first half of `espresso.jpg`'s bytes. Neither `teapot.jpg` nor "
-        "its photograph exists.",
+        "`dahlia-cutout.png` is `dahlia.jpg` with an alpha channel added; `espresso-torn.jpg` is "
+        "the first half of",
+        "`espresso.jpg`'s bytes. Neither `teapot.jpg` nor its photograph exists.",
         "",
     ]
     return "\n".join(lines)

@@ -25,7 +25,7 @@ def catalogue(folder: Path, *, num_rows: int, megapixels: float | None) -> Path:
     is a file of its own: nothing is read twice.
     """
     (folder / "images").mkdir(parents=True)
-    sources = [opened(photograph) for photograph in PHOTOGRAPHS.values()]
+    sources = [opened(name) for name in PHOTOGRAPHS]
     rows: list[dict[str, str]] = []
     for number in range(num_rows):
         name = f"images/{number:05d}.jpg"
@@ -58,7 +58,7 @@ def _enlarged(image: Image.Image, megapixels: float | None) -> Image.Image:
 
 def truths() -> Iterator[tuple[bytes, NDArray[np.float32]]]:
     """A bloom of known coverage on six grounds: JPEG, and alpha (H, W) in [0, 1]."""
-    cutout = cut_out_dahlia(opened(PHOTOGRAPHS["dahlia"]))
+    cutout = cut_out_dahlia(opened("dahlia"))
     cutout = cutout.resize((cutout.width * 3, cutout.height * 3), Image.Resampling.LANCZOS)
     alpha_HW = np.asarray(cutout.getchannel("A")).astype(np.float32)
     alpha_HW /= 255

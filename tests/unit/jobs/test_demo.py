@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
-from dataclasses import replace
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +9,6 @@ import pytest
 from PIL import Image
 
 from jobs import demo
-
-PACKAGES = {photograph.package for photograph in demo.PHOTOGRAPHS.values()}
-pytestmark = pytest.mark.skipif(
-    any(find_spec(package) is None for package in PACKAGES),
-    reason="the demo photographs live in packages of the extra 'demo'",
-)
 
 BROKEN = {"espresso-torn", "teapot-lost"}
 
@@ -87,21 +78,10 @@ def test_every_picture_has_its_source_and_licence(manifest: Path) -> None:
     assert "CC BY 2.0" in sources
 
 
-@pytest.mark.parametrize("change", [{"package": "no_such_package"}, {"path": "no/such/file.png"}])
-def test_a_missing_photograph_names_the_extra(
-    change: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    lost = replace(demo.PHOTOGRAPHS["cat"], **change)
-    monkeypatch.setitem(demo.PHOTOGRAPHS, "cat", lost)
-    with pytest.raises(ValueError, match=r"pip install 'backlot\[demo\]'"):
-        demo.build_catalogue(tmp_path / "catalogue")
-    assert not (tmp_path / "catalogue").exists()
-
-
-def test_the_packages_are_found_without_importing_them(tmp_path: Path) -> None:
-    script = (
-        "import pathlib, sys; from jobs.demo import build_catalogue;"
-        "build_catalogue(pathlib.Path(sys.argv[1]));"
-        "sys.exit(any(m in sys.modules for m in ('skimage', 'sklearn', 'matplotlib')))"
-    )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
+def test_every_photograph_that_ships_is_small_and_its_licence_in_the_notice() -> None:
+    notice = Path(demo.__file__).parents[1].joinpath("NOTICE").read_text(encoding="utf-8")
+    shipped = list(files("jobs").joinpath("photographs").iterdir())
+    assert {file.name for file in shipped} == {f"{name}.jpg" for name in demo.PHOTOGRAPHS}
+    for file in shipped:
+        assert len(file.read_bytes()) < 300_000
+        assert file.name in notice

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
-from jobs.demo import PHOTOGRAPHS, opened
+from jobs.demo import opened
 from pipeline.errors import FatalError
 from pipeline.models.matting.config import EMBEDDED_SHA256, BirefnetOnnxConfig, U2NetConfig
 from pipeline.models.matting.openvino_session import capabilities, require
@@ -22,9 +22,7 @@ BFLOAT16 = U2NetConfig(runtime="openvino", precision="bfloat16")
 
 @pytest.fixture(scope="module")
 def photographs():
-    return [
-        np.asarray(opened(PHOTOGRAPHS[name]).convert("RGB")) for name in ("dahlia", "dahlia-wide")
-    ]
+    return [np.asarray(opened(name)) for name in ("dahlia", "dahlia-wide")]
 
 
 @pytest.fixture(scope="module")
