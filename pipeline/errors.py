@@ -27,7 +27,8 @@ class ErrorCode(StrEnum):
     NOT_FOUND = "not_found"
     """There is nothing at the image URI."""
     ACCESS_DENIED = "access_denied"
-    """The storage refused to let us read the image."""
+    """The storage refused to let us read the image. Taken up again by the next run: a policy that
+    is mended changes nothing about the row."""
     STORAGE = "storage"
     """The storage did not answer in time, after all retries. Taken up again by the next run."""
     EMPTY_FILE = "empty_file"
@@ -64,6 +65,11 @@ class ErrorCode(StrEnum):
     """The row killed its worker process each time it was tried."""
     UNEXPECTED = "unexpected"
     """A bug: the message holds the exception. Counted against its own budget."""
+
+
+PASSING = frozenset({ErrorCode.STORAGE, ErrorCode.ACCESS_DENIED})
+"""What says nothing about the row itself: a later run takes these up whatever was recorded of them,
+for earlier versions called a refusal final."""
 
 
 class RowError(Exception):

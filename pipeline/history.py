@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.errors import PASSING
 from pipeline.ledger import read_document
 from pipeline.results import committed_files
 from pipeline.settled import Settled, collected
@@ -46,6 +47,8 @@ _PAST = pa.schema(
     ]
 )
 """`place` is the file's position in the list above the row's in the file: a later one is newer."""
+_READ = ("sample_id", "fingerprint", "error.code", "error.retryable")
+"""The path of a struct's child reads that child alone; the struct is null where there is none."""
 _ROW_BITS = 32
 
 
@@ -230,21 +233,21 @@ def _outcomes(files: Sequence[_File], *, strict: bool) -> Iterator[pa.RecordBatc
 
 def _outcomes_of(item: tuple[int, _File], *, strict: bool) -> list[pa.RecordBatch]:
     position, file = item
-    # The path of a struct's child reads that child alone; the struct is null where there is none.
-    table = read_columns(file.uri, ("sample_id", "fingerprint", "error.retryable"))
+    table = read_columns(file.uri, _READ)
     if table is None and strict:
         raise ValueError(f"{file.uri}: a finished run lists this file and it is torn or gone")
     if table is None:
         return []
     healthy = pc.is_null(table["error"])
     retryable = pc.fill_null(pc.struct_field(table["error"], "retryable"), False)  # noqa: FBT003
+    passing = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(PASSING)))
     columns = {
         "run": _repeated(file.run, table, pa.int32()),
         "place": pa.array((position << _ROW_BITS) + np.arange(table.num_rows), pa.int64()),
         "sample_id": table["sample_id"],
         "fingerprint": table["fingerprint"],
         "healthy": healthy,
-        "conclusive": pc.invert(retryable),
+        "conclusive": pc.invert(pc.or_(retryable, passing)),
         "regular": _repeated(file.regular, table, pa.bool_()),
     }
     batches: list[pa.RecordBatch] = pa.table(columns, schema=_PAST).to_batches()

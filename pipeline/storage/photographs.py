@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -18,6 +19,11 @@ from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.uris import absolute, address_fault, scheme_of
 from pipeline.storage.web import WebPolicy, WebReader
+
+_NO_SUCH_PLACE = frozenset(
+    {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
+)
+"""What is wrong with a path and not with the disk: no later run will find anything there either."""
 
 
 class ReadPolicy(BaseModel):
@@ -123,7 +129,7 @@ class PhotoReader:
         except FileNotFoundError as error:
             raise RowError(ErrorCode.NOT_FOUND, str(error)) from None
         except PermissionError as error:
-            raise RowError(ErrorCode.ACCESS_DENIED, str(error)) from None
+            raise TransientError(ErrorCode.ACCESS_DENIED, str(error)) from None
         except OSError as error:  # an answer nobody foresaw: the next run may fare better
             raise TransientError(ErrorCode.STORAGE, str(error)) from None
         return Fetched(found.data, found.retries)
@@ -149,7 +155,9 @@ class PhotoReader:
         except FileNotFoundError:
             raise RowError(ErrorCode.NOT_FOUND, f"nothing at {uri}") from None
         except PermissionError:
-            raise RowError(ErrorCode.ACCESS_DENIED, f"not allowed to read {uri}") from None
+            raise TransientError(ErrorCode.ACCESS_DENIED, f"not allowed to read {uri}") from None
         except OSError as error:
-            # A folder, a name too long, a broken disk: this row's path, not the run's.
-            raise RowError(ErrorCode.NOT_FOUND, f"cannot read {uri}: {error.strerror}") from None
+            words = f"cannot read {uri}: {error.strerror}"
+            if error.errno in _NO_SUCH_PLACE:
+                raise RowError(ErrorCode.NOT_FOUND, words) from None
+            raise TransientError(ErrorCode.STORAGE, words) from None  # the disk's fault

@@ -70,8 +70,8 @@ class WebReader:
         """A photograph, and how many retries it took.
 
         Raises:
-            RowError: not allowed, not there, refused or too large.
-            TransientError: no answer, after all retries.
+            RowError: not allowed, not there or too large.
+            TransientError: refused, or no answer after all retries.
         """
         shown = without_secrets(uri)
 
@@ -102,7 +102,7 @@ class WebReader:
                 if answer.status in _GONE:
                     raise RowError(ErrorCode.NOT_FOUND, f"nothing at {shown}")
                 if answer.status in _REFUSED:
-                    raise RowError(
+                    raise TransientError(
                         ErrorCode.ACCESS_DENIED,
                         f"not allowed to read {shown} (HTTP {answer.status})",
                     )

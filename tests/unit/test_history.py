@@ -71,6 +71,15 @@ def test_pictures_and_final_failures_are_settled_and_passing_failures_are_not(
     assert shown(output) == {"a": "r1", "d": "r1"}
 
 
+@pytest.mark.parametrize("kind", [RowError, TransientError])
+def test_what_the_storage_refused_is_to_do_whatever_was_recorded_of_it(
+    output: str, manifest: str, recipe: Recipe, kind: type[RowError]
+) -> None:
+    denied = kind(ErrorCode.ACCESS_DENIED, "not yet allowed")
+    past_run(output, "r1", manifest, {"b": GONE, "c": denied}, recipe=recipe)
+    assert to_do(output, manifest, recipe) == {"c"}
+
+
 def test_what_is_new_or_has_changed_is_to_do(
     output: str, manifest: str, recipe: Recipe, make_manifest: MakeManifest, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import storage
-from pipeline.errors import ErrorCode, RowError
+from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage import Fetched, PhotoReader, ReadPolicy
 
 
@@ -270,7 +271,32 @@ def test_a_file_of_exactly_the_most_bytes_is_read_and_one_more_refused(root: Pat
 def test_a_file_we_may_not_read_is_access_denied(root: Path) -> None:
     (root / "shoe.jpg").chmod(0)
     (answer,) = reader(root).read_many([str(root / "shoe.jpg")])
-    assert code(answer) == ErrorCode.ACCESS_DENIED
+    assert isinstance(answer, TransientError)
+    assert answer.code == ErrorCode.ACCESS_DENIED
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "retryable"),
+    [
+        (errno.EACCES, ErrorCode.ACCESS_DENIED, True),
+        (errno.EIO, ErrorCode.STORAGE, True),
+        (errno.ESTALE, ErrorCode.STORAGE, True),
+        (errno.EMFILE, ErrorCode.STORAGE, True),
+        (errno.ENAMETOOLONG, ErrorCode.NOT_FOUND, False),
+        (errno.ENOTDIR, ErrorCode.NOT_FOUND, False),
+        (errno.ELOOP, ErrorCode.NOT_FOUND, False),
+    ],
+)
+def test_a_disk_that_fails_is_for_the_next_run_and_a_name_that_is_none_is_not(
+    root: Path, monkeypatch: pytest.MonkeyPatch, fault: int, expected: ErrorCode, *, retryable: bool
+) -> None:
+    def failing(_: Path) -> bytes:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    (answer,) = reader(root).read_many([str(root / "shoe.jpg")])
+    assert isinstance(answer, RowError)
+    assert (answer.code, answer.retryable) == (expected, retryable)
 
 
 def test_an_empty_file_is_read_as_such(root: Path) -> None:

@@ -207,16 +207,16 @@ def test_addresses_that_are_public(address: str) -> None:
 
 
 def test_why_a_picture_cannot_be_had(site: Site) -> None:
-    asked = [404, 410, 401, 403, 400, 204]
+    asked = [404, 410, 401, 403, 407, 451, 400, 204]
     outcomes = read(*(f"{site.root}/status/{status}?token=hunter2" for status in asked))
     assert codes(outcomes) == [
         ErrorCode.NOT_FOUND,
         ErrorCode.NOT_FOUND,
-        ErrorCode.ACCESS_DENIED,
-        ErrorCode.ACCESS_DENIED,
+        *[ErrorCode.ACCESS_DENIED] * 4,
         ErrorCode.NOT_FOUND,
         ErrorCode.NOT_FOUND,
     ]
+    assert [outcome.retryable for outcome in outcomes] == [False] * 2 + [True] * 4 + [False] * 2
     assert "hunter2" not in str(outcomes)
     assert set(site.asked.values()) == {1}
 
