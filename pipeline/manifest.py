@@ -83,7 +83,7 @@ class Manifest:
 
     def _selection(self, columns: Sequence[str]) -> str:
         names = ", ".join(quoted(name) for name in columns)
-        where = "" if self.where is None else f" WHERE ({self.where}\n)"
+        where = "" if self.where is None else f" WHERE ({self.where})"
         limit = "" if self.limit is None else f" LIMIT {self.limit:d}"
         return f"SELECT {names} FROM manifest{where}{limit}"
 

@@ -147,7 +147,7 @@ def _matching(
     try:
         found = query(
             f"SELECT DISTINCT id, {_RUN} AS run_id FROM (SELECT results.*{picked} FROM results "
-            f"JOIN manifest ON results.id = manifest.id) WHERE ({condition}\n)",
+            f"JOIN manifest ON results.id = manifest.id) WHERE ({condition})",
             results=pa.RecordBatchReader.from_batches(with_run, batches),
             manifest=manifest.dataset,
         )
