@@ -41,8 +41,11 @@ test-slow: $(READY)  ## Check what takes many minutes: a cluster of several node
 chaos: $(READY)  ## Kill drivers, actors and nodes at random and count the rows: takes a while
 	BACKLOT_CHAOS_KILLS=$${KILLS:-24} $(BIN)/pytest tests/chaos --log-cli-level=INFO
 
+hostile: $(READY)  ## Try hundreds of hostile inputs: each must cost its row, or be refused in a line
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/hostile -m '' -n 2
+
 clean:  ## Remove what the other verbs made
 	rm -rf .venv demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo bench fmt lint test test-slow chaos clean
+.PHONY: help setup demo bench fmt lint test test-slow chaos hostile clean

@@ -1,0 +1,173 @@
+"""What a hostile input is, and the ends it may come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pytest
+
+from pipeline.errors import ErrorCode
+
+PICTURE = "picture"
+"""The end of a row that looks bad and is not."""
+_NO_BUGS = frozenset({PICTURE, *ErrorCode}) - {ErrorCode.UNEXPECTED, ErrorCode.KILLED_WORKER}
+"""Every end that is none of our own making. A case names fewer."""
+
+_EVERY = 20
+"""One case in so many of a group is tried by `make test`, the first among them."""
+
+_WAITING = frozenset(
+    {
+        "uri-escape",
+        "uri-newline",
+        "uri-long path",
+        "uri-very long",
+        "wish-placement 16",
+        "wish-placement 17",
+        "wish-aspect_ratio 13",
+        "wish-channel 4",
+        "recipe-binary",
+        "recipe-latin 1",
+        "recipe-utf-16",
+        "recipe-aliases",
+        "recipe-a date that is none",
+        "recipe-a time that is none",
+        "recipe-an endless number",
+        "recipe-duplicate sections",
+        "recipe-duplicate fields",
+        "recipe-input.max_aspect 2",
+        "recipe-matte.network 2",
+        "recipe-matte.refine.method 0",
+        "recipe-matte.refine.method 1",
+        "recipe-matte.refine.method 2",
+        "recipe-brief.aspect_ratio 0",
+        "set-36 'render.quality=\\x07\\x1b[31m'",
+        "set-50 'xxxxxxxxxxxxxxxxxxxxxxxx'",
+        "set-51 'a.a.a.a.a.a.a.a.a.a.a.a.'",
+        "where-10 'n = 1 --'",
+        "where-11 'n = 1 -- and a comment'",
+        "where-15 '1=1) OR (1=1'",
+        "where-20 'n = 1) UNION (SELECT 1'",
+        "where-21 'SELECT 1'",
+        "where-56 'xxxxxxxxxxxxxxxxxxxxxxxx'",
+        "option-limit 7",
+        "option-limit 8",
+        "option-run-id 0",
+        "output-nothing",
+        "output-a nul",
+        "output-a long name",
+        "output-a long path",
+        "output-another scheme",
+        "output-the web",
+        "output-no bucket",
+        "output-no bucket but a key",
+        "output-an invented scheme",
+        "manifest-named a nul",
+        "other-verify a file",
+        "other-verify a run of lists",
+        "other-verify an empty run",
+        "other-report of lists",
+        "other-validate no pictures",
+        "csv-only a header",
+        "csv-a quote left open",
+        "csv-utf-16",
+        "csv-utf-16 without its mark",
+        "csv-utf-32",
+        "csv-latin 1 in a header",
+        "csv-binary",
+        "csv-a parquet file",
+        "jsonl-half a character",
+        "parquet-no rows",
+    }
+)
+"""Cases that come with the mends which they wait for."""
+
+File = bytes | Callable[[Path], None]
+"""What a file holds; or what puts something at a path that is no plain file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A manifest row, with the files that it names."""
+
+    group: str
+    name: str
+    columns: Mapping[str, Any]
+    """Instead of those of a healthy row."""
+    ends: frozenset[str]
+    files: Mapping[str, File] = field(default_factory=dict)
+    """By path in the catalogue's folder."""
+
+    def __post_init__(self) -> None:
+        assert self.ends, self.name
+        assert self.ends <= _NO_BUGS, self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A command line, with the files that it names."""
+
+    group: str
+    name: str
+    arguments: Callable[[Path], Sequence[str]]
+    """Given a folder with `files` and a healthy catalogue in it."""
+    says: str = ""
+    """What the one line must hold: as a rule, the name of the field."""
+    files: Mapping[str, File] = field(default_factory=dict)
+    codes: frozenset[int] = frozenset({2})
+    """0 besides 2 where the input may as well be understood."""
+
+
+AnyCase = TypeVar("AnyCase", Row, Request)
+
+
+def put(folder: Path, files: Mapping[str, File]) -> None:
+    """Write the files of a case."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            content(path)
+
+
+def manifest(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """The rows as a table; what a row does not have is null."""
+    names = dict.fromkeys(chain.from_iterable(rows))
+    types = {"image": pa.binary()}
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return pa.table({name: pa.array(values, types.get(name)) for name, values in columns.items()})
+
+
+def tried(case: Row | Request) -> bool:
+    """Whether the case is tried today."""
+    return f"{case.group}-{case.name}" not in _WAITING
+
+
+def parameters(cases: Iterable[AnyCase]) -> list[Any]:
+    """The cases for `pytest.mark.parametrize`; all but a few of each group only by `make hostile`.
+
+    Raises:
+        ValueError: two cases share a name.
+    """
+    made: list[Any] = []
+    counted: dict[str, int] = {}
+    names: set[str] = set()
+    for case in cases:
+        name = f"{case.group}-{case.name}"
+        if name in names:
+            raise ValueError(f"two cases are called {name}")
+        names.add(name)
+        if not tried(case):
+            continue
+        number = counted.get(case.group, 0)
+        counted[case.group] = number + 1
+        marks = [pytest.mark.hostile] if number % _EVERY else []
+        made.append(pytest.param(case, id=name, marks=marks))
+    return made

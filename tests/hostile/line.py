@@ -1,0 +1,76 @@
+"""A run without its cluster: manifest, plan, all stages, result files, contact sheet.
+
+The code is that of a real run. Ray is missing, and what only counts rows, so that an input costs no
+more than its row.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.recipes import load_recipe
+from jobs.report import cards
+from pipeline import schema
+from pipeline.execution import PoolWorker, _packed, _Reader, _Work
+from pipeline.flow import stages
+from pipeline.ledger import Request, read_unit, start_ledger
+from pipeline.manifest import open_manifest
+from pipeline.plan import ROWS_PER_FILE, Planner
+from pipeline.pools import pools
+from pipeline.results import ResultWriter, committed_files
+from pipeline.strikes import Strikes
+
+_RECIPE = "studio"
+_REQUEST = Request(manifest="manifest", where=None, limit=None, config_hash="0")
+
+
+class Line:
+    """All stages of a recipe, built once, as an actor of a run has them."""
+
+    def __init__(self, catalogue: Path) -> None:
+        """Build the stages; every manifest will lie in the folder `catalogue`."""
+        self._manifest = catalogue / "manifest.parquet"
+        self._run = str(catalogue.parent / "line" / "run_id=hostile")
+        pq.write_table(pa.table({"id": ["a"], "image_uri": ["a"]}), self._manifest)
+        listed = stages(load_recipe(_RECIPE), open_manifest(str(self._manifest)), self._run)
+        (pool,) = pools(listed)
+        timings = schema.timings(tuple(stage.name for stage in listed))
+        read = _Reader(partial(read_unit, self._run), timings)
+        self._worker = PoolWorker(_Work(pool, Strikes(), 1, read=read))
+
+    def results(self, table: pa.Table, settings: Sequence[str] = ()) -> list[Mapping[str, Any]]:
+        """The result rows of a manifest, as they come back from storage.
+
+        Args:
+            table: the manifest.
+            settings: of the recipe, as far as they concern no stage.
+
+        Raises:
+            ValueError: the manifest was refused.
+        """
+        pq.write_table(table, self._manifest)
+        try:
+            return self._results(settings)
+        finally:
+            shutil.rmtree(self._run, ignore_errors=True)
+
+    def _results(self, settings: Sequence[str]) -> list[Mapping[str, Any]]:
+        recipe = load_recipe(_RECIPE, overrides=settings)
+        planner = Planner(recipe=recipe, manifest=open_manifest(str(self._manifest)))
+        planner.check()
+        ledger = start_ledger(self._run, request=_REQUEST, recipe=recipe, planner=planner)
+        write = ResultWriter(self._run, ledger.run_id, recipe)
+        for unit in ledger.pending([], ROWS_PER_FILE):
+            write(self._worker(_packed([unit])))
+        files = committed_files(self._run)
+        rows = [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
+        assert len(rows) == ledger.num_planned
+        assert len(cards(files, filesystem=None)) == len(rows)
+        return rows
