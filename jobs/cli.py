@@ -12,6 +12,7 @@ import typer
 from jobs.logs import LogFormat, configure
 from jobs.options import Address, Asked, AskedRun, Limit, RunId, Settings, Where, takes
 from jobs.remote_commands import app as remote_commands
+from pipeline.wording import one_line
 
 
 class Scenario(StrEnum):
@@ -28,6 +29,8 @@ class Scenario(StrEnum):
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_OVER_BUDGET = 3
+_LONGEST_LINE = 1000
+"""Of a refusal, in characters: it quotes what was asked, however long that is."""
 
 app = typer.Typer(
     name="backlot",
@@ -413,7 +416,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _refuse(message: str, code: int) -> int:
     if message:  # with no arguments at all, the help was shown instead
-        typer.echo(f"backlot: error: {' '.join(message.split())}", err=True)
+        typer.echo(f"backlot: error: {one_line(message, most=_LONGEST_LINE)}", err=True)
     return code
 
 

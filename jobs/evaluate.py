@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.errors import RowError
 from pipeline.imaging.codec import ImageLimits, decode, decode_alpha
@@ -19,6 +20,7 @@ from pipeline.imaging.mask import coverage_from
 from pipeline.imaging.matte_metrics import MatteScores, ranking_auc, score_matte
 from pipeline.recipe import Recipe
 from pipeline.stages.matte import MatteMapper
+from pipeline.wording import visible
 
 _COLUMNS = ("id", "input", "alpha")
 _HEADINGS = ("SAD", "MSE", "Grad", "Conn", "IoU", "BIoU", "BF")
@@ -66,13 +68,18 @@ def read_rows(folder: Path) -> list[Mapping[str, str]]:
     found = sorted(folder.glob("*.csv"))
     if len(found) != 1:
         raise ValueError(f"{folder}: expected one CSV file, found {len(found)}")
-    with found[0].open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with found[0].open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{found[0]}: cannot be read as CSV in UTF-8: {error}") from None
     missing = [name for name in _COLUMNS if not rows or not rows[0].get(name)]
     if missing:
         raise ValueError(f"{found[0]}: columns {missing} are missing or empty")
-    for row in rows:
-        if Path(row["id"]).name != row["id"]:  # it becomes a file name
+    for number, row in enumerate(rows, start=1):
+        if not all(row.get(name) for name in _COLUMNS):
+            raise ValueError(f"{found[0]}: row {number} lacks one of {list(_COLUMNS)}")
+        if Path(row["id"]).name != row["id"] or "\0" in row["id"]:  # it becomes a file name
             raise ValueError(f"{found[0]}: id {row['id']!r} is no plain name")
         for name in ("input", "alpha"):
             if not (folder / row[name]).is_file():
@@ -87,7 +94,7 @@ def print_evaluation(results: Sequence[Evaluated], console: Console) -> None:
     groups = sorted({one.group for one in scored})
     for group in [*(groups if len(groups) > 1 else []), None]:
         members = [one for one in scored if group in (None, one.group)]
-        table.add_row(group or "all", str(len(members)), *_means(members))
+        table.add_row(Text(visible(group or "all")), str(len(members)), *_means(members))
     console.print(table)
     console.print(
         "SAD, Grad and Conn in thousands, MSE in thousandths; lower is better. The others"
@@ -95,7 +102,7 @@ def print_evaluation(results: Sequence[Evaluated], console: Console) -> None:
     console.print("run from 0 to 1; higher is better. s/MP: from the file's bytes to the alpha's.")
     worst = Table("", "IoU", "confidence", box=None)
     for one in sorted(scored, key=_iou)[:_NUM_LISTED]:
-        worst.add_row(one.id, f"{_iou(one):.3f}", _said(one.confidence))
+        worst.add_row(Text(visible(one.id)), f"{_iou(one):.3f}", _said(one.confidence))
     console.print("\nleast overlap")
     console.print(worst)
     judged = [one for one in scored if one.confidence is not None]
@@ -104,7 +111,7 @@ def print_evaluation(results: Sequence[Evaluated], console: Console) -> None:
         console.print(f"confidence ranks the worst quarter by IoU last: AUC {auc:.3f}")
     for one in results:
         if one.error is not None:
-            console.print(f"no matte  {one.id}: {one.error}")
+            console.print(Text(visible(f"no matte  {one.id}: {one.error}")), soft_wrap=True)
 
 
 def _evaluate_one(

@@ -17,6 +17,7 @@ from pipeline.manifest import open_manifest
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
 from pipeline.stage import Stage
+from pipeline.wording import visible
 
 _ROWS = 64
 """Taken through the stages at a time."""
@@ -40,7 +41,7 @@ def print_prompts(
         table.add_column(heading, overflow="fold")
     counted: Counter[str] = Counter()
     for row, outcome in prompt_outcomes(recipe, manifest_uri, where=where, limit=limit):
-        table.add_row(*(Text(cell) for cell in _cells(row, outcome)))
+        table.add_row(*(Text(visible(cell)) for cell in _cells(row, outcome)))
         counted[_kind(row, outcome)] += 1
     # A terminal's width; a file or a pipe gets lines that are not folded into nothing.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)

@@ -11,6 +11,7 @@ from pipeline.channels import load_channel
 from pipeline.channels.verdict import Finding, findings
 from pipeline.errors import RowError
 from pipeline.imaging.inspection import inspect
+from pipeline.wording import visible
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif")
 
@@ -49,13 +50,13 @@ def validate(images: str, channel: str) -> Iterator[Validated]:
 
 
 def told(one: Validated) -> str:
-    """A file's verdict in a line."""
+    """A file's verdict in a line, whatever the file is called."""
     if one.error is not None:
-        return f"unreadable  {one.uri}  {one.error}"
+        return visible(f"unreadable  {one.uri}  {one.error}")
     if one.is_accepted:
-        return f"accepted    {one.uri}"
+        return visible(f"accepted    {one.uri}")
     said = "; ".join(f"{finding.rule}: {finding.message}" for finding in one.findings)
-    return f"refused     {one.uri}  {said}"
+    return visible(f"refused     {one.uri}  {said}")
 
 
 def told_as_json(one: Validated) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from pipeline.wording import one_line
+
 logger = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
@@ -72,6 +74,10 @@ PASSING = frozenset({ErrorCode.STORAGE, ErrorCode.ACCESS_DENIED})
 for earlier versions called a refusal final."""
 
 
+_LONGEST_MESSAGE = 600
+"""Of a row, in characters: it is read in a table, and quotes what a manifest holds."""
+
+
 class RowError(Exception):
     """This row cannot be finished, and trying again would not help until its input changes."""
 
@@ -79,6 +85,7 @@ class RowError(Exception):
 
     def __init__(self, code: ErrorCode, message: str) -> None:
         # Every argument goes to super().__init__, or the exception dies when it is unpickled.
+        message = one_line(message, most=_LONGEST_MESSAGE)
         super().__init__(code, message)
         self.code = code
         self.message = message

@@ -15,6 +15,7 @@ from pipeline.history import in_threads
 from pipeline.ledger import read_document
 from pipeline.results import committed_files
 from pipeline.sql import query
+from pipeline.wording import visible
 
 _EXAMPLES = 5
 _READ_ROWS = 64
@@ -31,7 +32,7 @@ class Finding:
 
     def __str__(self) -> str:
         more = ", ..." if self.count > len(self.examples) else ""
-        return f"{self.kind}: {self.count:,} ({', '.join(self.examples)}{more})"
+        return visible(f"{self.kind}: {self.count:,} ({', '.join(self.examples)}{more})")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -74,7 +74,7 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(
         (["--set", "render.qualty=9"], "render.qualty: there is no such field"),
         (["--set", "keep=[colour]"], "keep: the manifest has no column 'colour'"),
         (["--set", "prompt.template='{n.real}'"], "prompt.template"),
-        (["--where", "n ="], "--where 'n =': Parser Error"),
+        (["--where", "n ="], "--where 'n =': parser error"),
         (["--where", "colour = 1"], "colour"),
         (["--run-id", "../up"], "--run-id '../up': use letters"),
     ],

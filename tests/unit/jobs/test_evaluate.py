@@ -64,6 +64,8 @@ def test_a_photograph_without_a_matte_is_named_and_the_others_are_scored(tmp_pat
         ("id,input\na,left.png\n", "columns ['alpha'] are missing"),
         ("id,input,alpha\na,gone.png,left_alpha.png\n", "input 'gone.png' of 'a' is no file"),
         ("id,input,alpha\n../a,left.png,left_alpha.png\n", "no plain name"),
+        ("id,input,alpha\na,left.png,left_alpha.png\nb\n", "row 2 lacks one of"),
+        (f"id,input,alpha\n{'x' * 200_000},left.png,left_alpha.png\n", "cannot be read as CSV"),
     ],
 )
 def test_a_folder_that_is_not_as_described_is_refused(tmp_path, capsys, text, said):
@@ -73,6 +75,17 @@ def test_a_folder_that_is_not_as_described_is_refused(tmp_path, capsys, text, sa
         (folder / "mine.csv").write_text(text)
     assert main(["evaluate", str(folder), "--recipe", "studio"]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_ids_and_groups_are_shown_as_they_are_and_steer_no_terminal(tmp_path, capsys):
+    folder = folder_of(tmp_path)
+    text = (folder / "mine.csv").read_text()
+    text = text.replace("left,", "\x1b[31mleft[red],", 1).replace("balls", "[bold]balls")
+    (folder / "mine.csv").write_text(text)
+    assert main(["evaluate", str(folder), "--recipe", "studio"]) == 0
+    printed = capsys.readouterr().out
+    assert "[U+001B][31mleft[red]" in printed
+    assert "\x1b" not in printed
 
 
 def test_a_truth_of_another_size_is_refused(tmp_path, capsys):

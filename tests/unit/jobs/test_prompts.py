@@ -29,6 +29,17 @@ def test_prompts_are_shown_before_and_after_with_the_reasons(
     assert "1 changed  2 refused  1 unchanged" in said
 
 
+def test_words_of_a_manifest_steer_no_terminal(
+    make_manifest: MakeManifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uri = make_manifest(id=["\x1b[2Ja\nb"], image_uri=["1.jpg"], prompt=["oak\x07 \u202etable"])
+    assert main(["prompts", uri, "--recipe", "studio"]) == 0
+    said = capsys.readouterr().out
+    assert "[U+001B][2Ja[U+000A]b" in said
+    assert "oak[U+0007] [U+202E]table" in said
+    assert not set("\x1b\x07\u202e") & set(said)
+
+
 def test_a_language_model_is_asked_and_its_failures_are_counted(
     make_manifest: MakeManifest,
     capsys: pytest.CaptureFixture[str],

@@ -19,6 +19,16 @@ def pictures(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_file_name_cannot_forge_a_line(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "x\naccepted    y\x1b[2K.jpg").write_bytes(b"no picture")
+    assert main(["validate", str(pictures), "--channel", "amazon_main"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["accepted", "refused", "unreadable"]
+    assert "x[U+000A]accepted    y[U+001B][2K.jpg" in lines[2]
+
+
 def test_files_are_accepted_or_refused_with_every_reason(
     pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

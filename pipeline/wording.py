@@ -1,0 +1,32 @@
+"""Words of others, made fit to be shown to people: visible, in one line, no longer than is read."""
+
+from __future__ import annotations
+
+import re
+
+# Controls that a terminal obeys, marks that turn text around (UAX 9) or end a line, and halves of
+# pairs, which cannot be written down. The marks that Hebrew and Arabic need (200E, 200F) stay.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_GAP = " [...] "
+
+
+def visible(text: str) -> str:
+    r"""The text with what would not be seen, but obeyed, spelled out.
+
+    >>> visible("\x1b[31mred")
+    '[U+001B][31mred'
+    """
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
+def one_line(text: str, *, most: int) -> str:
+    """The text visible and in one line; what is longer than `most` characters loses its middle.
+
+    >>> one_line("nothing  at " + "x" * 100, most=30)
+    'nothing at xxxx [...] xxxxxxxx'
+    """
+    line = visible(" ".join(text.split()))
+    if len(line) <= most:
+        return line
+    before = 2 * (most - len(_GAP)) // 3
+    return line[:before] + _GAP + line[len(line) - (most - len(_GAP) - before) :]
