@@ -13,15 +13,14 @@ from pathlib import Path
 def own_ray_folder(prefix: str) -> Iterator[str]:
     """A new folder for a cluster that this process starts, removed at the end.
 
-    It is Ray's default here as well: `ray.cluster_utils.Cluster` writes the address of the cluster
+    Ray's default is here as well: `ray.cluster_utils.Cluster` writes the address of the cluster
     into the default folder, which it does not create, and which belongs to whatever Ray the reader
     of these tests has running.
     """
     # Sockets live below it and their paths must stay short: not below pytest's folders.
     within = os.environ.get("TMPDIR", "/tmp")
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as above:
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as folder:
         # TMPDIR as well: Ray's dashboard leaves files of multiprocessing behind when it is ended.
-        os.environ |= {"RAY_TMPDIR": above, "TMPDIR": above}
-        folder = Path(above, "ray")
-        folder.mkdir()
-        yield str(folder)
+        os.environ |= {"RAY_TMPDIR": folder, "TMPDIR": folder}
+        Path(folder, "ray").mkdir()
+        yield folder

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.ray
 @pytest.fixture
 def unused_folder():
     """As a temporary directory is on a machine where Ray never ran; its path is short enough."""
-    with tempfile.TemporaryDirectory(prefix="new-") as folder:
+    with tempfile.TemporaryDirectory(prefix="n") as folder:
         yield Path(folder)
 
 
