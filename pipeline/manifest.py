@@ -63,9 +63,10 @@ class Manifest:
         """
         selection = self._selection(["id"])
         shorter = " UNION ALL ".join(
-            f"SELECT id, regexp_extract(id, '{pattern}', 1) AS of FROM selected "
-            f"WHERE regexp_full_match(id, '{pattern}')"
-            for pattern in ("(.+)/[a-z0-9_:,]+", "(.+)/[a-z0-9_:,]+/[0-9]+")
+            # 's': an id may hold line breaks, which a dot would not match otherwise.
+            f"SELECT id, regexp_extract(id, '{pattern}', 1, 's') AS of FROM selected "
+            f"WHERE regexp_full_match(id, '{pattern}', 's')"
+            for pattern in ("(.*)/[a-z0-9_:,]+", "(.*)/[a-z0-9_:,]+/[0-9]+")
         )
         batches = self._query(
             f"WITH selected AS ({selection}), named AS ({shorter}) SELECT named.of, named.id "

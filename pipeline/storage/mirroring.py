@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -86,7 +87,7 @@ async def _listing(s3: S3, bucket: str, prefix: str) -> list[_Object]:
 
 
 def _digest(uri: str, listed: list[_Object]) -> str:
-    text = "\n".join([uri, *(f"{found.name}\0{found.etag}" for found in listed)])
+    text = json.dumps([uri, *([found.name, found.etag] for found in listed)])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

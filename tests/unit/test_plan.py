@@ -575,14 +575,15 @@ def test_a_column_of_the_wrong_type_is_refused_at_once(
     assert planned(uri, f"ignore_columns=[{name}]")[0]["error"] is None
 
 
-@pytest.mark.parametrize("other", ["a/1", "a/upper_left", "a/upper_left/2", "a/box:1,2,3,4"])
+@pytest.mark.parametrize("other", ["/1", "/upper_left", "/upper_left/2", "/box:1,2,3,4"])
+@pytest.mark.parametrize("one", ["a", "", "a/b", "a\nb", "\r\n", "a\0", "ü"])
 def test_ids_that_could_be_those_of_results_are_refused(
-    make_manifest: MakeManifest, other: str
+    make_manifest: MakeManifest, one: str, other: str
 ) -> None:
-    columns = {"id": ["a", other], "image_uri": ["1.jpg"] * 2, "prompt": ["oak"] * 2}
+    columns = {"id": [one, one + other], "image_uri": ["1.jpg"] * 2, "prompt": ["oak"] * 2}
     planned(make_manifest("plain.parquet", **columns))
     uri = make_manifest(**columns, num_results=[2, 1])
-    assert f"has 'a' and {other!r}" in refusal(uri)
+    assert f"has {one!r} and {one + other!r}" in refusal(uri)
 
 
 def test_ids_with_strokes_are_fine_when_none_is_a_result_of_another(
