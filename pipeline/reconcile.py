@@ -23,8 +23,9 @@ logger = logging.getLogger(__name__)
 def deduplicate(run_uri: str, committed: Sequence[Committed]) -> int:
     """Take every second copy of a row out of a run's result files; returns how many there were.
 
-    Interrupted between writing what is left of a file and deleting the file, it leaves copies
-    behind, never a gap: doing it again finishes it.
+    All that is left of files is written before any file is deleted, and what was just written
+    stays, also where a file of these rows was there before. So interrupted anywhere it leaves
+    copies behind, never a gap: doing it again finishes it.
     """
     if not committed:
         return 0
@@ -37,9 +38,11 @@ def deduplicate(run_uri: str, committed: Sequence[Committed]) -> int:
             file.outcomes.append_column("file", _name(file)) for file in committed
         ),
     ).read_all()
-    for row in surplus.to_pylist():
-        _drop(storage.join(run_uri, "results", row["file"]), row["ids"], run_uri)
-    num_dropped = sum(len(row["ids"]) for row in surplus.to_pylist())
+    dropped = {row["file"]: row["ids"] for row in surplus.to_pylist()}
+    written = {_write_rest(run_uri, file, ids) for file, ids in dropped.items()}
+    for file in dropped.keys() - written:
+        storage.remove(storage.join(run_uri, "results", file))
+    num_dropped = sum(map(len, dropped.values()))
     if num_dropped:
         logger.info("%d rows were written twice; the second copies are gone", num_dropped)
     return num_dropped
@@ -49,10 +52,9 @@ def _name(file: Committed) -> pa.Array:
     return pa.repeat(pa.scalar(file.file), file.outcomes.num_rows)
 
 
-def _drop(file_uri: str, sample_ids: list[str], run_uri: str) -> None:
-    filesystem, path = storage.arrow_filesystem(file_uri)
+def _write_rest(run_uri: str, file: str, dropped: list[str]) -> str | None:
+    """Write a file's rows without those that are dropped; None where none is left."""
+    filesystem, path = storage.arrow_filesystem(storage.join(run_uri, "results", file))
     table = pq.read_table(path, filesystem=filesystem, partitioning=None)
-    kept = table.filter(pc.invert(pc.is_in(table["sample_id"], pa.array(sample_ids))))
-    if kept.num_rows:
-        write_result(run_uri, kept)
-    storage.remove(file_uri)
+    rest = table.filter(pc.invert(pc.is_in(table["sample_id"], pa.array(dropped))))
+    return write_result(run_uri, rest) if rest.num_rows else None

@@ -118,15 +118,16 @@ def _within(batch: pa.RecordBatch, num_bytes: int) -> Iterator[pa.RecordBatch]:
         yield batch.take(pa.array([number]))
 
 
-def write_result(run_uri: str, table: pa.Table) -> None:
-    """Write finished rows as one result file.
+def write_result(run_uri: str, table: pa.Table) -> str:
+    """Write finished rows as one result file; returns its name.
 
-    Its name follows from the rows: a block that is written again replaces itself.
+    The name follows from the bytes. So a file never changes: what is written again is the same,
+    and rows that came out otherwise, or are others, are another file.
     """
-    ids = sorted(table["sample_id"].to_pylist())
-    digest = hashlib.sha256("\0".join(ids).encode()).hexdigest()
-    uri = storage.join(run_uri, "results", f"part-{digest[:24]}.parquet")
-    storage.write(uri, _parquet(table))
+    data = _parquet(table)
+    name = f"part-{hashlib.sha256(data).hexdigest()[:32]}.parquet"
+    storage.write(storage.join(run_uri, "results", name), data)
+    return name
 
 
 def tally(table: pa.Table) -> Tally:

@@ -169,13 +169,15 @@ def test_hugging_face_datasets_reads_the_pictures(
     assert loaded[1]["image"] is None
 
 
-def test_the_same_rows_are_the_same_file_in_any_order(
-    tmp_path: Path, recipe: Recipe, table: pa.Table
+def test_what_is_written_again_is_the_same_file_and_anything_else_is_another(
+    tmp_path: Path, recipe: Recipe, table: pa.Table, make_finished: MakeFinished
 ) -> None:
-    write(tmp_path, recipe, table, table, table.take([2, 0, 1]))
+    write(tmp_path, recipe, table, table)
     assert len(committed_files(str(tmp_path))) == 1
     write(tmp_path, recipe, table.slice(0, 2))
     assert len(committed_files(str(tmp_path))) == 2
+    write(tmp_path, recipe, make_finished(dict.fromkeys(["a", "b", "c"], b"other")))
+    assert len(committed_files(str(tmp_path))) == 3
 
 
 def test_writing_twice_gives_the_same_bytes(
