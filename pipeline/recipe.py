@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.brief import Brief
@@ -20,6 +19,8 @@ from pipeline.stages.matte import MatteConfig
 from pipeline.stages.prompt import PromptConfig
 from pipeline.stages.render import RenderConfig
 from pipeline.stages.store import OutputConfig
+from pipeline.wording import one_line
+from pipeline.yaml_text import MOST_CHARACTERS, load_yaml
 
 
 class Budget(BaseModel):
@@ -156,6 +157,10 @@ class Recipe(BaseModel):
         return _hash([self.model_dump(mode="json", include=sections), revisions])
 
 
+_MOST_TOLD = 10
+"""Mistakes in one message."""
+
+
 def _hash(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -173,9 +178,9 @@ def parse_recipe(text: str, *, overrides: Sequence[str] = (), source: str) -> Re
         ValueError: one line naming the field, what is wrong with it and what is accepted.
     """
     try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{source}: not valid YAML: {_one_line(error)}") from None
+        values = load_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
             f"{source}: a recipe is a mapping of sections, such as 'name: mine'"
@@ -191,7 +196,8 @@ def parse_recipe(text: str, *, overrides: Sequence[str] = (), source: str) -> Re
 def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
     """Build a recipe from a YAML file. Raises ValueError as `parse_recipe`, and for the file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS + 1)  # one that is larger is refused by its length
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"recipe {path}: cannot be read: {_one_line(error)}") from None
     return parse_recipe(text, overrides=overrides, source=f"recipe {path.name}")
@@ -200,7 +206,8 @@ def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
 def explain(error: ValidationError) -> str:
     """A pydantic error as one line: the fields, what is wrong, and what would be right."""
     parts = []
-    for detail in error.errors():
+    details = error.errors()
+    for detail in details[:_MOST_TOLD]:
         path, model = _located(detail["loc"])
         where = ".".join(path)
         what = detail["msg"].removeprefix("Value error, ")
@@ -208,9 +215,11 @@ def explain(error: ValidationError) -> str:
             names = list(getattr(model, "model_fields", {}))
             what = f"there is no such field (there are: {', '.join(names)})"
         elif detail["type"] not in ("missing", "value_error"):
-            what = f"{what[0].lower()}{what[1:]}, got {detail['input']!r}"
+            value = one_line(repr(detail["input"]), most=200)
+            what = f"{what[0].lower()}{what[1:]}, got {value}"
         parts.append(f"{where}: {what}" if where else what)
-    return "; ".join(parts)
+    more = len(details) - len(parts)
+    return "; ".join(parts) + (f"; and {more} more" if more else "")
 
 
 def _located(location: tuple[int | str, ...]) -> tuple[list[str], Any]:
@@ -252,11 +261,9 @@ def _overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:
     if not separator or not all(steps):
         raise ValueError(f"--set {override}: write it as section.field=value")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(
-            f"--set {override}: the value is not valid YAML: {_one_line(error)}"
-        ) from None
+        value = load_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"--set {override}: the value is {error}") from None
     return _placed(values, steps, value, override)
 
 

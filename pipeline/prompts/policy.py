@@ -11,10 +11,10 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.prompts.folding import fold
+from pipeline.yaml_text import load_yaml
 
 SHIPPED = ("celebrities", "brands", "unsafe")
 """Policies that come with Backlot, named in a recipe without a path."""
@@ -91,9 +91,11 @@ class Policy(BaseModel):
 def parse_policy(text: str, *, source: str) -> Policy:
     """A policy from YAML. Raises ValueError: one line with the source, the field and the fault."""
     try:
-        return Policy.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+        values = load_yaml(text)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+    try:
+        return Policy.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
