@@ -17,7 +17,8 @@ from jobs.fleet import nodes
 from jobs.forecast import Forecast, Seen, forecast
 from jobs.sampling import Mean, Sample, stratified, stratified_mean
 from pipeline import storage
-from pipeline.execution import block_rows, cluster
+from pipeline.cluster import cluster
+from pipeline.execution import block_rows
 from pipeline.flow import run, stages
 from pipeline.manifest import open_manifest
 from pipeline.placement import folders_as_before

@@ -16,8 +16,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.fleet import Node, nodes, placed
 from pipeline import storage
+from pipeline.cluster import cluster
 from pipeline.errors import FatalError, RowError
-from pipeline.execution import cluster
 from pipeline.flow import stages
 from pipeline.manifest import open_manifest
 from pipeline.models.weights import Checkpoint, check_file, locate

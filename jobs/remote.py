@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.cluster import FORWARDED
 from pipeline.errors import FatalError
-from pipeline.execution import FORWARDED
 
 COMMANDS = ("run", "nightly", "reprocess", "preflight", "estimate")
 """What can be handed in."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline import interruption
+
 if TYPE_CHECKING:
     from jobs.remote import Jobs, Submission
 
@@ -130,6 +132,7 @@ def watch(jobs: Jobs, job_id: str, *, may_stop: Callable[[], bool] | None = None
     try:
         info = remote.follow(jobs, job_id, _write)
     except KeyboardInterrupt:
+        interruption.forget()
         ask = may_stop or (lambda: remote.is_terminal() and _ask_to_stop(job_id))
         if not ask():
             _say(f"job {job_id} goes on: 'backlot stop {job_id}' would end it")
@@ -146,7 +149,7 @@ def _ask_to_stop(job_id: str) -> bool:
 
 def _parser() -> Callable[[str, list[str]], Mapping[str, Any]]:
     """How a command of ours understands its arguments, by its name."""
-    from jobs.cli import app as whole
+    from jobs.commands import app as whole
 
     group: Any = typer.main.get_command(whole)
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from jobs.report import cards, render_html
 from pipeline import storage
-from pipeline.execution import cluster
+from pipeline.cluster import cluster
 from pipeline.flow import run, stages
 from pipeline.ledger import read_document
 from pipeline.pools import Pool, pools
@@ -216,6 +216,6 @@ def _console() -> Console:
 
 
 if __name__ == "__main__":  # python -m jobs.run studio --manifest ... --output ...
-    from jobs.cli import main
+    from jobs.cli import process
 
-    sys.exit(main(["run", *sys.argv[1:]]))
+    sys.exit(process(["run", *sys.argv[1:]]))

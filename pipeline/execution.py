@@ -1,4 +1,4 @@
-"""Stages onto Ray Data: actors, isolation, timings, blocks. The only file that imports ray.
+"""Stages onto Ray Data: actors, isolation, timings, blocks.
 
 A mapper knows nothing of this: it gets rows and returns what it adds. Here, once for all of them,
 rows that already failed are skipped, failures are isolated, one-out-per-in is checked, columns are
@@ -8,18 +8,13 @@ attached under their declared types, and everything else is carried along.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
-import os
 import pickle
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -31,6 +26,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from threadpoolctl import threadpool_limits
 
 from pipeline import schema
+from pipeline.cluster import SPARE
 from pipeline.errors import FatalError, Outcome, RowError, isolate
 from pipeline.memory import ROWS_PER_BLOCK
 from pipeline.metrics import Metric, Observation, of_batch
@@ -55,26 +51,8 @@ _TURNS = 32
 """The tasks that wait at the actors are no more than one in so many: the end stays even."""
 _NO_PROGRESS_TIMEOUT_S = 2 * 60 * 60
 """Waiting for machines, loading models and a block of slow rows all look like no progress."""
-_SPARE_CPUS = 1
-"""Logical CPUs a local cluster has above the machine's cores: fetching, storing and writing wait
-for disks and networks, and would otherwise keep a core from the stages that compute. A pool of all
-stages leaves it: a third actor on two cores makes nothing faster, and the first picture late."""
-_SPARE = "backlot_spare_cpus"
-"""How a local cluster says so, as a resource of Ray's that nobody asks for."""
-
 NODE_GROUP_LABEL = "ray.io/node-group"
 """Set by Ray's autoscaler and by KubeRay: a node's worker group, or node type."""
-
-FORWARDED = (
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "BACKLOT_S3_ADDRESSING_STYLE",
-    "BACKLOT_S3_ANONYMOUS",
-)
-"""Settings of the driver that workers need too. No credentials: a node has its own, and what is put
-into a job's environment can be read by whoever may look at the cluster."""
 
 
 class StageWorker:
@@ -307,7 +285,7 @@ def execute(
 def block_rows(num_rows: int) -> int:
     """Rows that should travel together: few enough for every core to have work, at most 64."""
     available = _available()
-    cores = max(1, int(available.get("CPU", 1) - available.get(_SPARE, 0)))
+    cores = max(1, int(available.get("CPU", 1) - available.get(SPARE, 0)))
     return max(1, min(ROWS_PER_BLOCK, math.ceil(num_rows / (_BLOCKS_PER_CORE * cores))))
 
 
@@ -334,53 +312,6 @@ def check_capacity(stages: Sequence[Stage]) -> None:
     check_memory(listed, nodes)
     for note in limited_by_memory(listed, nodes):
         logger.warning("memory, not cores, limits %s", note)
-
-
-@contextlib.contextmanager
-def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
-    """Connect to Ray for the length of a block; what it started, it stops.
-
-    Args:
-        address: of a running cluster, or None for one of its own on this machine. A process that is
-            connected already stays so.
-        progress_bars: whether Ray draws them; without, the caller logs lines.
-    """
-    ray.data.DataContext.get_current().enable_progress_bars = progress_bars
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
-    if ray.is_initialized():
-        yield
-        return
-    quiet: dict[str, Any] = {"logging_level": logging.WARNING, "include_dashboard": False}
-    if address is not None:
-        runtime_env = {"env_vars": _forwarded(os.environ)}
-        ray.init(address=address, logging_level=logging.WARNING, runtime_env=runtime_env)
-        folder = None
-    else:
-        # Sockets live below it and their paths must stay short.
-        folder = tempfile.mkdtemp(prefix="backlot-", dir=os.environ.get("TMPDIR", "/tmp"))
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
-        cores = max(2, len(os.sched_getaffinity(0)))
-        ray.init(
-            address="local",
-            num_cpus=cores + _SPARE_CPUS,
-            resources={_SPARE: _SPARE_CPUS},
-            _temp_dir=folder,
-            **quiet,
-        )
-    try:
-        yield
-    finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(Path(folder), ignore_errors=True)
-
-
-def _forwarded(environment: Mapping[str, str]) -> dict[str, str]:
-    """Settings to pass on to workers; within a Ray job, without those that came with the job."""
-    job = json.loads(environment.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-    passed_on = (job.get("runtime_env") or {}).get("env_vars") or {}
-    names = [name for name in FORWARDED if name in environment and name not in passed_on]
-    return {name: environment[name] for name in names}
 
 
 def _shared_out(units: Sequence[Unit], most: int) -> list[Sequence[Unit]]:
@@ -499,7 +430,7 @@ def _through(
     at_once, nodes = least, _nodes(is_alone=is_alone)
     if is_alone:
         at_once = max(least, min(most, room_for(pool, nodes)))
-        if _available().get(_SPARE):  # this machine will not grow, and its spare is no core
+        if _available().get(SPARE):  # this machine will not grow, and its spare is no core
             most = at_once
     return dataset.map_batches(
         _named(pool),
@@ -527,7 +458,7 @@ def _nodes(*, is_alone: bool) -> list[dict[str, float]]:
     listed = ray.nodes()  # type: ignore[no-untyped-call]
     there = [dict(node["Resources"]) for node in listed if node["Alive"]]
     for node in there if is_alone else ():
-        node["CPU"] = node.get("CPU", 0.0) - node.get(_SPARE, 0.0)
+        node["CPU"] = node.get("CPU", 0.0) - node.get(SPARE, 0.0)
     return there
 
 

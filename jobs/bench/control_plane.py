@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from jobs.bench.measuring import peak_memory, show
 from jobs.recipes import load_recipe
+from pipeline.cluster import cluster
 from pipeline.errors import Columns, Row
-from pipeline.execution import cluster, execute
+from pipeline.execution import execute
 from pipeline.flow import stages
 from pipeline.ledger import Ledger, read_unit, start_ledger
 from pipeline.plan import Planner

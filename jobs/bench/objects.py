@@ -79,7 +79,7 @@ def _server() -> Iterator[None]:
             storage.disconnect()
             os.environ.clear()
             os.environ.update(before)
-            process.terminate()
+            process.kill()  # it was started with signals blocked, and keeps nothing
 
 
 def _client(concurrency: int) -> Any:

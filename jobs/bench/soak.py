@@ -16,7 +16,7 @@ import psutil
 from jobs.bench.measuring import show
 from jobs.bench.photographs import catalogue
 from jobs.recipes import load_recipe
-from pipeline.execution import cluster
+from pipeline.cluster import cluster
 from pipeline.flow import run
 from pipeline.request import RunConfig
 

@@ -23,8 +23,8 @@ from threadpoolctl import threadpool_limits
 from jobs.bench.measuring import show
 from jobs.bench.photographs import catalogue
 from jobs.recipes import load_recipe
+from pipeline.cluster import cluster
 from pipeline.errors import RowError
-from pipeline.execution import cluster
 from pipeline.flow import run, stages
 from pipeline.request import RunConfig, prepare
 from pipeline.stage import Mapper, Stage

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+from pipeline import interruption
 from pipeline.errors import FatalError, TransientError
 from pipeline.storage.connection import Connection, connection
 from pipeline.storage.retry import BACKOFF, Backoff
@@ -182,6 +183,10 @@ class Lease:
 
     def release(self) -> None:
         """Stop the heartbeat and give the lease back. Twice is fine."""
+        with interruption.deferred():
+            self._release()
+
+    def _release(self) -> None:
         if self._ended.is_set():
             return
         self._ended.set()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipeline.execution import cluster
+from pipeline.cluster import cluster
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,8 +16,8 @@ from jobs.recipes import load_recipe
 from jobs.remote import Submission
 from jobs.remote_commands import EXIT_UNKNOWN, _parser, watch
 from jobs.submission import submission
+from pipeline.cluster import _forwarded
 from pipeline.errors import FatalError
-from pipeline.execution import _forwarded
 from pipeline.ledger import Request, run_uri, start_ledger
 from pipeline.manifest import open_manifest
 from pipeline.plan import Planner

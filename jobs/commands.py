@@ -1,0 +1,389 @@
+"""The commands. Heavy libraries are imported inside them, so that --help is instant."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.logs import LogFormat, configure
+from jobs.options import Address, Asked, AskedRun, Limit, RunId, Settings, Where, takes
+from jobs.remote_commands import app as remote_commands
+
+
+class Scenario(StrEnum):
+    """What `bench` measures."""
+
+    CONTROL_PLANE = "control-plane"
+    STUDIO = "studio"
+    MATTING = "matting"
+    S3 = "s3"
+    SOAK = "soak"
+    MEMORY = "memory"
+
+
+EXIT_FAILED = 1
+EXIT_OVER_BUDGET = 3
+
+app = typer.Typer(
+    name="backlot",
+    help="Background replacement for millions of catalog photographs.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+DatasetUri = Annotated[
+    str, typer.Argument(metavar="OUTPUT", help="Folder of a dataset, with its runs below it.")
+]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run: .../run_id=X")]
+
+
+@app.callback()
+def logging_of(
+    log_format: Annotated[
+        LogFormat,
+        typer.Option("--log-format", envvar="BACKLOT_LOG_FORMAT", help="Of lines on stderr."),
+    ] = LogFormat.TEXT,
+) -> None:
+    """Background replacement for millions of catalog photographs."""
+    configure(log_format)
+
+
+@app.command()
+@takes(AskedRun)
+def run(
+    asked: AskedRun,
+    address: Address = None,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the plan, do nothing.")
+    ] = False,
+) -> None:
+    """Make pictures: every row of the manifest comes out once, with a picture or a reason.
+
+    The same command again goes on where an unfinished run stopped.
+
+    Exit codes: 0 all accounted for and within budget; 1 failed; 2 wrong request; 3 more failures
+    than the budget allows.
+    """
+    from jobs.run import dry_run as print_plan
+    from jobs.run import run_and_report
+
+    config = asked.config()
+    if dry_run:
+        print_plan(config)
+        return
+    raise typer.Exit(run_and_report(config, address=address))
+
+
+@app.command()
+@takes(AskedRun)
+def nightly(asked: AskedRun, address: Address = None) -> None:
+    """Make what is new or has changed since the earlier runs under the same output.
+
+    A row is left out if an earlier run has made its picture, or found that it cannot be made, from
+    the same photograph, prompt and recipe. Failures that may pass are taken up again. The same
+    command again on the same day (UTC) goes on with that day's run.
+
+    Exit codes as of `run`; 0 as well when there is nothing to do.
+    """
+    from dataclasses import replace
+
+    from jobs.run import run_and_report
+
+    config = replace(asked.config(), only_changed=True)
+    raise typer.Exit(run_and_report(config, address=address))
+
+
+@app.command()
+@takes(Asked)
+def preflight(asked: Asked, address: Address = None) -> None:
+    """Check whether a run would get off the ground: one line per check, with the fix.
+
+    Storage is tried from every node, weights are looked for where they will be needed, and the
+    pools are fitted to the nodes. Nothing is made. Exit codes: 0 all passed; 1 not.
+    """
+    from jobs.preflight import preflight as checks
+
+    failed = False
+    for check in checks(asked.config(), address=address):
+        typer.echo(str(check))
+        failed = failed or not check.ok
+    raise typer.Exit(EXIT_FAILED if failed else 0)
+
+
+@app.command()
+@takes(Asked)
+def estimate(
+    asked: Asked,
+    address: Address = None,
+    *,
+    sample: Annotated[int, typer.Option("--sample", min=8, help="How many rows are run.")] = 64,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a sample, and forecast hours, cost, bytes and requests of the whole.
+
+    The interval says how far the sample may be from the whole (95 %); it knows nothing of storage
+    or machines that behave otherwise on the day. Exit codes as of `run`; 3 if the forecast is
+    above budget.max_cost.
+    """
+    from jobs.estimate import as_json, as_text
+    from jobs.estimate import estimate as run_sample
+
+    config = asked.config()
+    made = run_sample(config, sample=sample, address=address)
+    typer.echo(as_json(made) if json else as_text(made, config.recipe.prices.currency))
+    most = config.recipe.budget.max_cost
+    if most is not None and made.cost is None:
+        raise ValueError("budget.max_cost is set and prices is not: there is no cost to compare")
+    if most is not None and made.cost is not None and made.cost.value > most:
+        typer.echo(f"over budget: budget.max_cost allows {most:g}", err=True)
+        raise typer.Exit(EXIT_OVER_BUDGET)
+
+
+@app.command()
+def reprocess(
+    output: DatasetUri,
+    where: Annotated[
+        str,
+        typer.Option(
+            "--where",
+            help="SQL condition over result and manifest columns, such as "
+            "\"error.code = 'storage' or brand = 'A'\".",
+        ),
+    ],
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Default: the recipe the rows were made with.")
+    ] = None,
+    settings: Settings = None,
+    run_id: RunId = None,
+    address: Address = None,
+) -> None:
+    """Make chosen rows anew, as a run of its own that names the runs they come from.
+
+    The condition is asked of the newest row of every sample, with a picture or without. A result
+    column hides a manifest column of the same name.
+    """
+    from jobs.reprocess import reprocess as run_again
+
+    code = run_again(
+        output,
+        condition=where,
+        recipe=recipe,
+        overrides=settings or [],
+        run_id=run_id,
+        address=address,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
+def current(
+    output: DatasetUri,
+    materialise: Annotated[
+        str | None, typer.Option("--materialise", help="Write the rows as Parquet files there.")
+    ] = None,
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, row positions left out.")
+    ] = False,
+) -> None:
+    """Show the merged view: the newest row with a picture of every sample, over finished runs."""
+    from jobs.show import show_current, write_current
+
+    if materialise is not None:
+        typer.echo(write_current(output, materialise))
+    else:
+        typer.echo(show_current(output, as_json=json))
+
+
+@app.command()
+def verify(run_folder: RunFolder) -> None:
+    """Recount a run: planned rows against results, result files and picture objects.
+
+    Reads every picture that a result row holds. Exit codes: 0 all is there, once and whole; 1 not.
+    """
+    from jobs.show import show_verdict
+
+    said, code = show_verdict(run_folder)
+    typer.echo(said)
+    raise typer.Exit(code)
+
+
+@app.command()
+def prompts(
+    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help="As --manifest of `run`.")],
+    recipe: Annotated[str, typer.Option("--recipe", help="A shipped recipe or a YAML file.")],
+    where: Where = None,
+    limit: Limit = None,
+    settings: Settings = None,
+) -> None:
+    """Show what becomes of the manifest's prompts, and why, without making a picture."""
+    from jobs.prompts import print_prompts
+    from jobs.recipes import load_recipe
+
+    read = load_recipe(recipe, overrides=settings or [])
+    print_prompts(read, manifest, where=where, limit=limit)
+
+
+@app.command()
+def validate(
+    images: Annotated[
+        str, typer.Argument(metavar="IMAGES", help="Pictures: a file, a folder or a pattern.")
+    ],
+    channel: Annotated[
+        str, typer.Option("--channel", help="Where they are to be sold, such as amazon_main.")
+    ],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")] = False,
+) -> None:
+    """Check finished files against the rules of a place of sale, whoever made them.
+
+    Exit codes: 0 all would be taken; 1 some not.
+    """
+    from jobs.validate import told, told_as_json
+    from jobs.validate import validate as validated
+
+    refused = 0
+    for one in validated(images, channel):
+        typer.echo(told_as_json(one) if json else told(one))
+        refused += not one.is_accepted
+    raise typer.Exit(EXIT_FAILED if refused else 0)
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes that ship with Backlot."""
+    from jobs.recipes import shipped_recipes
+
+    listed = shipped_recipes()
+    width = max(len(name) for name in listed)
+    for name, recipe in listed.items():
+        typer.echo(f"{name:<{width}}  {recipe.description}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a recipe, for editors and checks."""
+    import json
+
+    from pipeline.recipe import Recipe
+
+    typer.echo(json.dumps(Recipe.model_json_schema(), indent=2))
+
+
+@app.command()
+def report(run_folder: RunFolder) -> None:
+    """Write the contact sheet (report.html) of a run anew."""
+    from jobs.run import write_contact_sheet
+
+    typer.echo(write_contact_sheet(run_folder))
+
+
+@app.command()
+def evaluate(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Holds a CSV file of columns id, input, alpha, and the files."
+        ),
+    ],
+    recipe: Annotated[str, typer.Option("--recipe", help="A shipped recipe's name or a file.")],
+    save_alpha: Annotated[
+        Path | None, typer.Option("--save-alpha", help="Folder to put the mattes in.")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Compare a recipe's mattes with known ones: which network suits your photographs?
+
+    Runs in this process, one photograph after another. Exits 1 if some have no matte.
+    """
+    from rich.console import Console
+
+    from jobs.evaluate import evaluate as compare
+    from jobs.evaluate import print_evaluation
+    from jobs.recipes import load_recipe
+
+    read = load_recipe(recipe, overrides=settings or [])
+    results = compare(folder, read, save_alpha=save_alpha)
+    print_evaluation(results, Console(highlight=False))
+    raise typer.Exit(EXIT_FAILED if any(one.error for one in results) else 0)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path, typer.Option("--output", help="Where the catalogue and its results go.")
+    ] = Path("demo-output"),
+) -> None:
+    """Run the studio recipe over a small catalogue of photographs that ships with Backlot.
+
+    Two of its rows are broken on purpose, to show what becomes of them.
+    """
+    from jobs.demo import build_catalogue
+    from jobs.run import run_and_report
+
+    manifest = build_catalogue(folder / "catalogue")
+    asked = AskedRun(
+        recipe="studio",
+        manifest=str(manifest),
+        output=str(folder / "dataset"),
+        # The photographs are small: so are actors, and each core of a small machine has one.
+        settings=["budget.max_failures=2", "keep=[title, category]", "input.max_megapixels=2"],
+    )
+    raise typer.Exit(run_and_report(asked.config(), address=None))
+
+
+app.add_typer(remote_commands)
+
+
+@app.command()
+def bench(
+    scenario: Annotated[
+        Scenario, typer.Argument(metavar="SCENARIO", help=f"One of {', '.join(Scenario)}.")
+    ] = Scenario.CONTROL_PLANE,
+    rows: Annotated[
+        list[int] | None, typer.Option("--rows", min=8, help="Rows; may be given repeatedly.")
+    ] = None,
+    rows_per_block: Annotated[
+        int, typer.Option("--rows-per-block", min=1, help="Of control-plane.")
+    ] = 64,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=1, help="Times all is measured; medians are shown.")
+    ] = 1,
+) -> None:
+    """Measure speed against the same work done without Backlot, in one run.
+
+    control-plane: the machinery by itself, with stages that do nothing. studio: the whole flow,
+    against a plain loop and a pool of processes. matting: against the loop of rembg. s3: reading
+    photographs, against a plain loop over the same client. memory: what photographs take of an
+    actor's memory, against what is reserved for them. soak: whether actors grow in a long run.
+    """
+    match scenario:
+        case Scenario.CONTROL_PLANE:
+            from jobs.bench.control_plane import run_control_plane
+
+            run_control_plane(rows or [10_000, 100_000], rows_per_block)
+        case Scenario.STUDIO:
+            from jobs.bench.studio import run_studio
+
+            run_studio(rows or [200, 50, 16], repeats=repeats)
+        case Scenario.MATTING:
+            from jobs.bench.matting import run_matting
+
+            run_matting((rows or [60])[0], repeats=repeats)
+        case Scenario.S3:
+            from jobs.bench.objects import run_objects
+
+            run_objects((rows or [2000])[0], repeats=repeats)
+        case Scenario.SOAK:
+            from jobs.bench.soak import run_soak
+
+            run_soak((rows or [2000])[0])
+        case Scenario.MEMORY:
+            from jobs.bench.memory import run_memory
+
+            run_memory()

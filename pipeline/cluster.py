@@ -1,0 +1,182 @@
+"""Ray for the length of a block: one of its own on this machine, or a cluster that is there."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+import psutil
+import ray
+import ray.data
+
+from pipeline import interruption
+
+logger = logging.getLogger(__name__)
+
+SPARE_CPUS = 1
+"""Logical CPUs a local cluster has above the machine's cores: fetching, storing and writing wait
+for disks and networks, and would otherwise keep a core from the stages that compute. A pool of all
+stages leaves it: a third actor on two cores makes nothing faster, and the first picture late."""
+SPARE = "backlot_spare_cpus"
+"""How a local cluster says so, as a resource of Ray's that nobody asks for."""
+
+FORWARDED = (
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "BACKLOT_S3_ADDRESSING_STYLE",
+    "BACKLOT_S3_ANONYMOUS",
+)
+"""Settings of the driver that workers need too. No credentials: a node has its own, and what is put
+into a job's environment can be read by whoever may look at the cluster."""
+
+_PREFIX = "backlot-"
+_OWNER = "owner"
+"""A file in a folder of Ray's that is locked for as long as the folder is in use."""
+_ENDS_S = 5.0
+"""For Ray's processes to end by themselves, which they do in one or two seconds."""
+_KILLED_S = 5.0
+_REMOVED_S = 2.0
+
+
+@contextlib.contextmanager
+def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
+    """Connect to Ray for the length of a block; what it started, it stops.
+
+    Args:
+        address: of a running cluster, or None for one of its own on this machine. A process that is
+            connected already stays so.
+        progress_bars: whether Ray draws them; without, the caller logs lines.
+    """
+    ray.data.DataContext.get_current().enable_progress_bars = progress_bars
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    if ray.is_initialized():
+        yield
+    elif address is None:
+        with _own_cluster():
+            yield
+    else:
+        runtime_env = {"env_vars": _forwarded(os.environ)}
+        try:
+            ray.init(address=address, logging_level=logging.WARNING, runtime_env=runtime_env)
+            yield
+        finally:
+            with interruption.deferred():
+                ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_cluster() -> Iterator[None]:
+    # Sockets live below it and their paths must stay short.
+    place = Path(os.environ.get("TMPDIR", "/tmp"))
+    remove_abandoned(place)
+    folder = place / f"{_PREFIX}{secrets.token_hex(4)}"
+    interruption.clean_up(partial(_end, folder))
+    try:
+        with owned(folder):
+            os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+            cores = max(2, len(os.sched_getaffinity(0)))
+            with interruption.children_apart(), _temporary_files_in(folder):
+                ray.init(
+                    address="local",
+                    num_cpus=cores + SPARE_CPUS,
+                    resources={SPARE: SPARE_CPUS},
+                    logging_level=logging.WARNING,
+                    include_dashboard=False,
+                    _temp_dir=str(folder),
+                )
+            yield
+    finally:
+        with interruption.deferred():
+            patience_s = _ENDS_S if ray.is_initialized() else 0.0
+            ray.shutdown()
+            _end(folder, patience_s)
+
+
+def _end(folder: Path, patience_s: float = 0.0) -> None:
+    """Wait for Ray's processes to end, and kill those that do not; then remove their folder.
+
+    Workers outlive their raylet by seconds, and of a start that was broken off Ray knows nothing.
+    """
+    psutil.wait_procs(_processes(folder), timeout=patience_s)
+    deadline = time.monotonic() + _KILLED_S
+    while (left := _processes(folder)) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=1)
+    _remove(folder)
+
+
+def _processes(folder: Path) -> list[psutil.Process]:
+    """Ray's processes, wherever they hang: all have the folder as their TMPDIR."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            is_ours = process.environ().get("TMPDIR") == str(folder)
+            if is_ours and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@contextlib.contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Make a folder that is known to be in use until the block is left or this process is gone."""
+    folder.mkdir(mode=0o700)
+    made, locked = folder / f".{_OWNER}", folder / _OWNER
+    with made.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the kernel lets go of it, whatever becomes of us
+        made.rename(locked)  # so that nobody ever finds it there and free
+        yield
+
+
+@contextlib.contextmanager
+def _temporary_files_in(folder: Path) -> Iterator[None]:
+    """For processes that are started in this block: ONNX Runtime leaves files, multiprocessing too.
+
+    They go with the folder.
+    """
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["TMPDIR"]
+        if before is not None:
+            os.environ["TMPDIR"] = before
+
+
+def remove_abandoned(place: Path) -> None:
+    """Remove folders whose owners are gone, as after SIGKILL."""
+    for lock in place.glob(f"{_PREFIX}*/{_OWNER}"):
+        with contextlib.suppress(OSError), lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while the owner lives
+            _end(lock.parent)
+            logger.info("removed %s, whose run was killed", lock.parent)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which processes that are about to end may still write."""
+    deadline = time.monotonic() + _REMOVED_S
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=time.monotonic() < deadline)
+        if folder.exists():
+            time.sleep(0.1)
+
+
+def _forwarded(environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings to pass on to workers; within a Ray job, without those that came with the job."""
+    job = json.loads(environment.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+    passed_on = (job.get("runtime_env") or {}).get("env_vars") or {}
+    names = [name for name in FORWARDED if name in environment and name not in passed_on]
+    return {name: environment[name] for name in names}

@@ -1,0 +1,106 @@
+"""A driver in a process of its own, in a session of its own, that is watched from outside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tests.children import ROOT
+
+_MOMENT_S = 120.0
+"""Longest that a driver may take to get to the moment that is waited for."""
+
+
+@dataclass
+class Driver:
+    """A run that was started, and where it leaves its traces."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    temporary: Path
+
+    def said(self) -> str:
+        """Its standard error so far."""
+        return (self.output.parent / "stderr").read_text()
+
+    def children(self) -> list[str]:
+        """The commands of all processes below it."""
+        with suppress(psutil.NoSuchProcess):
+            return [
+                " ".join(child.cmdline())
+                for child in psutil.Process(self.process.pid).children(recursive=True)
+                if child.is_running()
+            ]
+        return []
+
+    def listens(self) -> bool:
+        """Whether it waits for signals: until Python itself has started, nobody can."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+                name, _, value = line.partition(":")
+                if name == "SigBlk":
+                    return bool(int(value, 16) & 1 << signal.SIGTERM - 1)
+        return False
+
+    def wait_until(self, moment: Callable[[Driver], object]) -> None:
+        """Wait for something to be true of it; it must not end before."""
+        deadline = time.monotonic() + _MOMENT_S
+        while not moment(self):
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.01)
+
+    def left_behind(self) -> dict[str, list[str]]:
+        """What is still there of it: processes, temporary files, leases."""
+        return {
+            "processes": [" ".join(one.cmdline()) for one in self._processes()],
+            "temporary": sorted(path.name for path in self.temporary.iterdir()),
+            "leases": [str(path) for path in self.output.rglob("lease.json")],
+        }
+
+    def kill_all(self) -> None:
+        """End what should have ended."""
+        for one in self._processes():
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        self.process.wait()
+
+    def _processes(self) -> list[psutil.Process]:
+        """Those that were started with its temporary folder, wherever they hang now."""
+        found = []
+        for one in psutil.process_iter():
+            with suppress(psutil.Error):
+                place = one.environ().get("TMPDIR", "")
+                if place.startswith(str(self.temporary)) and one.status() != psutil.STATUS_ZOMBIE:
+                    found.append(one)
+        return found
+
+
+@contextmanager
+def driver(folder: Path, *arguments: str) -> Iterator[Driver]:
+    """Start `backlot ... --output folder/out`; what is left of it in the end is ended."""
+    # Sockets live below it and their paths must stay short: not below pytest's folders.
+    temporary = Path(tempfile.mkdtemp(prefix="ending-", dir="/tmp"))
+    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "jobs.cli", *arguments, "--output", str(folder / "out")]
+    with (folder / "stderr").open("w") as errors, (folder / "stdout").open("w") as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=errors, env=environment, cwd=ROOT, start_new_session=True
+        )
+    started = Driver(process, folder / "out", temporary)
+    try:
+        yield started
+    finally:
+        started.kill_all()
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""Being asked to end: at every moment, by every signal, the same line and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.cluster import remove_abandoned
+from tests.ending.driver import Driver, driver
+from tests.flow import pictures
+from tests.flow.test_run import write_manifest
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+
+INTERRUPTED = "backlot: error: interrupted; the same command goes on from here"
+
+
+def _daemon(name: str):
+    return lambda run: any(name in command for command in run.children())
+
+
+MOMENTS = {
+    "loading": Driver.listens,
+    "planning": lambda run: list(run.output.rglob("lease.json")),
+    "starting Ray": _daemon("gcs_server"),
+    "Ray's node is up": _daemon("raylet/raylet"),
+    "starting actors": _daemon("MapWorker"),
+    "at work": lambda run: list(run.output.rglob("part-*.parquet")),
+    "writing the report": lambda run: list(run.output.rglob("report.json")),
+}
+# Each signal and each moment once here; all pairs are slow.
+QUICK = {
+    ("loading", signal.SIGINT),
+    ("planning", signal.SIGHUP),
+    ("starting Ray", signal.SIGTERM),
+    ("Ray's node is up", signal.SIGINT),
+    ("at work", signal.SIGTERM),
+}
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> list[str]:
+    """A run of a dozen rows, in blocks of one."""
+    pictures.write_all(tmp_path / "images", {"a.jpg": pictures.jpeg()})
+    rows = [{"id": str(n), "image_uri": "images/a.jpg", "prompt": "sand"} for n in range(12)]
+    manifest = write_manifest(tmp_path, rows)
+    return ["run", "studio", "--manifest", str(manifest), "--set", "input.max_megapixels=1"]
+
+
+def _pairs():
+    for moment in MOMENTS:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            marks = [] if (moment, number) in QUICK else [pytest.mark.slow]
+            yield pytest.param(moment, number, marks=marks, id=f"{moment}, {number.name}")
+
+
+@pytest.mark.parametrize(("moment", "number"), list(_pairs()))
+def test_a_run_that_is_asked_to_end_leaves_nothing_and_can_be_continued(
+    tmp_path, command, moment, number
+):
+    with driver(tmp_path, *command) as run:
+        run.wait_until(MOMENTS[moment])
+        os.killpg(run.process.pid, number)  # as a terminal, or timeout(1), does
+        code = run.process.wait(timeout=60)
+        said = run.said()
+        left = run.left_behind()
+    if moment == "writing the report" and code == 0:  # it came to its own end
+        assert list(run.output.rglob("_SUCCESS"))
+    else:
+        assert code == 1, said
+        assert said.endswith(f"{INTERRUPTED}\n"), said
+    assert "Traceback" not in said
+    assert "***" not in said  # as stacks of C++ begin
+    assert left == {"processes": [], "temporary": [], "leases": []}
+
+
+@pytest.mark.parametrize("moment", ["starting Ray", "at work"])
+def test_a_second_signal_ends_a_run_at_once_and_leaves_no_process(tmp_path, command, moment):
+    with driver(tmp_path, *command) as run:
+        run.wait_until(MOMENTS[moment])
+        run.process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+        run.process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        code = run.process.wait(timeout=60)
+        took_s = time.monotonic() - started
+        said = run.said()
+        left = run.left_behind()
+    assert code == 1, said
+    assert took_s < 10
+    assert said.count(INTERRUPTED) == 1, said
+    assert left["processes"] == []
+    assert left["temporary"] == []
+
+
+def test_a_run_that_was_killed_leaves_a_folder_that_the_next_one_removes(tmp_path, command):
+    with driver(tmp_path, *command) as run:
+        run.wait_until(MOMENTS["starting actors"])
+        run.process.kill()
+        run.process.wait()
+        deadline = time.monotonic() + 60
+        while run.left_behind()["processes"] and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert run.left_behind()["processes"] == []
+        (abandoned,) = run.temporary.iterdir()
+        remove_abandoned(run.temporary)
+        assert not abandoned.exists()
