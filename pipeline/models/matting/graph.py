@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,6 +105,8 @@ def _session(data: bytes, config: OnnxConfig, *, num_threads: int, output: int) 
         from pipeline.models.matting.openvino_session import OpenVinoSession
 
         return OpenVinoSession(data, config, num_threads=num_threads, output=output)
+    # Asked as it is imported, and only then: it reports to Microsoft unless it is told not to.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     from pipeline.models.matting.onnxruntime_session import OnnxRuntimeSession
 
     return OnnxRuntimeSession(data, config, num_threads=num_threads, output=output)
