@@ -12,6 +12,9 @@ import typer
 if TYPE_CHECKING:
     from pipeline.request import RunConfig
 
+_MOST_ROWS = 2**31 - 1
+"""More than any manifest has, and within what SQL counts with."""
+
 RecipeName = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name or a YAML file.")
 ]
@@ -25,7 +28,9 @@ Where = Annotated[
     str | None,
     typer.Option("--where", help="SQL condition over manifest columns, such as \"brand = 'A'\"."),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many rows.")]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, max=_MOST_ROWS, help="At most so many rows.")
+]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change a recipe field: section.field=value.")
 ]

@@ -57,7 +57,7 @@ def reprocess(
         logger.info("nothing to do: no row meets --where %r", condition)
         return 0
     resolved = _recipe(chosen.parents, recipe, overrides)
-    uri = run_uri(output, run_id or fresh_run_id(resolved.name, now()))
+    uri = run_uri(output, fresh_run_id(resolved.name, now()) if run_id is None else run_id)
     return _run_chosen(chosen, condition, resolved, output, uri, address)
 
 

@@ -20,6 +20,25 @@ _WRITTEN = (
 """What a run leaves in its folder, one file of each kind, that a manifest might be read from."""
 
 
+def check_named(output: str) -> None:
+    """Refuse an output that names no place where files can be written at all.
+
+    Raises:
+        ValueError: one line naming it and what would do.
+    """
+    if not output.strip():
+        raise ValueError("--output is empty: name a folder, or s3://bucket/prefix")
+    scheme = storage.scheme_of(output)
+    if scheme not in ("file", "s3"):
+        raise ValueError(
+            f"--output {output}: nothing can be written to {scheme}://; name a folder, or "
+            "s3://bucket/prefix"
+        )
+    fault = storage.address_fault(f"{output}/run")
+    if fault is not None:
+        raise ValueError(f"--output {fault}")
+
+
 def check_apart(output: str, manifest: str) -> None:
     """Refuse an output whose files would belong to the manifest when it is read again.
 
@@ -49,13 +68,13 @@ def check_writable(output: str) -> None:
     """
     root = storage.absolute(output)
     probe = storage.join(root, f"{storage.TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-    with folders_as_before(root):
-        try:
+    try:
+        with folders_as_before(root):
             storage.write(probe, b"may this be written?")
             storage.remove(probe)
-        except (OSError, TransientError) as error:
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-            raise ValueError(f"--output {output}: cannot be written: {reason}") from None
+    except (OSError, TransientError) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise ValueError(f"--output {output}: cannot be written: {reason}") from None
 
 
 def _is_read(uri: str, manifest: str) -> bool:

@@ -14,7 +14,7 @@ from pipeline.ledger import (
     run_uri,
 )
 from pipeline.manifest import open_manifest
-from pipeline.placement import check_apart, check_writable
+from pipeline.placement import check_apart, check_named, check_writable
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
 from pipeline.report import now
@@ -43,6 +43,7 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
     Raises:
         ValueError: one line naming the field and the fix.
     """
+    check_named(config.output)
     manifest = open_manifest(config.manifest, where=config.where, limit=config.limit)
     check_apart(config.output, manifest.uri)
     check_writable(config.output)
@@ -65,10 +66,10 @@ def find_run(config: RunConfig, request: Request) -> tuple[str, Ledger | None]:
     Raises:
         ValueError: the run id belongs to another request.
     """
-    name = config.recipe.name
-    if config.only_changed:
-        run_id = config.run_id or nightly_run_id(request, name, now())
-    else:
-        run_id = config.run_id or find_run_id(config.output, request, name, now())
+    name, run_id = config.recipe.name, config.run_id
+    if run_id is None and config.only_changed:
+        run_id = nightly_run_id(request, name, now())
+    elif run_id is None:
+        run_id = find_run_id(config.output, request, name, now())
     uri = run_uri(config.output, run_id)
     return uri, open_ledger(uri, request=request)

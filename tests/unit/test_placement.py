@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.placement import check_apart, check_writable, folders_as_before
+from pipeline.placement import check_apart, check_named, check_writable, folders_as_before
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,29 @@ def test_an_output_beside_the_manifest_is_fine(output: str, manifest: str) -> No
     check_apart(output, manifest)
 
 
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("", "is empty: name a folder"),
+        (" ", "is empty: name a folder"),
+        ("s3://", "names no bucket"),
+        ("s3:///x", "names no bucket"),
+        ("ftp://host/x", "nothing can be written to ftp://"),
+        ("https://host/x", "nothing can be written to https://"),
+        ("a\0b", "holds a NUL character"),
+        ("file:///a%00b", "holds a NUL character"),
+    ],
+)
+def test_an_output_that_is_no_place_is_refused(output: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"^--output .*{said}"):
+        check_named(output)
+
+
+@pytest.mark.parametrize("output", ["x", "/data", "s3://b", "s3://b/", "s3://b/x", "file:///x"])
+def test_an_output_that_is_a_place_is_fine(output: str) -> None:
+    check_named(output)
+
+
 def test_trying_to_write_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     for output in (tmp_path / "there", tmp_path / "new" / "deep"):
@@ -51,7 +74,7 @@ def test_trying_to_write_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
-@pytest.mark.parametrize("output", ["file/out", "file"])
+@pytest.mark.parametrize("output", ["file/out", "file", "x" * 300, "x/" * 3000])
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, output: str) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ValueError, match=r"--output .*: cannot be written: .+"):
