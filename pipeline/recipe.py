@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_validator
 
 from pipeline.brief import Brief
 from pipeline.imaging.codec import ImageLimits
@@ -232,9 +232,9 @@ def _located(location: tuple[int | str, ...]) -> tuple[list[str], Any]:
     model: Any = Recipe
     below: Any = Recipe
     for step in location:
-        kinds = [kind for kind in _models_in(below) if _kind_of(kind) == step]
-        if kinds:
-            (below,) = kinds
+        kinds = _kinds_in(below)
+        if step in kinds:
+            below = kinds[step]
             continue
         models = _models_in(below)
         model = models[0] if len(models) == 1 else None
@@ -250,9 +250,18 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
-def _kind_of(model: type[BaseModel]) -> Any:
-    kind = model.model_fields.get("kind")
-    return None if kind is None else kind.default
+def _kinds_in(annotation: Any) -> dict[Any, Any]:
+    """The models that a section may be, by the name under which pydantic tells them apart."""
+    kinds = {
+        model.model_fields["kind"].default: model
+        for model in _models_in(annotation)
+        if "kind" in model.model_fields
+    }
+    parts = get_args(annotation)
+    kinds |= {part.tag: parts[0] for part in parts if isinstance(part, Tag)}
+    for part in parts:
+        kinds |= _kinds_in(part)
+    return kinds
 
 
 def _overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:

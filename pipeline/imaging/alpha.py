@@ -56,7 +56,7 @@ class RefineConfig(TrimapConfig):
 class CoverageConfig(BaseModel):
     """Which share of the picture a believable foreground covers (the mean of its alpha)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_coverage: float = Field(
         default=0.001,

@@ -35,7 +35,7 @@ CastStyle = Literal["none", "soft", "hard", "floating"]
 class CastConfig(BaseModel):
     """The shadow thrown on the ground, besides the contact shadow."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     style: CastStyle = Field(
         default="none",

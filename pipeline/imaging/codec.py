@@ -66,7 +66,7 @@ _DRAFT_GAP = 2.0
 class ImageLimits(BaseModel):
     """Which pictures are worth decoding. Checked against the header, before any pixel is."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     max_bytes: int = Field(
         default=64 * 2**20, ge=1, le=2**31 - 1, description="Largest file, in bytes."

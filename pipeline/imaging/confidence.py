@@ -26,7 +26,7 @@ on 24 photographs with known truth, where it ranks the worst quarter by IoU last
 class ConfidenceConfig(BaseModel):
     """What becomes of a cut-out that is in doubt."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_confidence: float = Field(
         0.0,

@@ -44,7 +44,7 @@ _HEADROOM = 0.99
 class HarmoniseConfig(BaseModel):
     """How far the colours of background and product may move towards each other."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mode: Mode = Field(
         default="off",

@@ -28,7 +28,7 @@ _SLABS = 10
 class ShadowConfig(BaseModel):
     """The contact shadow, and the light it falls from where the background does not say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = Field(default=True, description="Whether products get a shadow at all.")
     opacity: float = Field(

@@ -18,7 +18,7 @@ BACKGROUND, UNKNOWN, FOREGROUND = 0.0, 0.5, 1.0
 class TrimapConfig(BaseModel):
     """What of a coarse alpha is certain. Lengths are fractions of the picture's longer side."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     foreground_above: float = Field(
         default=0.9,

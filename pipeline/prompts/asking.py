@@ -13,7 +13,9 @@ from pipeline.prompts.question import Fallback, Question
 class AskingConfig(BaseModel):
     """What all kinds share. Not used by itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
 
     RUNTIME: ClassVar[frozenset[str]] = frozenset({"max_remembered", "remember", "timeout_s"})
     """Fields that decide where and how fast a model answers, not what it is asked."""

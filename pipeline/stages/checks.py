@@ -35,7 +35,7 @@ class GrowthConfig(BaseModel):
     and a failure is not: look before you set `on_growth: fail`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     enabled: bool = Field(default=False, description="Look for growth.")
     limit: float = Field(
@@ -58,7 +58,7 @@ class GrowthConfig(BaseModel):
 class SafetyConfig(BaseModel):
     """Whether finished pictures pass Stable Diffusion's safety checker."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     checkpoint: Checkpoint | None = Field(
         None, description="Directory of the checker. Null: pictures are not checked."
@@ -74,7 +74,7 @@ class SafetyConfig(BaseModel):
 class ChecksConfig(BaseModel):
     """What is looked at before a finished picture may leave."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     growth: GrowthConfig = Field(GrowthConfig(), description="That the product did not grow.")
     safety: SafetyConfig = Field(SafetyConfig(), description="That the picture is safe to show.")

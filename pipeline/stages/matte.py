@@ -70,7 +70,7 @@ AnyRefineConfig = Annotated[
 class MatteConfig(BaseModel):
     """Which network cuts the product out, and how its edge is refined."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     network: AnyNetworkConfig = Field(
         U2NetConfig(), description="The matting network, by its architecture."

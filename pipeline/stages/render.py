@@ -65,7 +65,7 @@ _REFERENCES_MB = 12.0
 class RenderConfig(BaseModel):
     """What draws the background, how the product is set into it, and what file comes out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     generator: AnyGeneratorConfig = Field(StudioConfig(), description="What draws the background.")
     size: SizeConfig = Field(SizeConfig(), description="The size at which it is drawn.")

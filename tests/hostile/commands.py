@@ -97,7 +97,7 @@ def _recipes() -> Iterator[Request]:
         "fetch.allowed_schemes": ("[ftp]", "s3", "[data]"),
         "fetch.concurrency": ("0", "1000", "true and false"),
         "fetch.versions": ("yes", "[list]"),
-        "matte.network": ("{kind: nope}", "nope", "{}"),
+        "matte.network": ("{kind: nope}", "nope", "{kind: [u2net]}"),
         "matte.refine.method": ("nope", "[]", "null"),
         "matte.coverage.min_coverage": (".nan", "-1", "1"),
         "matte.min_island_area": (".nan", ".inf", "2"),

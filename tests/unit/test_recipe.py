@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel
 
 from jobs.recipes import load_recipe, shipped_recipes
 from pipeline.recipe import Budget, Recipe, parse_recipe, read_recipe
@@ -100,6 +101,44 @@ def test_an_unknown_section_is_answered_with_those_there_are() -> None:
 def test_an_unknown_field_two_levels_down_is_answered_with_those_there_are() -> None:
     message = refusal("name: mine\nresources: {render: {gpus: 1}}")
     assert "resources.render.gpus: there is no such field (there are: num_cpus, num_gpus" in message
+
+
+@pytest.mark.parametrize(
+    ("override", "field"),
+    [
+        ("matte.refine.method=nope", "matte.refine.method: "),
+        ("matte.refine={method: vitmatte, model: 5}", "matte.refine.model: "),
+        ("render.generator.aperture=wide", "render.generator.aperture: "),
+    ],
+)
+def test_a_field_of_one_kind_of_section_is_named_as_a_recipe_writes_it(
+    override: str, field: str
+) -> None:
+    assert refusal("name: mine", override).startswith(f"recipe mine.yaml: {field}")
+
+
+def test_no_number_of_a_recipe_may_be_endless_or_none() -> None:
+    """JSON, in which a run writes its recipe down, has neither."""
+    known: set[type[BaseModel]] = set()
+
+    def look_at(annotation: Any) -> None:
+        for part in get_args(annotation):
+            look_at(part)
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return
+        if annotation in known:
+            return
+        known.add(annotation)
+        kinds = [field.annotation for field in annotation.model_fields.values()]
+        if any(float in (kind, *get_args(kind)) for kind in kinds):
+            assert annotation.model_config.get("allow_inf_nan") is False, annotation
+        for kind in kinds:
+            look_at(kind)
+
+    look_at(Recipe)
+    assert len(known) > 30
+    for number in (".inf", "-.inf", ".nan"):
+        assert "finite number" in refusal("name: mine", f"input.max_aspect={number}")
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -26,7 +26,7 @@ BRIA_NEGATIVE_PROMPT = "Logo,Watermark,Text,Ugly,Bad proportions,Bad quality,Out
 class Lora(BaseModel):
     """A low-rank adapter, fused into the weights when they load."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     checkpoint: Checkpoint = Field(description="The directory that holds it.")
     weight_name: str = Field(description="File name within the directory.")
@@ -36,7 +36,7 @@ class Lora(BaseModel):
 class IpAdapter(BaseModel):
     """A picture whose style every background follows, through an IP-Adapter (arXiv 2308.06721)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     picture: Path | None = Field(
         None,
@@ -57,7 +57,9 @@ class IpAdapter(BaseModel):
 class DiffusionConfig(BaseModel):
     """What all kinds share. Not used by itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
 
     RUNTIME: ClassVar[frozenset[str]] = frozenset({"cache_dir", "device", "max_batch"}) | {
         "offload_text_encoder",

@@ -19,7 +19,7 @@ from pipeline.models.generation.studio.scene import Key
 class StudioConfig(BaseModel):
     """How every set is photographed, whatever the prompt."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["studio"] = Field("studio", description="Draws sets from words, on the CPU.")
     aperture: float = Field(
