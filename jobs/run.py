@@ -17,8 +17,8 @@ from rich.text import Text
 from jobs.report import cards, render_html
 from pipeline import storage
 from pipeline.cluster import cluster
+from pipeline.documents import read_document
 from pipeline.flow import run, stages
-from pipeline.ledger import read_document
 from pipeline.pools import Pool, pools
 from pipeline.report import Report
 from pipeline.request import RunConfig, find_run, prepare

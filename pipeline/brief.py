@@ -61,7 +61,7 @@ class Wishes(BaseModel):
     )
     aspect_ratio: str | None = Field(
         None,
-        pattern=r"^\d{1,4}(\.\d{1,4})?:\d{1,4}(\.\d{1,4})?$",
+        pattern=r"^[0-9]{1,4}(\.[0-9]{1,4})?:[0-9]{1,4}(\.[0-9]{1,4})?$",
         description="Shape of the canvas as width:height, such as '4:5' or '1.91:1'. With "
         "placement 'original' the frame grows to it and nothing is cut away.",
     )

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pipeline.history import settled
 from pipeline.ledger import open_ledger, start_ledger
 from pipeline.manifest import Manifest
+from pipeline.placement import folders_as_before
 from pipeline.plan import ROWS_PER_FILE
 from pipeline.recipe import Recipe
 from pipeline.report import Report, now
@@ -80,7 +81,10 @@ def run(
     planner, request = prepare(config)
     uri, _ = find_run(config, request)
     listed = stages(recipe, planner.manifest, uri)
-    with Lease.acquire(uri, owner=f"backlot {recipe.name}", ttl_s=_LEASE_TTL_S) as lease:
+    with (
+        folders_as_before(uri),  # of a request that is refused, nothing is left
+        Lease.acquire(uri, owner=f"backlot {recipe.name}", ttl_s=_LEASE_TTL_S) as lease,
+    ):
         ledger = open_ledger(uri, request=request) or start_ledger(
             uri,
             request=request,

@@ -23,8 +23,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.documents import read_document
 from pipeline.errors import PASSING
-from pipeline.ledger import read_document
 from pipeline.results import committed_files
 from pipeline.settled import Settled, collected
 from pipeline.sql import query

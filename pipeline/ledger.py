@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.documents import read_document
 from pipeline.plan import ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
 from pipeline.results import Committed, read_committed
@@ -200,14 +201,6 @@ def nightly_run_id(request: Request, recipe_name: str, now: datetime) -> str:
     asked = json.dumps(asdict(request), sort_keys=True)
     digest = hashlib.sha256(asked.encode()).hexdigest()[:6]
     return f"nightly-{now.astimezone(UTC):%Y%m%d}-{recipe_name}-{digest}"
-
-
-def read_document(run_uri: str, name: str) -> dict[str, Any] | None:
-    """A JSON document of a run, such as `run.json`; None where there is none."""
-    try:
-        return dict(json.loads(storage.read(storage.join(run_uri, name))))
-    except FileNotFoundError:
-        return None
 
 
 def open_ledger(uri: str, *, request: Request) -> Ledger | None:

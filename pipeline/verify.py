@@ -11,8 +11,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.documents import read_document
 from pipeline.history import in_threads
-from pipeline.ledger import read_document
 from pipeline.results import committed_files
 from pipeline.sql import query
 from pipeline.wording import visible

@@ -73,7 +73,7 @@ def _parse(part: str) -> Placement:
         return Placement("original", part)
     if part == "fit":
         return Placement("fit", part)
-    match = re.fullmatch(r"(box|padding):((?:\s*\d{1,5}\s*,){3}\s*\d{1,5}\s*)", part)
+    match = re.fullmatch(r"(box|padding):((?:\s*[0-9]{1,5}\s*,){3}\s*[0-9]{1,5}\s*)", part)
     if match is None:
         raise ValueError(
             f"{part!r} is no placement: use original, fit, automatic, {', '.join(LOCATIONS)}, "

@@ -475,30 +475,58 @@ def _others() -> Iterator[Request]:
                             {"run_id=x/run.json": b"[]", "run_id=x/report.json": b"[]"}),
         "report of binary": (["report", "run_id=x"],
                              {"run_id=x/run.json": b"\xff\xfe\0", "run_id=x/report.json": b"\xff"}),
+        "report of nothing in it": (["report", "run_id=x"],
+                                    {"run_id=x/run.json": b"{}", "run_id=x/report.json": b"{}"}),
+        "report a file": (["report", "file"], {"file": b""}),
+        "report a long name": (["report", "x" * 300], {}),
+        "verify a long name": (["verify", "x" * 300], {}),
+        "verify a nul": (["verify", "a\0b"], {}),
+        "verify another scheme": (["verify", "ftp://example.com/run_id=x"], {}),
         "current of a torn run": (["current", "."], run),
+        "current of a run of numbers": (["current", "."], {"run_id=x/run.json": b"5"}),
+        "current of a long name": (["current", "x" * 300], {}),
+        "nightly beside a torn run": (
+            ["nightly", "studio", "--manifest", MANIFEST, "--output", "."], run),
+        "a run beside a torn one": (
+            ["run", "studio", "--manifest", MANIFEST, "--output", ".", "--dry-run"], run),
         "reprocess nothing": (["reprocess", "gone", "--where", "true"], {}),
         "reprocess a torn run": (["reprocess", ".", "--where", "true"], run),
         "reprocess two statements": (["reprocess", ".", "--where", "1; SELECT 1"], run),
         "validate nothing": (["validate", "gone", "--channel", "ebay"], {}),
         "validate for nobody": (["validate", ".", "--channel", "nope"], {"a.jpg": b"x"}),
-        "validate no pictures": (["validate", ".", "--channel", "ebay"], {"a.txt": b"x"}),
+        "validate no pictures": (["validate", "e", "--channel", "ebay"], {"e/a.txt": b"x"}),
         "evaluate nothing": (["evaluate", "gone", "--recipe", "studio"], {}),
         "evaluate an empty folder": (["evaluate", ".", "--recipe", "studio"], {}),
         "evaluate a torn list": (["evaluate", ".", "--recipe", "studio"], {"a.csv": b'"id,in'}),
         "evaluate a list of others": (["evaluate", ".", "--recipe", "studio"], {"a.csv": b"x,y\n"}),
+        "evaluate a short row": (["evaluate", ".", "--recipe", "studio"],
+                                 {"a.csv": b"id,input,alpha\na\n"}),
+        "evaluate a long cell": (["evaluate", ".", "--recipe", "studio"],
+                                 {"a.csv": b"id,input,alpha\n" + b"x" * 200_000 + b",b,c\n"}),
+        "evaluate latin 1": (["evaluate", ".", "--recipe", "studio"],
+                             {"a.csv": b"id,input,alpha\n\xe9,b,c\n"}),
+        "evaluate what is not there": (["evaluate", ".", "--recipe", "studio"],
+                                       {"a.csv": b"id,input,alpha\na,b,c\n"}),
+        "evaluate a file": (["evaluate", "file", "--recipe", "studio"], {"file": b""}),
         "prompts of nothing": (["prompts", "gone.csv", "--recipe", "studio"], {}),
         "prompts by no recipe": (["prompts", "gone.csv", "--recipe", "nope"], {}),
         "nightly of nothing": (["nightly", "studio", "--manifest", "g.csv", "--output", "d"], {}),
         "estimate of nothing": (["estimate", "studio", "--manifest", "g.csv", "--output", "d"], {}),
     }  # fmt: skip
+    places = {"verify", "report", "current", "reprocess", "validate", "evaluate", "prompts"}
+
+    def placed(folder: Path, given: Sequence[str]) -> list[str]:
+        """The arguments with paths in the folder: what comes after a command or an option."""
+        after = places | {"--manifest", "--output"}
+        return [
+            str(folder / argument) if before in after and "://" not in argument else argument
+            for before, argument in zip(["", *given], given, strict=False)
+        ]
+
     for name, (arguments, files) in written.items():
         yield Request(
             group="other",
             name=name,
-            arguments=lambda folder, given=arguments: [
-                str(folder / argument) if index == 1 and given[0] not in ("nightly", "estimate")
-                else argument
-                for index, argument in enumerate(given)
-            ],
+            arguments=lambda folder, given=arguments: placed(folder, given),
             files=files,
-        )  # fmt: skip
+        )

@@ -103,6 +103,8 @@ def test_one_reference_is_a_list_of_one() -> None:
         ({"canvas_width": 100}, "canvas_width and canvas_height"),
         ({"canvas_width": 100, "canvas_height": 100, "aspect_ratio": "1:1"}, "aspect_ratio: "),
         ({"aspect_ratio": "wide"}, "aspect_ratio: "),
+        ({"aspect_ratio": "\u0664:\u0665"}, "aspect_ratio: "),
+        ({"placement": "box:\u0661,0,9,9"}, "placement: "),
         ({"aspect_ratio": "1:0"}, "aspect_ratio 1:0: "),
         ({"aspect_ratio": "100:1"}, "aspect_ratio 100:1: "),
         ({"margin": 0.5}, "margin: "),

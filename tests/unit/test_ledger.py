@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from pipeline.documents import read_document
 from pipeline.errors import RowError
 from pipeline.ledger import (
     Ledger,
@@ -17,7 +18,6 @@ from pipeline.ledger import (
     WorkUnit,
     find_run_id,
     open_ledger,
-    read_document,
     read_unit,
     run_uri,
     start_ledger,
@@ -279,6 +279,6 @@ def test_a_finished_run_names_its_result_files(
 
 
 def test_a_document_that_is_not_there_is_none(ledger: Ledger) -> None:
-    assert read_document(ledger.uri, "report.json") is None
-    ledger.write_json("report.json", {"größe": 1})
-    assert read_document(ledger.uri, "report.json") == {"größe": 1}
+    assert read_document(ledger.uri, "_SUCCESS") is None
+    ledger.write_json("_SUCCESS", {"results": ["größe"]})
+    assert read_document(ledger.uri, "_SUCCESS") == {"results": ["größe"]}

@@ -1,0 +1,106 @@
+"""The JSON documents in a run's folder: what each must hold, whoever has had the folder since."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline import storage
+
+
+class _Asked(BaseModel):
+    manifest: str
+    config_hash: str
+
+
+class _Plan(BaseModel):
+    rows: int
+    files: list[str]
+
+
+class _Run(BaseModel):
+    run_id: str
+    created_at: datetime
+    request: _Asked
+    parent: list[str]
+    condition: str | None
+    image_root: str
+    recipe: dict[str, Any]
+    plan: _Plan
+    unchanged: int
+
+
+class _Success(BaseModel):
+    results: list[str]
+
+
+class _Rows(BaseModel):
+    planned: int
+    ok: int
+    failed: int
+    already_done: int
+
+
+class _Budget(BaseModel):
+    max_failures: int
+    max_unexpected: int
+    exceeded: str | None
+
+
+class _Report(BaseModel):
+    run_id: str
+    output: str
+    recipe: str
+    config_hash: str
+    manifest: str
+    started_at: datetime
+    finished_at: datetime
+    wall_s: float
+    images_per_s: float
+    rows: _Rows
+    failures: dict[str, int]
+    failures_by_stage: dict[str, int]
+    stage_seconds: dict[str, float]
+    budget: _Budget
+
+
+_MUST_HOLD: Mapping[str, type[BaseModel]] = {
+    "run.json": _Run,
+    "report.json": _Report,
+    "_SUCCESS": _Success,
+}
+"""What readers of each rely on; there is more in them."""
+
+
+def read_document(run_uri: str, name: str) -> dict[str, Any] | None:
+    """`run.json`, `report.json` or `_SUCCESS` of a run; None where there is none.
+
+    Raises:
+        ValueError: it is damaged, or something else; one line names it.
+    """
+    uri = storage.join(run_uri, name)
+    try:
+        data = storage.read(uri)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ValueError(f"{uri}: cannot be read: {error.strerror or error}") from None
+    try:
+        document = json.loads(data)
+        _MUST_HOLD[name].model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "all of it"
+        raise ValueError(
+            f"{uri}: not as a run writes it ({where}: {first['msg'].lower()}): bring the file "
+            "back, or remove the run's folder"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{uri}: no JSON ({error}): bring the file back, or remove the run's folder"
+        ) from None
+    return dict(document)
