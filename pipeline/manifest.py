@@ -47,6 +47,12 @@ class Manifest:
         (batch,) = self._query(f"SELECT count(*) AS n FROM ({selection})")
         return int(batch["n"][0].as_py())
 
+    def is_empty(self) -> bool:
+        """Whether no row is selected."""
+        selection = self._selection(["id"])
+        (batch,) = self._query(f"SELECT count(*) AS n FROM (SELECT 1 FROM ({selection}) LIMIT 1)")
+        return not batch["n"][0].as_py()
+
     def unsound_ids(self) -> list[tuple[str | None, int]]:
         """Ids that are null or not unique among the selected rows, with how often; at most 5."""
         selection = self._selection(["id"])

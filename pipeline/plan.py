@@ -94,6 +94,15 @@ class Planner:
                 "manifest has no column 'prompt' and the recipe no prompt.default or "
                 "prompt.template: add one of the three"
             )
+        self._check_rows()
+
+    def _check_rows(self) -> None:
+        """Refuse rows that cannot be told apart, or none at all. Raises as `check`."""
+        if self.manifest.is_empty():
+            raise ValueError(
+                f"manifest {self.manifest.uri} selects no row: check --where and --limit, or the "
+                "manifest"
+            )
         problems = self.manifest.unsound_ids()
         if problems:
             (worst, times), more = problems[0], len(problems) - 1

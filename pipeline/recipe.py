@@ -20,7 +20,7 @@ from pipeline.stages.prompt import PromptConfig
 from pipeline.stages.render import RenderConfig
 from pipeline.stages.store import OutputConfig
 from pipeline.wording import one_line
-from pipeline.yaml_text import MOST_CHARACTERS, load_yaml
+from pipeline.yaml_text import MOST_CHARACTERS, MOST_DEPTH, load_yaml
 
 
 class Budget(BaseModel):
@@ -269,6 +269,8 @@ def _overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:
     steps = path.strip().split(".")
     if not separator or not all(steps):
         raise ValueError(f"--set {override}: write it as section.field=value")
+    if len(steps) > MOST_DEPTH:
+        raise ValueError(f"--set {override}: no field lies {len(steps)} sections deep")
     try:
         value = load_yaml(text)
     except ValueError as error:

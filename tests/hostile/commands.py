@@ -62,7 +62,6 @@ def _recipes() -> Iterator[Request]:
         "an unknown tag": b"name: !nope x\n",
         "an anchor that is not there": b"name: *x\n",
         "a merge of nothing": b"name: x\n<<: 5\n",
-        "aliases": b"name: x\nkeep: [&a b, *a, *a]\n",
         "a list in itself": b"name: x\nkeep: &a [*a]\n",
         "a date that is none": b"name: x\ndescription: 2026-99-99\n",
         "a time that is none": b"name: x\ndescription: 2026-01-01T99:99:99Z\n",
@@ -87,6 +86,8 @@ def _recipes() -> Iterator[Request]:
     }
     for name, text in texts.items():
         yield _recipe(name, text)
+    aliases = b"name: x\nkeep: [&a b, *a, *a]\n"
+    yield _recipe("aliases", aliases, says="keep: 'b' is named twice")
     fields = {
         "name": ("''", "' '", "a b", "../x", "'a/b'", "x" * 65, '"a\\nb"', "[]"),
         "input.max_bytes": ("0", "-1", "1.5", ".nan", "many", "1e30"),
@@ -135,10 +136,12 @@ def _recipes() -> Iterator[Request]:
                 nested = f"{{{step}: {nested}}}"
             named = "" if section == "name" else "name: x\n"
             text = f"{named}{section}: {nested}\n".encode()
-            yield _recipe(f"{field} {number}", text, says=field)
+            # What is asked of two fields together is said of their section.
+            says = "aspect_ratio" if field == "brief.aspect_ratio" else field
+            yield _recipe(f"{field} {number}", text, says=says)
 
 
-def _recipe(name: str, text: bytes, *, says: str = "recipe mine.yaml") -> Request:
+def _recipe(name: str, text: bytes, *, says: str = "mine.yaml") -> Request:
     return Request(
         group="recipe",
         name=name,

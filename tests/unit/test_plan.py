@@ -452,9 +452,10 @@ def test_a_long_plan_is_cut_into_files_and_keeps_the_manifests_order(
     assert list(planned_ids) == list(chain.from_iterable(names))
 
 
-def test_a_plan_of_no_rows_is_empty(make_manifest: MakeManifest) -> None:
+def test_a_manifest_that_selects_no_row_is_refused(make_manifest: MakeManifest) -> None:
     uri = make_manifest(id=["a"], image_uri=["x"], prompt=["p"])
-    assert planned(uri, where="false") == []
+    with pytest.raises(ValueError, match="selects no row: check --where and --limit"):
+        planned(uri, where="false")
 
 
 def test_where_and_limit_decide_what_is_planned(make_manifest: MakeManifest) -> None:
