@@ -2,19 +2,34 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+WHOLE := 3.1 GB, some minutes
+SLIM := 690 MB, a minute or two
+DEMO_READY := .venv/.demo-ready
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help:  ## List the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-# Runs again only when what is to be installed has changed.
-$(READY): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+# These run again only when what is to be installed has changed.
+$(READY): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing everything into .venv: $(WHOLE)"
+	@$(PIP) -e '.[dev]'
+	@$(BIN)/python tools/slim.py --undo
+	@touch $@
+
+$(DEMO_READY): pyproject.toml constraints.txt tools/slim.py | $(BIN)/python
+	@echo "Installing what the demo needs into .venv: $(SLIM)"
+	@$(PIP) --no-compile -e .
+	@$(BIN)/python tools/slim.py
+	@touch $@
 
 setup: $(READY)  ## Create .venv with everything, at the versions of constraints.txt
 
-demo: $(READY)  ## Replace backgrounds in a small catalogue and print where the report is
+# Where everything is installed, what the demo needs is, too.
+demo: $(if $(wildcard $(READY)),$(READY),$(DEMO_READY))  ## Replace backgrounds in a small catalogue
 	$(BIN)/backlot demo
 
 bench: $(READY)  ## Measure what the machinery costs by itself

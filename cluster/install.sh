@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 "${PYTHON:-python3}" -m venv "$folder"
 "$folder/bin/pip" install --no-cache-dir --disable-pip-version-check --quiet \
-  --constraint constraints.txt ".${extras:+[$extras]}"
+  --constraint constraints.txt ".[cluster${extras:+,$extras}]"
 
 # The image is broken here rather than on a cluster.
 cd /
