@@ -39,11 +39,13 @@ fmt: $(READY)  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lint: $(READY)  ## Check format, style, types and the direction of imports
+lint: $(READY)  ## Check format, style, types, the direction of imports and what is declared
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/deptry pipeline jobs --optional-dependencies-dev-groups dev,notebooks --ignore DEP002
 
 # Processes share the cores: libraries that start threads of their own would only get in the way.
 test: lint  ## Check everything, as CI does
