@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
+from tests.hostile.arrow_types import tables
 from tests.hostile.broken import broken
 from tests.hostile.cases import Request, parameters, put
 from tests.hostile.commands import MANIFEST, commands
@@ -31,7 +32,7 @@ _SUPPLIER = pa.table(
 )
 
 
-@pytest.mark.parametrize("case", parameters(chain(commands(), broken())))
+@pytest.mark.parametrize("case", parameters(chain(commands(), broken(), tables())))
 def test_a_hostile_request_is_one_line_and_exit_code_2(
     case: Request, tmp_path: Path, record_property: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
