@@ -32,7 +32,8 @@ class ErrorCode(StrEnum):
     """The storage refused to let us read the image. Taken up again by the next run: a policy that
     is mended changes nothing about the row."""
     STORAGE = "storage"
-    """The storage did not answer in time, after all retries. Taken up again by the next run."""
+    """The storage did not answer in time, after all retries, or what arrived is not what it holds.
+    Taken up again by the next run."""
     EMPTY_FILE = "empty_file"
     """The image has no bytes."""
     TOO_MANY_BYTES = "too_many_bytes"
@@ -76,6 +77,18 @@ for earlier versions called a refusal final."""
 
 _LONGEST_MESSAGE = 600
 """Of a row, in characters: it is read in a table, and quotes what a manifest holds."""
+
+OF_A_FILE = frozenset(
+    {
+        ErrorCode.EMPTY_FILE,
+        ErrorCode.UNSUPPORTED_FORMAT,
+        ErrorCode.CORRUPT_IMAGE,
+        ErrorCode.TOO_MANY_PIXELS,
+        ErrorCode.TOO_SMALL,
+        ErrorCode.EXTREME_ASPECT,
+    }
+)
+"""What says that a file is no use: true only of the bytes that the storage holds."""
 
 
 class RowError(Exception):

@@ -19,6 +19,7 @@ from pipeline.request import RunConfig, find_run, prepare
 from pipeline.results import Tally
 from pipeline.session import Session
 from pipeline.stage import Stage
+from pipeline.stages.doubt import judged
 from pipeline.stages.fetch import fetch
 from pipeline.stages.matte import matte
 from pipeline.stages.prompt import prompt
@@ -41,8 +42,8 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
             by=("image_uri", "image_input", "mask_uri", "reference_uris"),
         ),
         shared(
-            matte(recipe.matte, pools.matte, limits=recipe.input),
-            by=("image_sha256", "mask_uri"),
+            judged(matte(recipe.matte, pools.matte, limits=recipe.input)),
+            by=("image_sha256", "mask_uri", "file_doubt"),
         ),
         prompt(
             recipe.prompt,
@@ -50,7 +51,7 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
             limits=recipe.input,
             book_root=join(parent(run_uri), "prompt-answers"),
         ),
-        render(recipe.render, pools.render, limits=recipe.input),
+        judged(render(recipe.render, pools.render, limits=recipe.input)),
     ]
     if recipe.output.image_objects:
         format_ = recipe.render.format

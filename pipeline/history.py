@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.documents import read_document
-from pipeline.errors import PASSING
+from pipeline.errors import OF_A_FILE, PASSING
 from pipeline.results import committed_files
 from pipeline.settled import Settled, collected
 from pipeline.sql import query
@@ -43,11 +43,14 @@ _PAST = pa.schema(
         ("fingerprint", pa.string()),
         ("healthy", pa.bool_()),
         ("conclusive", pa.bool_()),
+        ("finding", pa.string()),
         ("regular", pa.bool_()),
     ]
 )
-"""`place` is the file's position in the list above the row's in the file: a later one is newer."""
-_READ = ("sample_id", "fingerprint", "error.code", "error.retryable")
+"""`finding`: what is wrong with a file that came without a checksum, in words that name its bytes.
+`place` is the file's position in the list above the row's in the file: a later one is newer."""
+_OF_ERROR = ("error.code", "error.message", "error.retryable")
+_READ = ("sample_id", "fingerprint", *_OF_ERROR)
 """The path of a struct's child reads that child alone; the struct is null where there is none."""
 _ROW_BITS = 32
 
@@ -102,6 +105,9 @@ def settled(output: str) -> Settled:
     An answer counts until a later run has made another picture of the same sample: a prompt that
     is changed and changed back is made again, or the newest picture would be of the wrong one.
     What somebody had re-processed does not count as such a change.
+
+    A file that is no picture, and that came without a checksum, is looked at twice: only what two
+    runs found in the same words, and so in the same bytes, is settled.
     """
     runs = past_runs(output)
     open_files = {
@@ -117,9 +123,12 @@ def settled(output: str) -> Settled:
     past = pa.Table.from_batches(_outcomes(files, strict=False), _PAST)
     answered = query(
         "WITH superseded AS (SELECT sample_id, max(run) AS run FROM past "
-        "WHERE healthy AND regular GROUP BY sample_id) "
+        "WHERE healthy AND regular GROUP BY sample_id), "
+        "twice AS (SELECT fingerprint FROM past WHERE finding IS NOT NULL "
+        "GROUP BY fingerprint, finding HAVING count(DISTINCT run) > 1) "
         "SELECT fingerprint FROM past LEFT JOIN superseded USING (sample_id) "
-        "WHERE conclusive AND past.run >= coalesce(superseded.run, 0)",
+        "WHERE (conclusive OR fingerprint IN (FROM twice)) "
+        "AND past.run >= coalesce(superseded.run, 0)",
         past=past,
     )
     return Settled(
@@ -240,6 +249,7 @@ def _outcomes_of(item: tuple[int, _File], *, strict: bool) -> list[pa.RecordBatc
         return []
     healthy = pc.is_null(table["error"])
     retryable = pc.fill_null(pc.struct_field(table["error"], "retryable"), False)  # noqa: FBT003
+    of_a_file = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(OF_A_FILE)))
     passing = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(PASSING)))
     columns = {
         "run": _repeated(file.run, table, pa.int32()),
@@ -248,6 +258,9 @@ def _outcomes_of(item: tuple[int, _File], *, strict: bool) -> list[pa.RecordBatc
         "fingerprint": table["fingerprint"],
         "healthy": healthy,
         "conclusive": pc.invert(pc.or_(retryable, passing)),
+        "finding": pc.if_else(
+            pc.and_(retryable, of_a_file), pc.struct_field(table["error"], "message"), None
+        ),
         "regular": _repeated(file.regular, table, pa.bool_()),
     }
     batches: list[pa.RecordBatch] = pa.table(columns, schema=_PAST).to_batches()

@@ -167,6 +167,11 @@ ERROR = column("error", ERROR_TYPE, "why there is no image; null when there is o
 # --- fetch ------------------------------------------------------------------------------------
 IMAGE_BYTES = column("image_bytes", pa.large_binary(), "the photograph's file, as fetched")
 IMAGE_SHA256 = column("image_sha256", pa.string(), "SHA-256 of the photograph's file, hex")
+FILE_DOUBT = column(
+    "file_doubt",
+    pa.struct([("differs", pa.bool_()), ("reason", pa.string())]),
+    "why the files may not be what the storage holds; null: they are",
+)
 REFERENCE_BYTES = column(
     "reference_bytes",
     pa.list_(pa.large_binary()),
@@ -193,7 +198,9 @@ MATTING_MODEL = column(
     "matting_model", pa.string(), "revision that cut the product out; null: alpha was given"
 )
 DECODE_NOTES = column(
-    "decode_notes", pa.list_(pa.string()), "what was converted when the file was read"
+    "decode_notes",
+    pa.list_(pa.string()),
+    "what was converted or out of order when the file was read",
 )
 
 # --- prompt -----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 It answers 503 SlowDown, cuts connections before, after and in the middle of an answer, dawdles,
 and refuses a prefix, each for a given share of the requests. Which requests are hit follows from
 the seed and from how often the same request was made before, never from the order in which
-concurrent ones arrive.
+concurrent ones arrive. And it lies: what is sent under a good status is not what the server said.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 import struct
 import threading
 from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 _SLOW_DOWN = (
@@ -22,6 +23,33 @@ _SLOW_DOWN = (
 _DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 _CHUNK_BYTES = 2**16
 _DELAY_S = 0.2
+
+
+Lie = Callable[[bytes, int], bytes]
+"""From an answer's body, and how often the same was asked for (1, 2, ...), to what is sent."""
+
+
+def shortened(body: bytes, _: int) -> bytes:
+    """As a proxy cuts it that announces what it sends."""
+    return body[: len(body) // 2]
+
+
+def flipped(body: bytes, _: int) -> bytes:
+    """A few bits of the first kilobyte and every 997th byte, always the same ones."""
+    damaged = bytearray(body)
+    for place in (*range(40, min(1000, len(body)), 60), *range(1000, len(body), 997)):
+        damaged[place] ^= 0x55
+    return bytes(damaged)
+
+
+def page(_: bytes, __: int) -> bytes:
+    """What a captive portal answers, whatever was asked for."""
+    return b"<!DOCTYPE html><html><title>Log in</title>" + bytes(200)
+
+
+def emptied(_: bytes, __: int) -> bytes:
+    """Nothing at all."""
+    return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +77,8 @@ class FaultyProxy:
         reset: float = 0.05,
         delay: float = 0.05,
         denied_prefix: str | None = None,
+        lies: Mapping[str, Lie] | None = None,
+        unsaid: Collection[str] = (),
     ) -> None:
         """Listen on nothing yet.
 
@@ -60,13 +90,19 @@ class FaultyProxy:
                 server, a third after they took effect, a third in the middle of the answer.
             delay: share of requests answered late.
             denied_prefix: path-style requests for this `bucket/key` prefix are answered 403.
+            lies: what becomes of the body of a GET that is answered well, by the request's prefix.
+            unsaid: headers that are left out of answers, in lower case.
         """
+        self.lies: Mapping[str, Lie] = lies or {}
+        """May be exchanged meanwhile: with `{}` the network is mended."""
+        self.denied_prefix = denied_prefix
+        self._unsaid = unsaid
+        self._asked: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
-        """requests, slow_down, reset, delay, denied, and bytes_sent of answers' bodies."""
+        """requests, slow_down, reset, delay, denied, lies, and bytes_sent of answers' bodies."""
         self._target_port = target_port
         self._seed = seed
         self._shares = {"slow_down": slow_down, "reset": reset, "delay": delay}
-        self._denied_prefix = denied_prefix
         self._seen: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="faulty-proxy")
@@ -110,7 +146,7 @@ class FaultyProxy:
         """Answer one request; False when the connection is no more."""
         self.counts["requests"] += 1
         method, path, _ = request.start.split(" ", 2)
-        if self._denied_prefix is not None and path.lstrip("/").startswith(self._denied_prefix):
+        if self.denied_prefix is not None and path.lstrip("/").startswith(self.denied_prefix):
             self.counts["denied"] += 1
             return await self._send(_refusal("403 Forbidden", _DENIED, method), writer)
         fault, where = self._draw(f"{method} {path}")
@@ -125,7 +161,20 @@ class FaultyProxy:
         answer = await self._forward(request)
         if fault == "reset" and where == "after":
             return _reset(writer)
+        answer = self._told(method, path.lstrip("/"), answer)
         return await self._send(answer, writer, cut=fault == "reset")
+
+    def _told(self, method: str, path: str, answer: _Message) -> _Message:
+        """The answer as it is passed on."""
+        said = [(name, value) for name, value in answer.headers if name.lower() not in self._unsaid]
+        lie = next((lie for prefix, lie in self.lies.items() if path.startswith(prefix)), None)
+        if lie is None or method != "GET" or answer.start.split(" ")[1] not in ("200", "206"):
+            return _Message(answer.start, said, answer.body)
+        self.counts["lies"] += 1
+        self._asked[path] += 1
+        body = lie(answer.body, self._asked[path])
+        kept = [(name, value) for name, value in said if name.lower() != "content-length"]
+        return _Message(answer.start, [*kept, ("Content-Length", str(len(body)))], body)
 
     def _draw(self, request: str) -> tuple[str | None, str]:
         self._seen[request] += 1

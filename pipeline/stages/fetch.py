@@ -15,7 +15,8 @@ from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
 from pipeline.imaging.codec import ImageLimits
 from pipeline.memory import Need
 from pipeline.stage import Resources, Stage
-from pipeline.storage import Fetched, PhotoReader, ReadPolicy
+from pipeline.stages.doubt import doubted, joined
+from pipeline.storage import Doubt, Fetched, PhotoReader, ReadPolicy
 
 
 class FetchConfig(ReadPolicy):
@@ -66,10 +67,16 @@ def _digest(row: Row) -> Columns:
     mask = None if row["mask"] is None else _read(row["mask"], "mask")
     references = [_read(reference, "reference") for reference in row["references"]]
     others = [*([] if mask is None else [mask]), *references]
+    named = [
+        *_doubts(photo, "image"),
+        *([] if mask is None else _doubts(mask, "mask")),
+        *(doubt for reference in references for doubt in _doubts(reference, "reference")),
+    ]
     return {
         "image_bytes": photo.data,
         "image_sha256": hashlib.sha256(photo.data).hexdigest(),
         "mask_bytes": None if mask is None else mask.data,
+        "file_doubt": joined(named),
         "reference_bytes": [reference.data for reference in references],
         "fetch_retries": photo.retries + sum(other.retries for other in others),
     }
@@ -81,8 +88,13 @@ def _read(fetched: Fetched | RowError, what: str) -> Fetched:
             raise fetched
         raise type(fetched)(fetched.code, f"the {what}: {fetched.message}")
     if not fetched.data:
-        raise RowError(ErrorCode.EMPTY_FILE, f"the {what} has no bytes")
+        error = RowError(ErrorCode.EMPTY_FILE, f"the {what} has no bytes")
+        raise doubted(error, joined(_doubts(fetched, what)))
     return fetched
+
+
+def _doubts(fetched: Fetched, what: str) -> list[tuple[str, Doubt]]:
+    return [] if fetched.doubt is None else [(what, fetched.doubt)]
 
 
 def fetch(
@@ -98,6 +110,7 @@ def fetch(
             [
                 schema.IMAGE_BYTES,
                 schema.IMAGE_SHA256,
+                schema.FILE_DOUBT,
                 schema.MASK_BYTES,
                 schema.REFERENCE_BYTES,
                 schema.FETCH_RETRIES,

@@ -3,17 +3,19 @@
 The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `verbs` does
 things there, `photographs` reads what a manifest names, `listing` tells what has changed,
 `mirroring` brings weights to a node, `lease` keeps two drivers off one run; `s3` makes the
-requests, `retry` asks again, `connection` is the environment's settings and the loop they run in.
+requests, `agreement` holds what comes against its checksums, `retry` asks again, `connection` is
+the environment's settings and the loop they run in.
 """
 
 from __future__ import annotations
 
+from pipeline.storage.agreement import Doubt, Fetched
 from pipeline.storage.connection import disconnect
 from pipeline.storage.files import TEMPORARY_PREFIX
 from pipeline.storage.lease import Lease
 from pipeline.storage.listing import versions
 from pipeline.storage.mirroring import mirror
-from pipeline.storage.photographs import Fetched, PhotoReader, ReadPolicy
+from pipeline.storage.photographs import PhotoReader, ReadPolicy
 from pipeline.storage.uris import absolute, address_fault, join, parent, resolve, scheme_of
 from pipeline.storage.verbs import (
     arrow_filesystem,
@@ -29,6 +31,7 @@ from pipeline.storage.verbs import (
 
 __all__ = [
     "TEMPORARY_PREFIX",
+    "Doubt",
     "Fetched",
     "Lease",
     "PhotoReader",

@@ -268,6 +268,11 @@ class _ObjectClaim:
             self._put(if_match=None)
             return
         held = Holder.from_json(found.data, self._uri)
+        if found.answered_at is None or found.modified_at is None:
+            raise OSError(
+                f"{self._uri}: the store says neither when it was written nor what time it is "
+                "(Last-Modified, Date), so nobody can tell whether its holder is alive"
+            )
         age_s = (found.answered_at - found.modified_at).total_seconds()
         left_s = held.ttl_s + _CLOCK_STEP_S - age_s
         if left_s >= 0 and not held.is_dead():

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -19,6 +20,8 @@ from pipeline.storage.connection import connection
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.uris import bucket_and_key
+
+logger = logging.getLogger(__name__)
 
 CACHE_VARIABLE = "BACKLOT_CACHE"
 """Names the folder of brought weights: on a node's own disk, with room for them."""
@@ -40,7 +43,7 @@ def mirror(uri: str, *, cache: Path | None = None, backoff: Backoff = BACKOFF) -
 
     Processes of one machine take turns under a file lock, so that the first brings the weights and
     the others find them. A copy is whole or absent: it is renamed into place when every object has
-    the size, and where its ETag is one the MD5, that the listing gave. What is listed names the
+    the size that the listing gave, and where its ETag is one the MD5. What is listed names the
     copy, so weights replaced in the bucket are brought anew and never mixed with the old.
 
     Args:
@@ -92,32 +95,50 @@ def _digest(uri: str, listed: list[_Object]) -> str:
 
 
 def _bring(s3: S3, uri: str, found: _Object, path: Path) -> None:
+    """Copy an object; once more if it does not agree with its MD5, where its ETag is one.
+
+    Raises:
+        TransientError: it was replaced meanwhile, or arrived damaged both times.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    said, arrived = _copied(s3, uri, found, path)
+    if said in (None, arrived):
+        return
+    said, again = _copied(s3, uri, found, path)
+    if again not in (said, arrived):
+        raise TransientError(
+            ErrorCode.STORAGE,
+            f"{uri}: arrived damaged, with MD5 {arrived} and then {again}, listed with {said}",
+        )
+    if again == arrived:
+        # Twice the same: the ETags of some gateways look like an MD5 and are none.
+        logger.warning("%s: arrived twice with MD5 %s, listed with %s", uri, arrived, said)
+
+
+def _copied(s3: S3, uri: str, found: _Object, path: Path) -> tuple[str | None, str]:
+    """Copy an object; the MD5 that the store says it has, and the one it arrived with."""
+    with path.open("w+b") as file:
         file.truncate(found.num_bytes)
-        connection().run(_copy(s3, uri, found, file.fileno()))
+        said = connection().run(_copy(s3, uri, found, file.fileno()))
         os.fsync(file.fileno())
-    if len(found.etag) == 32:  # of an object put in one request it is the MD5, else it has a dash
-        with path.open("rb") as file:
-            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if md5 != found.etag.lower():
-            raise TransientError(
-                ErrorCode.STORAGE, f"{uri}: arrived with MD5 {md5}, listed with {found.etag}"
-            )
+        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return said, md5.hexdigest()
 
 
-async def _copy(s3: S3, uri: str, found: _Object, descriptor: int) -> None:
+async def _copy(s3: S3, uri: str, found: _Object, descriptor: int) -> str | None:
     turn = asyncio.Semaphore(_SPANS_AT_ONCE)
 
-    async def copy(start: int) -> None:
+    async def copy(start: int) -> str | None:
         async with turn:
             span = (start, min(start + _SPAN_BYTES, found.num_bytes))
             part = await s3.get(uri, span=span)
             if part.etag.strip('"') != found.etag:
                 raise TransientError(ErrorCode.STORAGE, f"{uri}: replaced while it was read")
             await asyncio.to_thread(os.pwrite, descriptor, part.data, start)
+            return part.md5
 
-    await asyncio.gather(*map(copy, range(0, found.num_bytes, _SPAN_BYTES)))
+    said = await asyncio.gather(*map(copy, range(0, found.num_bytes, _SPAN_BYTES)))
+    return said[0] if said else None
 
 
 @contextmanager

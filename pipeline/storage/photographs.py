@@ -7,13 +7,13 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.storage.agreement import Fetched
 from pipeline.storage.connection import connection
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
@@ -45,15 +45,6 @@ class ReadPolicy(BaseModel):
         description="Whether an allowed host may be inside our own network (10.x, localhost, ...).",
     )
     concurrency: int = Field(16, ge=1, le=256, description="Reads under way at once per actor.")
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A photograph's file."""
-
-    data: bytes
-    retries: int
-    """How often the storage had to be asked again."""
 
 
 class PhotoReader:
@@ -119,7 +110,7 @@ class PhotoReader:
             return Fetched(await asyncio.to_thread(self._read_local, uri), 0)
         if scheme == "s3":
             return await self._read_object(uri)
-        return Fetched(*await self._web.get(uri, max_bytes=self._max_bytes))
+        return await self._web.get(uri, max_bytes=self._max_bytes)
 
     async def _read_object(self, uri: str) -> Fetched:
         try:
@@ -132,7 +123,7 @@ class PhotoReader:
             raise TransientError(ErrorCode.ACCESS_DENIED, str(error)) from None
         except OSError as error:  # an answer nobody foresaw: the next run may fare better
             raise TransientError(ErrorCode.STORAGE, str(error)) from None
-        return Fetched(found.data, found.retries)
+        return Fetched(found.data, found.retries, found.doubt)
 
     def _read_local(self, uri: str) -> bytes:
         # realpath follows links: a link inside the folder must not lead out of it.
@@ -151,7 +142,7 @@ class PhotoReader:
                 raise RowError(
                     ErrorCode.TOO_MANY_BYTES, f"{size} bytes, at most {self._max_bytes} accepted"
                 )
-            return Path(path).read_bytes()
+            data = Path(path).read_bytes()
         except FileNotFoundError:
             raise RowError(ErrorCode.NOT_FOUND, f"nothing at {uri}") from None
         except PermissionError:
@@ -161,3 +152,6 @@ class PhotoReader:
             if error.errno in _NO_SUCH_PLACE:
                 raise RowError(ErrorCode.NOT_FOUND, words) from None
             raise TransientError(ErrorCode.STORAGE, words) from None  # the disk's fault
+        if len(data) != size:
+            raise TransientError(ErrorCode.STORAGE, f"{uri} was written while it was read")
+        return data

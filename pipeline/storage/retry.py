@@ -17,6 +17,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
     ResponseStreamingError,
@@ -59,6 +60,7 @@ _PASSING_FAULTS = (
     aiohttp.ClientPayloadError,
     ConnectionError,
     CredentialRetrievalError,  # the metadata service of a busy machine, most often
+    FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
     NoConnectionError,
@@ -136,6 +138,8 @@ def describe(error: Exception) -> str:
         return status if code.isdigit() else f"{code} ({status})"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"HTTP {error.status}"
+    if isinstance(error, FlexibleChecksumError):
+        return "the bytes do not agree with the store's checksum"
     return type(error).__name__
 
 

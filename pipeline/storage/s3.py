@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
@@ -27,6 +28,7 @@ from botocore.exceptions import (
 )
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.storage.agreement import Fetched, doubt_of, md5_of, read_twice_if_they_differ
 from pipeline.storage.connection import Connection
 from pipeline.storage.retry import BACKOFF, Backoff, code_of, describe, retrying, status_of
 from pipeline.storage.uris import bucket_and_key
@@ -72,15 +74,16 @@ class ConflictError(OSError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
-    """An object that was read."""
+class Found(Fetched):
+    """An object that was read, or a part of one."""
 
-    data: bytes
     etag: str
-    modified_at: datetime
-    answered_at: datetime
+    """Empty where the store gives none."""
+    md5: str | None
+    """Of the whole object, hex, where its ETag is that."""
+    modified_at: datetime | None
+    answered_at: datetime | None
     """When the server answered, by its own clock, like `modified_at`."""
-    retries: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,26 +112,49 @@ class S3:
     ) -> Found:
         """An object, or its bytes from `span[0]` up to and without `span[1]`.
 
+        A whole object that does not agree with its ETag is read twice; `doubt` says what remains.
+
         Raises:
             RowError: it is larger than `max_bytes`; no more than that is read.
+            TransientError: it did not arrive as the store holds it.
         """
+        if span is not None:
+            return await self._get(uri, span, max_bytes)
+        return await read_twice_if_they_differ(lambda: self._get(uri, None, max_bytes), what=uri)
+
+    async def _get(self, uri: str, span: tuple[int, int] | None, max_bytes: int | None) -> Found:
         bucket, key = bucket_and_key(uri)
-        span_header = {} if span is None else {"Range": f"bytes={span[0]}-{span[1] - 1}"}
+        # The client holds a whole object against its checksum, if the store has one: a trailer
+        # would be news to many stores, and this is a header that others pass over.
+        asked = (
+            {"ChecksumMode": "ENABLED"}
+            if span is None
+            else {"Range": f"bytes={span[0]}-{span[1] - 1}"}
+        )
 
         async def request(client: Any) -> tuple[dict[str, Any], bytes]:
-            answer = await client.get_object(Bucket=bucket, Key=key, **span_header)
+            answer = await client.get_object(Bucket=bucket, Key=key, **asked)
+            announced = answer.get("ContentLength")
             async with answer["Body"] as body:
-                announced = int(answer["ContentLength"])
+                if span is not None:
+                    _check_length(span, announced)
                 chunks = body.iter_chunks(_CHUNK_BYTES)
-                return answer, await read_capped(chunks, announced, max_bytes=max_bytes)
+                data = await read_capped(chunks, announced, max_bytes=max_bytes)
+            if span is not None:
+                _check_length(span, len(data))
+            return answer, data
 
         (answer, data), retries = await self._ask(uri, request)
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        md5 = md5_of(headers)
         return Found(
-            data=data,
-            etag=answer["ETag"],
-            modified_at=answer["LastModified"],
-            answered_at=parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]),
-            retries=retries,
+            data,
+            retries,
+            None if span is not None else doubt_of(data, headers, md5=md5),
+            etag=answer.get("ETag", ""),
+            md5=md5,
+            modified_at=answer.get("LastModified"),
+            answered_at=_time_in(headers.get("date", "")),
         )
 
     async def size(self, uri: str) -> int:
@@ -299,6 +325,24 @@ async def read_capped(
         if max_bytes is not None and len(body) > max_bytes:
             raise RowError(ErrorCode.TOO_MANY_BYTES, f"more than {max_bytes} {refusal}")
     return bytes(body)
+
+
+def _check_length(span: tuple[int, int], num_bytes: int | None) -> None:
+    """Hold what arrives, or is announced, against what was asked for.
+
+    Raises:
+        IncompleteReadError: a fault that may pass.
+    """
+    expected = span[1] - span[0]
+    if num_bytes is not None and num_bytes != expected:
+        raise IncompleteReadError(actual_bytes=num_bytes, expected_bytes=expected)
+
+
+def _time_in(header: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(header)
+    except ValueError:
+        return None
 
 
 def _explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import aiohttp
@@ -17,6 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.storage.agreement import Doubt, Fetched, doubt_of, read_twice_if_they_differ
 from pipeline.storage.connection import CONNECT_S, READ_S, Connection
 from pipeline.storage.retry import Backoff, describe, retrying
 from pipeline.storage.s3 import read_capped
@@ -66,20 +67,26 @@ class WebReader:
         self._session: aiohttp.ClientSession | None = None
         self._session_lock = asyncio.Lock()
 
-    async def get(self, uri: str, *, max_bytes: int) -> tuple[bytes, int]:
-        """A photograph, and how many retries it took.
+    async def get(self, uri: str, *, max_bytes: int) -> Fetched:
+        """A photograph.
 
         Raises:
             RowError: not allowed, not there or too large.
             TransientError: refused, or no answer after all retries.
         """
         shown = without_secrets(uri)
+        headers: dict[str, str] = {}
 
-        async def attempt() -> bytes:
-            return await self._follow(URL(uri), shown, max_bytes)
+        async def read() -> Fetched:
+            (data, doubt), retries = await retrying(attempt, what=shown, backoff=self._backoff)
+            headers["Cache-Control"] = "no-cache"  # a second read is to go past what has damaged it
+            return Fetched(data, retries, doubt)
+
+        async def attempt() -> tuple[bytes, Doubt | None]:
+            return await self._follow(URL(uri), shown, max_bytes, headers)
 
         try:
-            return await retrying(attempt, what=shown, backoff=self._backoff)
+            return await read_twice_if_they_differ(read, what=shown)
         except aiohttp.ClientResponseError as error:
             raise RowError(ErrorCode.NOT_FOUND, f"{shown}: HTTP {error.status}") from None
         except (aiohttp.ClientError, ValueError) as error:
@@ -91,11 +98,13 @@ class WebReader:
         except OSError as error:  # nothing anybody foresaw: the next run may fare better
             raise TransientError(ErrorCode.STORAGE, f"{shown}: {describe(error)}") from None
 
-    async def _follow(self, url: URL, shown: str, max_bytes: int) -> bytes:
+    async def _follow(
+        self, url: URL, shown: str, max_bytes: int, headers: Mapping[str, str]
+    ) -> tuple[bytes, Doubt | None]:
         session = await self._open_session()
         for _ in range(1 + MOST_REDIRECTS):
             self._check(url, shown)
-            async with session.get(url, allow_redirects=False) as answer:
+            async with session.get(url, allow_redirects=False, headers=headers) as answer:
                 if answer.status in _REDIRECTS:
                     url = url.join(URL(answer.headers.get("Location", "")))
                     continue
@@ -109,7 +118,8 @@ class WebReader:
                 if answer.status != 200:
                     raise aiohttp.ClientResponseError(answer.request_info, (), status=answer.status)
                 chunks = answer.content.iter_chunked(_CHUNK_BYTES)
-                return await read_capped(chunks, answer.content_length, max_bytes=max_bytes)
+                data = await read_capped(chunks, answer.content_length, max_bytes=max_bytes)
+                return data, doubt_of(data, _headers(answer), md5=None)
         raise RowError(
             ErrorCode.URI_NOT_ALLOWED, f"{shown} redirects more than {MOST_REDIRECTS} times"
         )
@@ -187,6 +197,11 @@ def is_public(address: str) -> bool:
     """
     ip = ipaddress.ip_address(address)
     return all(part.is_global and not part.is_multicast for part in (ip, *_embedded(ip)))
+
+
+def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
+    """By lower-case names; what is said several times is a list, as HTTP has it."""
+    return {name.lower(): ", ".join(answer.headers.getall(name)) for name in answer.headers}
 
 
 def _embedded(

@@ -80,6 +80,21 @@ def test_what_the_storage_refused_is_to_do_whatever_was_recorded_of_it(
     assert to_do(output, manifest, recipe) == {"c"}
 
 
+def test_a_useless_file_without_a_checksum_is_looked_at_twice(
+    output: str, manifest: str, recipe: Recipe
+) -> None:
+    def found(sha256: str) -> RowError:
+        return TransientError(ErrorCode.CORRUPT_IMAGE, f"torn; its SHA-256 is {sha256}")
+
+    past_run(output, "r1", manifest, {"b": found("1"), "c": BUSY, "d": found("2")}, recipe=recipe)
+    assert to_do(output, manifest, recipe) == {"b", "c", "d"}
+    again = {"a": GONE, "b": found("1"), "c": BUSY, "d": found("3")}
+    past_run(output, "r2", manifest, again, recipe=recipe)
+    # b is what it is; of c nothing was seen, and d is another file each time.
+    assert to_do(output, manifest, recipe) == {"c", "d"}
+    assert to_do(output, manifest, with_prompt(recipe, "soft light")) == set(NAMES)
+
+
 def test_what_is_new_or_has_changed_is_to_do(
     output: str, manifest: str, recipe: Recipe, make_manifest: MakeManifest, tmp_path: Path
 ) -> None:

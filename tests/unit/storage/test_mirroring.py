@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import pytest
 from pydantic import BaseModel
 
@@ -12,6 +13,7 @@ from pipeline.errors import FatalError, TransientError
 from pipeline.models.weights import Checkpoint
 from pipeline.stages.weights import bring_weights
 from pipeline.storage import mirroring
+from tests.faults import FaultyProxy, flipped
 
 WEIGHTS = {
     "models/bria/model_index.json": b"{}",
@@ -65,14 +67,54 @@ def test_actors_that_start_together_bring_one_copy(bucket, fill, tmp_path):
     assert not list((tmp_path / "cache").glob(".unfinished-*"))
 
 
-def test_nothing_half_brought_stays(bucket, fill, tmp_path, monkeypatch):
+def liar(s3_port, lies, **options):
+    return FaultyProxy(s3_port, seed=0, slow_down=0, reset=0, delay=0, lies=lies, **options)
+
+
+def test_nothing_half_brought_stays(bucket, fill, tmp_path, s3_port, point_at):
     fill(WEIGHTS)
-    monkeypatch.setattr(
-        mirroring.hashlib, "file_digest", lambda *_: mirroring.hashlib.md5(b"other")
-    )
-    with pytest.raises(TransientError, match="MD5"):
+    prefix = f"{bucket.removeprefix('s3://')}/models/bria/unet"
+    other_each_time = {prefix: lambda body, time: bytes([time]) * len(body)}
+    with liar(s3_port, other_each_time) as proxy:
+        point_at(proxy.url)
+        with pytest.raises(TransientError, match="MD5"):
+            storage.mirror(f"{bucket}/models/bria")
+        assert not [path for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock"]
+        proxy.lies = {}
+        assert (storage.mirror(f"{bucket}/models/bria") / "empty").read_bytes() == b""
+
+
+def test_what_arrives_damaged_once_is_asked_for_again(bucket, fill, s3_port, point_at):
+    fill(WEIGHTS)
+    name = "models/bria/unet/weights.safetensors"
+    once = {f"{bucket.removeprefix('s3://')}/{name}": lambda b, n: flipped(b, n) if n == 1 else b}
+    with liar(s3_port, once) as proxy:
+        point_at(proxy.url)
+        brought = storage.mirror(f"{bucket}/models/bria")
+        assert proxy.counts["lies"] == 2
+    assert (brought / "unet/weights.safetensors").read_bytes() == WEIGHTS[name]
+
+
+def test_an_etag_that_looks_like_an_md5_and_is_none_keeps_nobody_from_the_weights(
+    bucket, fill, s3_port, point_at, caplog
+):
+    fill(WEIGHTS)
+    # As if the store's ETags were no MD5s: the same bytes come each time, and do not agree.
+    with liar(s3_port, {f"{bucket.removeprefix('s3://')}/models/bria/unet": flipped}) as proxy:
+        point_at(proxy.url)
         storage.mirror(f"{bucket}/models/bria")
-    assert not [path for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock"]
+    assert "arrived twice with MD5" in caplog.text
+
+
+def test_nor_does_one_of_an_encrypted_object(bucket, fill, s3_url, s3_port, point_at, caplog):
+    client = boto3.client("s3", endpoint_url=s3_url)
+    given = {"Bucket": bucket.removeprefix("s3://"), "Key": "w/a", "Body": b"weights" * 99}
+    client.put_object(**given, ServerSideEncryption="aws:kms")
+    with liar(s3_port, {f"{given['Bucket']}/w": flipped}) as proxy:
+        point_at(proxy.url)
+        storage.mirror(f"{bucket}/w")
+        assert proxy.counts["lies"] == 1
+    assert not caplog.text
 
 
 class Configuration(BaseModel):

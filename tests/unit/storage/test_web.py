@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -54,8 +56,21 @@ class Page(BaseHTTPRequestHandler):
             self.answer(503 if self.server.asked[self.path] <= int(rest) else 200, b"at last")
         elif verb == "cut":  # announces more than it sends, once
             self.answer(200, b"whole", cut=self.server.asked[self.path] == 1)
+        elif verb == "said":
+            self.say(rest)
         elif verb == "large":
             self.answer(200, bytes(SIZE), chunked=rest == "chunked")
+
+    def say(self, what: str) -> None:
+        """Answer with a checksum, and damaged by a cache on the way, which may look again."""
+        md5 = hashlib.md5(b"picture")
+        asked_past_caches = self.headers.get("Cache-Control") == "no-cache"
+        if what == "etag":
+            self.answer(200, b"picture", ETag=f'"{md5.hexdigest()}"')
+        else:
+            is_good = what == "once" and asked_past_caches
+            sum_ = base64.b64encode(md5.digest()).decode()
+            self.answer(200, b"picture" if is_good else b"pic", **{"Content-MD5": sum_})
 
     def answer(
         self, status: int, body: bytes, *, cut: bool = False, chunked: bool = False, **headers: str
@@ -108,6 +123,11 @@ def read(
     return photographs.read_many(urls)
 
 
+def bodies(outcomes: list[Fetched | RowError]) -> list[tuple[bytes, int]]:
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes), outcomes
+    return [(outcome.data, outcome.retries) for outcome in outcomes]
+
+
 def codes(outcomes: list[Fetched | RowError]) -> list[ErrorCode]:
     assert all(isinstance(outcome, RowError) for outcome in outcomes), outcomes
     return [outcome.code for outcome in outcomes]
@@ -115,7 +135,22 @@ def codes(outcomes: list[Fetched | RowError]) -> list[ErrorCode]:
 
 def test_pictures_from_an_allowed_host(site: Site) -> None:
     urls = [f"{site.root}/picture", f"{site.root}/redirect/3/picture", f"{site.root}/picture?w=1"]
-    assert read(*urls) == [Fetched(b"picture", 0)] * 3
+    outcomes = read(*urls)
+    assert bodies(outcomes) == [(b"picture", 0)] * 3
+    # A web server need not say a checksum, and this one does not.
+    assert all(outcome.doubt and not outcome.doubt.differs for outcome in outcomes)
+
+
+def test_what_disagrees_with_its_checksum_is_asked_for_again_past_the_caches(site: Site) -> None:
+    good, bad, named = read(
+        f"{site.root}/said/once", f"{site.root}/said/always", f"{site.root}/said/etag"
+    )
+    assert good == Fetched(b"picture", 1)
+    assert bodies([bad]) == [(b"pic", 1)]
+    assert bad.doubt.differs
+    assert "the storage says" in bad.doubt.reason
+    assert named == Fetched(b"picture", 0)  # an ETag that is the MD5 is so by no accident
+    assert set(site.asked.values()) == {1, 2}
 
 
 def test_hosts_and_schemes_that_are_not_listed_are_not_asked(site: Site) -> None:
@@ -136,7 +171,7 @@ def test_hosts_and_schemes_that_are_not_listed_are_not_asked(site: Site) -> None
 
 
 def test_a_suffix_allows_what_is_below_it(site: Site) -> None:
-    assert read(f"{site.root}/picture", hosts=(".0.0.1",)) == [Fetched(b"picture", 0)]
+    assert bodies(read(f"{site.root}/picture", hosts=(".0.0.1",))) == [(b"picture", 0)]
 
 
 def test_redirects_stay_on_the_list(site: Site) -> None:
@@ -160,7 +195,7 @@ def test_our_own_network_is_not_asked(site: Site, host: str) -> None:
     assert codes([outcome]) == [ErrorCode.URI_NOT_ALLOWED]
     assert "public" in str(outcome)
     assert not site.asked
-    assert read(url, hosts=(host,), private=True) == [Fetched(b"picture", 0)]
+    assert bodies(read(url, hosts=(host,), private=True)) == [(b"picture", 0)]
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "[::ffff:7f00:1]"])
@@ -222,10 +257,8 @@ def test_why_a_picture_cannot_be_had(site: Site) -> None:
 
 
 def test_a_busy_site_is_asked_again(site: Site, quick: Backoff) -> None:
-    assert read(f"{site.root}/busy/3", f"{site.root}/cut", backoff=quick) == [
-        Fetched(b"at last", 3),
-        Fetched(b"whole", 1),
-    ]
+    outcomes = read(f"{site.root}/busy/3", f"{site.root}/cut", backoff=quick)
+    assert bodies(outcomes) == [(b"at last", 3), (b"whole", 1)]
 
 
 def test_a_site_that_stays_down_is_for_the_next_run(site: Site) -> None:
