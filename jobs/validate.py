@@ -47,6 +47,8 @@ def validate(images: str, channel: str) -> Iterator[Validated]:
             yield Validated(uri, tuple(findings(inspect(storage.read(uri)), rules)))
         except RowError as error:
             yield Validated(uri, (), error=str(error))
+        except OSError as error:
+            yield Validated(uri, (), error=f"cannot be read: {error.strerror or error}")
 
 
 def told(one: Validated) -> str:

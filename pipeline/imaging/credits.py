@@ -20,10 +20,15 @@ _CREDITS = (_Tag.Artist, _Tag.Copyright, _Tag.ImageDescription)
 _CAPTURE = (_Tag.Make, _Tag.Model, _Tag.DateTime)
 
 
+MOST_CHARACTERS = 2000
+"""Of a field: a JPEG has room for 65 kB of EXIF in all, and what is longer is no credit."""
+
+
 def exif_of(photograph: bytes, policy: ExifPolicy) -> bytes:
     """The EXIF block that a picture made from this photograph gets; empty: none.
 
-    Metadata that cannot be read is not taken over: the pixels are what matters.
+    Metadata that cannot be read is not taken over: the pixels are what matters. Of a field that is
+    longer than `MOST_CHARACTERS` its beginning is.
 
     Args:
         photograph: the file, as fetched.
@@ -38,7 +43,7 @@ def exif_of(photograph: bytes, policy: ExifPolicy) -> bytes:
             kept = Image.Exif()
             for tag in wanted:
                 if isinstance(found.get(tag), str):
-                    kept[tag] = found[tag]
+                    kept[tag] = found[tag][:MOST_CHARACTERS]
             return kept.tobytes() if len(kept) else b""
     except RowError:
         return b""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import stat
 import uuid
 from pathlib import Path
 
@@ -23,7 +25,11 @@ class Files:
         return Path(absolute(uri)).is_dir()
 
     def read(self, uri: str) -> bytes:
-        return Path(absolute(uri)).read_bytes()
+        path = Path(absolute(uri))
+        mode = path.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # it would keep us waiting for ever
+            raise OSError(errno.EINVAL, "is a pipe or a device, not a file", str(path))
+        return path.read_bytes()
 
     def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:  # noqa: ARG002
         target = Path(absolute(uri))

@@ -18,7 +18,7 @@ PICTURE = "picture"
 _NO_BUGS = frozenset({PICTURE, *ErrorCode}) - {ErrorCode.UNEXPECTED, ErrorCode.KILLED_WORKER}
 """Every end that is none of our own making. A case names fewer."""
 
-EVERY = 20
+EVERY = 40
 """One case in so many of a group is tried by `make test`, the first among them."""
 
 _WAITING = frozenset(

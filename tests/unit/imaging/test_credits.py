@@ -46,6 +46,19 @@ def test_what_cannot_be_read_is_not_taken_over():
 
 
 @pytest.mark.parametrize("format_", list(OutputFormat))
+def test_a_field_that_no_file_has_room_for_is_cut(format_):
+    exif = Image.Exif()
+    for tag in (ExifTags.Base.Artist, ExifTags.Base.Copyright, ExifTags.Base.ImageDescription):
+        exif[tag] = "A. Photographer" + "x" * 70_000
+    file = BytesIO()
+    Image.fromarray(RGB).save(file, "PNG", exif=exif)
+    encoded = encode(RGB, format=format_, quality=90, exif=exif_of(file.getvalue(), "credits"))
+    found = Image.open(BytesIO(encoded)).getexif()
+    assert found[ExifTags.Base.Artist].startswith("A. Photographerx")
+    assert {len(value) for value in found.values()} == {2000}
+
+
+@pytest.mark.parametrize("format_", list(OutputFormat))
 def test_the_profile_can_be_left_out(format_):
     with_it, without = (encode(RGB, format=format_, quality=90, icc=icc) for icc in (True, False))
     assert "icc_profile" in Image.open(BytesIO(with_it)).info
