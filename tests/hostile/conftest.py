@@ -30,21 +30,17 @@ def line(catalogue: Path) -> Line:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what the inputs came to, by group."""
     ends: dict[str, Counter[str]] = defaultdict(Counter)
-    inputs: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     for report in terminalreporter.stats.get("passed", []):
-        for group, end in getattr(report, "user_properties", ()):
-            inputs[group] += report.when == "call"
+        came_to = getattr(report, "user_properties", ())
+        for group, end in came_to:
             ends[group][end] += 1
-            seconds[group] += report.duration
-    if not inputs:
+            seconds[group] += report.duration / len(came_to)
+    if not ends:
         return
     terminalreporter.section("hostile inputs")
-    for group, number in sorted(inputs.items()):
-        counted = ", ".join(f"{end} {count}" for end, count in sorted(ends[group].items()))
-        terminalreporter.write_line(f"{group:<12} {number:>4}  {seconds[group]:6.1f} s  {counted}")
-    total = sum(ends.values(), Counter())
-    terminalreporter.write_line(
-        f"{'all':<12} {inputs.total():>4}  {seconds.total():6.1f} s  "
-        + ", ".join(f"{end} {count}" for end, count in sorted(total.items()))
-    )
+    listed = sorted(ends.items())
+    for group, counted in [*listed, ("all", sum(ends.values(), Counter()))]:
+        said = ", ".join(f"{end} {count}" for end, count in sorted(counted.items()))
+        spent = seconds.total() if group == "all" else seconds[group]
+        terminalreporter.write_line(f"{group:<15} {counted.total():>5}  {spent:6.1f} s  {said}")
