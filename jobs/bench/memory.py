@@ -7,7 +7,6 @@ all the stages of `studio` in a process of its own, since a peak is a process's 
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -117,8 +116,18 @@ def _once(manifest: str, settings: Sequence[str]) -> dict[str, Any]:
     if counts["failed"]:
         raise ValueError("the photograph was refused")
     (pool,) = pools(listed)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _KIBIBYTE
-    return {"peak_mb": round(peak_mb), "reserved_mb": pool.memory_mb}
+    return {"peak_mb": round(peak_mb()), "reserved_mb": pool.memory_mb}
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held at once, as Linux counts it.
+
+    Not from `getrusage`: its `ru_maxrss` begins at what the process held that started this one,
+    which counts as its own until its program is replaced.
+    """
+    status = Path("/proc/self/status").read_text()
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    return int(fields["VmHWM"].removesuffix("kB")) / _KIBIBYTE
 
 
 if __name__ == "__main__":
