@@ -122,7 +122,9 @@ def test_grey_tagged_with_an_rgb_profile():
 
 
 @pytest.mark.parametrize(
-    "srgb", [srgb_profile(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()]
+    "srgb",
+    [srgb_profile(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()],
+    ids=["ours", "made_now"],  # a name that held the second would differ between processes
 )
 @pytest.mark.parametrize("mode", ["RGB", "L", "P"])
 def test_srgb_pixels_are_not_touched(srgb, mode):
