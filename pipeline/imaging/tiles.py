@@ -39,6 +39,18 @@ class Tile:
         inner = slice(self.top - top, self.bottom - top), slice(self.left - left, self.right - left)
         return (slice(top, bottom), slice(left, right)), inner
 
+    def around(self, mask_HW: NDArray[np.bool_]) -> Tile:
+        """The part of the tile that holds all of the mask that it holds, which must be some."""
+        held_HW = mask_HW[self.region]
+        rows = np.flatnonzero(held_HW.any(axis=1))
+        columns = np.flatnonzero(held_HW.any(axis=0))
+        return Tile(
+            top=self.top + int(rows[0]),
+            left=self.left + int(columns[0]),
+            bottom=self.top + int(rows[-1]) + 1,
+            right=self.left + int(columns[-1]) + 1,
+        )
+
 
 def tiles_with(mask_HW: NDArray[np.bool_], *, side_px: int) -> list[Tile]:
     """The tiles of a grid that hold any of the mask, row by row."""

@@ -8,12 +8,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.imaging.blur_fusion import blur_fusion, fuse
+from pipeline.imaging.blur_fusion import NARROW_REACH_PX, REACH_PX, fuse
 from pipeline.imaging.color import unit
-from pipeline.imaging.compiled import require
-from pipeline.imaging.foreground import ForegroundSolver, estimate_foreground, multilevel
+from pipeline.imaging.compiled import MULTILEVEL, require
+from pipeline.imaging.foreground import BLUR_FUSION, Solver, estimate_foreground
 
 Float = NDArray[np.float32]
+
+_GPU_TILE_PX = 1024
 
 ForegroundMethod = Literal["multilevel", "blur_fusion", "blur_fusion_cuda", "plain"]
 
@@ -23,6 +25,19 @@ FOREGROUND_DESCRIPTION = (
     "better with mattes of a network, a little with perfect ones, and slower; needs the extra "
     "closed-form. 'plain': the photograph's pixels, which carry the old background's colour along."
 )
+
+_REVISIONS: dict[ForegroundMethod, int] = {
+    "multilevel": 1,
+    "blur_fusion": 2,
+    "blur_fusion_cuda": 2,
+    "plain": 1,
+}
+"""Of the code; to be raised when a method's colours change, so that fingerprints do."""
+
+
+def revision_of(method: ForegroundMethod) -> str:
+    """Names the code of a method, as a model's revision names its weights."""
+    return f"{method}-{_REVISIONS[method]}"
 
 
 def check_installed(method: ForegroundMethod) -> None:
@@ -44,13 +59,19 @@ def foreground_of(rgb_HWC: NDArray[np.uint8], alpha_HW: Float, method: Foregroun
 
 
 @cache
-def _solver(method: ForegroundMethod) -> ForegroundSolver:
+def _solver(method: ForegroundMethod) -> Solver:
     match method:
-        case "blur_fusion":
-            return blur_fusion
         case "blur_fusion_cuda":
-            from pipeline.models.matting.blur_fusion import torch_solver
-
-            return torch_solver(fuse, device_name="cuda")
+            return _on_gpu("cuda")
+        case "multilevel":
+            return MULTILEVEL
         case _:
-            return multilevel
+            return BLUR_FUSION
+
+
+def _on_gpu(device_name: str) -> Solver:
+    """Blur-fusion in torch, on tiles that are worth the way to the GPU and back."""
+    from pipeline.models.matting.blur_fusion import torch_solver
+
+    solve = torch_solver(fuse, margin_px=NARROW_REACH_PX, device_name=device_name)
+    return Solver(solve=solve, reach_px=REACH_PX, tile_px=_GPU_TILE_PX)

@@ -39,7 +39,12 @@ from pipeline.stage import Resources, Stage
 from pipeline.stages.checks import Checks, ChecksConfig
 from pipeline.stages.compose import Composed, compose, plain, rendering
 from pipeline.stages.finish import Finisher
-from pipeline.stages.foreground import FOREGROUND_DESCRIPTION, ForegroundMethod, check_installed
+from pipeline.stages.foreground import (
+    FOREGROUND_DESCRIPTION,
+    ForegroundMethod,
+    check_installed,
+    revision_of,
+)
 from pipeline.stages.look import Look, sized
 from pipeline.stages.overlap import BATCHES_HELD, overlapped
 from pipeline.stages.preparation import Preparation, SizeConfig, Task, drawn_size
@@ -108,8 +113,8 @@ class RenderConfig(BaseModel):
 
     @property
     def revision(self) -> str:
-        """Names the code and weights that draw, before they are loaded."""
-        return self.generator.revision
+        """Names the code and weights that draw and compose, before they are loaded."""
+        return f"{self.generator.revision}+{revision_of(self.foreground)}"
 
 
 class RenderMapper:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from jobs.recipes import load_recipe, shipped_recipes
 from pipeline.recipe import Budget, Recipe, parse_recipe, read_recipe
+from pipeline.stages import foreground
 
 
 def parse(text: str = "name: mine", *overrides: str) -> Recipe:
@@ -226,6 +227,14 @@ def test_pixel_hash_ignores_what_does_not_decide_pixels(override: str) -> None:
 )
 def test_pixel_hash_follows_what_decides_pixels(override: str) -> None:
     assert parse("name: mine", override).pixel_hash != parse().pixel_hash
+
+
+def test_pixel_hash_follows_the_code_that_estimates_colours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = parse().pixel_hash
+    monkeypatch.setitem(foreground._REVISIONS, parse().render.foreground, 99)
+    assert parse().pixel_hash != before
 
 
 def test_hashes_do_not_depend_on_the_order_of_the_file() -> None:

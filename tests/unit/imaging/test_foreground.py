@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from pipeline.imaging.compiled import MULTILEVEL
 from pipeline.imaging.composite import over
-from pipeline.imaging.foreground import estimate_foreground
+from pipeline.imaging.foreground import BLUR_FUSION, estimate_foreground
+
+SOLVERS = pytest.mark.parametrize("solver", [BLUR_FUSION, MULTILEVEL], ids=["blur", "multilevel"])
 
 
 def soft_edged_photograph(background):
@@ -19,19 +22,21 @@ def soft_edged_photograph(background):
     return np.round(photograph * 255).astype(np.uint8), colour, alpha
 
 
+@SOLVERS
 @pytest.mark.parametrize("background", [0.05, 0.95])
-def test_the_estimate_is_nearer_the_true_colour_than_the_photograph(background):
+def test_the_estimate_is_nearer_the_true_colour_than_the_photograph(solver, background):
     photograph, colour, alpha = soft_edged_photograph(background)
     band = (alpha > 0.05) & (alpha < 0.95)
-    estimate = estimate_foreground(photograph, alpha)
+    estimate = estimate_foreground(photograph, alpha, solver=solver)
     assert 0 <= estimate.min() <= estimate.max() <= 1
     missed = np.abs(estimate - colour)[band].mean()
     assert missed < 0.35 * np.abs(photograph / 255 - colour)[band].mean()
 
 
-def test_opaque_pixels_stay_exact():
+@SOLVERS
+def test_opaque_pixels_stay_exact(solver):
     photograph, _, alpha = soft_edged_photograph(0.9)
-    estimate = estimate_foreground(photograph, alpha)
+    estimate = estimate_foreground(photograph, alpha, solver=solver)
     exact = photograph.astype(np.float32) / np.float32(255)
     assert (estimate == exact)[alpha == 1].all()
     assert (np.round(estimate * 255).astype(np.uint8) == photograph)[alpha == 1].all()
@@ -41,17 +46,20 @@ def test_opaque_pixels_stay_exact():
 def test_solving_the_rectangle_around_the_product_is_nearly_solving_everything():
     photograph, _, alpha = soft_edged_photograph(0.9)
     alpha[0, 0] = alpha[-1, -1] = 0.004  # stretches the rectangle over the whole picture
-    whole = estimate_foreground(photograph, alpha)
+    whole = estimate_foreground(photograph, alpha, solver=MULTILEVEL)
     alpha[0, 0] = alpha[-1, -1] = 0
-    cropped = estimate_foreground(photograph, alpha)
+    cropped = estimate_foreground(photograph, alpha, solver=MULTILEVEL)
     assert (np.abs(whole - cropped) * alpha[..., np.newaxis]).mean() < 0.5 / 255
 
 
+@SOLVERS
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 2), (33, 65)])
 @pytest.mark.parametrize("level", [0, 0.5, 1])
-def test_any_size_gives_a_finite_colour(shape, level):
+def test_any_size_gives_a_finite_colour(solver, shape, level):
     photograph = np.random.default_rng(5).integers(0, 256, (*shape, 3), dtype=np.uint8)
-    estimate = estimate_foreground(photograph, np.full(shape, level, dtype=np.float32))
+    estimate = estimate_foreground(
+        photograph, np.full(shape, level, dtype=np.float32), solver=solver
+    )
     assert estimate.shape == photograph.shape
     assert estimate.dtype == np.float32
     assert np.isfinite(estimate).all()
