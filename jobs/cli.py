@@ -14,6 +14,8 @@ EXIT_USAGE = 2
 _LONGEST_LINE = 1000
 """Of a refusal, in characters: it quotes what was asked, however long that is."""
 _INTERRUPTED = "interrupted; the same command goes on from here"
+_CURSOR = "\x1b[?25h\r\x1b[K"
+"""Brings the cursor back that a moving line has hidden, and takes its place."""
 _TYPER_INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
 
@@ -41,7 +43,12 @@ def _watch() -> interruption.Watch:
 
 
 def _last_words() -> None:
-    os.write(2, f"{_line(_INTERRUPTED)}\n".encode())  # the stream may be locked
+    """In another thread than the main one, which may hold the stream."""
+    from jobs.capture import terminal_fd
+
+    fd = terminal_fd()
+    line = f"{_line(_INTERRUPTED, EXIT_FAILED)}\n"
+    os.write(fd, (f"{_CURSOR}{line}" if os.isatty(fd) else line).encode())
 
 
 def _watched(watch: interruption.Watch, arguments: list[str]) -> int:
@@ -83,13 +90,15 @@ def _command(arguments: list[str]) -> int:
 
 def _said(message: str, code: int) -> int:
     if message:  # with no arguments at all, the help was shown instead
-        sys.stderr.write(f"{_line(message)}\n")
+        sys.stderr.write(f"{_line(message, code)}\n")
         sys.stderr.flush()
     return code
 
 
-def _line(message: str) -> str:
-    return f"backlot: error: {one_line(message, most=_LONGEST_LINE)}"
+def _line(message: str, code: int) -> str:
+    from jobs.logs import last_line
+
+    return last_line(f"backlot: error: {one_line(message, most=_LONGEST_LINE)}", code)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,19 @@ from typing import Annotated
 import typer
 
 from jobs.logs import LogFormat, configure
-from jobs.options import Address, Asked, AskedRun, Limit, RunId, Settings, Where, takes
+from jobs.options import (
+    Address,
+    Asked,
+    AskedRun,
+    Limit,
+    RunId,
+    Settings,
+    Verbose,
+    Where,
+    loud,
+    takes,
+)
+from jobs.progress import explained
 from jobs.remote_commands import app as remote_commands
 
 
@@ -42,17 +54,22 @@ RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run: 
 
 
 @app.callback()
-def logging_of(
+def speaking(
+    context: typer.Context,
     log_format: Annotated[
         LogFormat,
         typer.Option("--log-format", envvar="BACKLOT_LOG_FORMAT", help="Of lines on stderr."),
     ] = LogFormat.TEXT,
+    *,
+    verbose: Verbose = False,
 ) -> None:
     """Background replacement for millions of catalog photographs."""
-    configure(log_format)
+    configure(log_format, verbose=verbose)
+    context.with_resource(explained())
 
 
 @app.command()
+@loud
 @takes(AskedRun)
 def run(
     asked: AskedRun,
@@ -80,6 +97,7 @@ def run(
 
 
 @app.command()
+@loud
 @takes(AskedRun)
 def nightly(asked: AskedRun, address: Address = None) -> None:
     """Make what is new or has changed since the earlier runs under the same output.
@@ -99,6 +117,7 @@ def nightly(asked: AskedRun, address: Address = None) -> None:
 
 
 @app.command()
+@loud
 @takes(Asked)
 def preflight(asked: Asked, address: Address = None) -> None:
     """Check whether a run would get off the ground: one line per check, with the fix.
@@ -116,6 +135,7 @@ def preflight(asked: Asked, address: Address = None) -> None:
 
 
 @app.command()
+@loud
 @takes(Asked)
 def estimate(
     asked: Asked,
@@ -145,6 +165,7 @@ def estimate(
 
 
 @app.command()
+@loud
 def reprocess(
     output: DatasetUri,
     where: Annotated[
@@ -314,6 +335,7 @@ def evaluate(
 
 
 @app.command()
+@loud
 def demo(
     folder: Annotated[
         Path, typer.Option("--output", help="Where the catalogue and its results go.")
@@ -341,6 +363,7 @@ app.add_typer(remote_commands)
 
 
 @app.command()
+@loud
 def bench(
     scenario: Annotated[
         Scenario, typer.Argument(metavar="SCENARIO", help=f"One of {', '.join(Scenario)}.")

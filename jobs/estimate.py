@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from jobs.fleet import nodes
 from jobs.forecast import Forecast, Seen, forecast
+from jobs.quiet import quiet_cluster
 from jobs.sampling import Mean, Sample, stratified, stratified_mean
 from pipeline import storage
-from pipeline.cluster import cluster
 from pipeline.execution import block_rows
 from pipeline.flow import run, stages
 from pipeline.manifest import open_manifest
@@ -81,7 +81,7 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
         )
         listed = stages(recipe, manifest, folder)
         clock = Clock()
-        with cluster(address, progress_bars=False):
+        with quiet_cluster(address):
             report = run(asked, on_progress=clock)
             return forecast(
                 _seen(report.run_uri, drawn, listed, clock),

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TextIO
+
+from jobs import display
+from jobs.capture import is_captured
 
 _PACKAGES = ("jobs", "pipeline")
 
@@ -15,6 +21,17 @@ class LogFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+@dataclass
+class Settings:
+    """How this process speaks."""
+
+    format: LogFormat = LogFormat.TEXT
+    verbose: bool = False
+
+
+settings = Settings()
 
 
 class JsonLines(logging.Formatter):
@@ -39,14 +56,67 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def configure(format_: LogFormat) -> None:
-    """Log to standard error: our packages from INFO on, the libraries from WARNING on."""
-    handler = logging.StreamHandler()
+def last_line(message: str, exit_code: int) -> str:
+    """What a command ends with when it fails, as a line of the log."""
+    if settings.format is LogFormat.TEXT:
+        return message
+    record = logging.makeLogRecord({"name": "jobs.cli", "levelname": "ERROR", "msg": message})
+    record.event, record.values = "failed", {"exit_code": exit_code}
+    return JsonLines().format(record)
+
+
+class _Ours(logging.Handler):
+    """Our lines, onto the terminal; but for those that a line there says already as it moves."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "moves", False) and display.moves():
+            return  # no news to whoever sees it move
+        try:
+            display.say(self.format(record))
+        except Exception:  # noqa: BLE001 - as every handler: what cannot be told stops no run
+            self.handleError(record)
+
+
+class _Others(logging.StreamHandler[TextIO]):
+    """The libraries' lines, onto standard error, whatever that is at the moment.
+
+    While it is captured ours go there as well: what is kept of a run has them in their places.
+    """
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_ours = record.name.partition(".")[0] in _PACKAGES
+        return is_captured() or not is_ours
+
+
+def configure(format_: LogFormat, *, verbose: bool = False) -> None:
+    """Log: our packages from INFO on, to the terminal; the libraries from WARNING on.
+
+    Args:
+        format_: of our lines.
+        verbose: whether what Ray and libraries say is to be seen on the terminal.
+    """
+    settings.format, settings.verbose = format_, verbose
+    ours = _Ours()
     if format_ is LogFormat.JSON:
-        handler.setFormatter(JsonLines())
+        ours.setFormatter(JsonLines())
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    # Ours at INFO, the libraries' at WARNING: theirs is for who debugs them.
-    logging.basicConfig(handlers=[handler])
+        ours.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     for package in _PACKAGES:
-        logging.getLogger(package).setLevel(logging.INFO)
+        logger = logging.getLogger(package)
+        logger.setLevel(logging.INFO)
+        _replace(logger, ours)
+    _replace(logging.getLogger(), _Others())
+
+
+def _replace(logger: logging.Logger, handler: logging.Handler) -> None:
+    for one in [one for one in logger.handlers if isinstance(one, _Ours | _Others)]:
+        logger.removeHandler(one)
+    logger.addHandler(handler)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from jobs.logs import settings
+
 if TYPE_CHECKING:
     from pipeline.request import RunConfig
 
@@ -45,6 +47,9 @@ Address = Annotated[
         envvar="RAY_ADDRESS",
         help="Of a running Ray cluster; without one, a cluster on this machine is started.",
     ),
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show what Ray and libraries say, too.")
 ]
 
 
@@ -117,3 +122,25 @@ def takes(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]
         return called
 
     return decorate
+
+
+def loud(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that runs on Ray the option --verbose, which is also one of `backlot`."""
+
+    def called(verbose: bool, **given: Any) -> None:  # noqa: FBT001 - typer names all arguments
+        if verbose:
+            settings.verbose = True
+        command(**given)
+
+    hints = get_type_hints(command, include_extras=True)
+    own = [
+        option.replace(annotation=hints[option.name])
+        for option in inspect.signature(command).parameters.values()
+    ]
+    also = inspect.Parameter(
+        "verbose", inspect.Parameter.KEYWORD_ONLY, annotation=Verbose, default=False
+    )
+    called.__signature__ = inspect.Signature([*own, also])  # type: ignore[attr-defined]
+    called.__annotations__ = {option.name: option.annotation for option in [*own, also]}
+    called.__name__, called.__doc__ = command.__name__, command.__doc__
+    return called

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.fleet import Node, nodes, placed
+from jobs.quiet import quiet_cluster
 from pipeline import storage
-from pipeline.cluster import cluster
 from pipeline.errors import FatalError, RowError
 from pipeline.flow import stages
 from pipeline.manifest import open_manifest
@@ -120,7 +120,7 @@ def _on_cluster(
         output=config.output,
         uris=tuple(uris[:: max(1, len(uris) // _READ)][:_READ]),
     )
-    with cluster(address, progress_bars=False):
+    with quiet_cluster(address):
         there = nodes()
         found = _probe_all(there, probe)
     yield from access(found, probe)

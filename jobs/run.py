@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,15 +12,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.progress import Progress
+from jobs.quiet import quiet, run_cluster
 from jobs.report import cards, render_html
 from pipeline import storage
-from pipeline.cluster import cluster
+from pipeline.activity import doing
 from pipeline.documents import read_document
 from pipeline.flow import run, stages
 from pipeline.pools import Pool, pools
 from pipeline.report import Report
 from pipeline.request import RunConfig, find_run, prepare
-from pipeline.results import Tally, committed_files
+from pipeline.results import committed_files
 from pipeline.room import explained
 from pipeline.stage import Stage
 
@@ -36,9 +36,11 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
         ValueError: the request cannot be carried out; no worker was started for it.
         FatalError: no row can be finished.
     """
-    connect = partial(cluster, address, progress_bars=sys.stderr.isatty())
-    report = run(config, on_progress=Progress(), connect=connect)
-    sheet = write_contact_sheet(report.run_uri)
+    progress = Progress()
+    with quiet(progress.line) as capture:
+        connect = partial(run_cluster, address, capture)
+        report = run(config, on_progress=progress, connect=connect)
+        sheet = write_contact_sheet(report.run_uri)
     print_summary(report, sheet)
     logger.info(
         "run %s ended with exit code %d",
@@ -112,6 +114,7 @@ def _headed(*headings: str) -> Table:
     return table
 
 
+@doing("writing the report")
 def write_contact_sheet(run_uri: str) -> str:
     """Write `report.html` from a run's committed results; returns where it is.
 
@@ -130,43 +133,6 @@ def write_contact_sheet(run_uri: str) -> str:
     sheet = storage.join(uri, "report.html")
     storage.write(sheet, html.encode())
     return sheet
-
-
-@dataclass
-class Progress:
-    """Says how far a run is, in one line, now and then."""
-
-    every_s: float = 10.0
-    _started: float = field(default_factory=time.monotonic)
-    _said: float = 0.0
-    _first: int | None = None
-
-    def __call__(self, counted: Tally, num_planned: int) -> None:
-        """Log a line if the last one is long enough ago, and at the end."""
-        now = time.monotonic()
-        if self._first is None:
-            self._first = counted.rows
-        if now - self._said < self.every_s and counted.rows < num_planned:
-            return
-        self._said = now
-        rate = (counted.rows - self._first) / max(now - self._started, 1e-9)
-        logger.info(
-            "%d of %d rows, %d failed, %.2f images/s",
-            counted.rows,
-            num_planned,
-            counted.failed,
-            rate,
-            extra={
-                "event": "progress",
-                "values": {
-                    "rows": counted.rows,
-                    "planned": num_planned,
-                    "failed": counted.failed,
-                    "codes": dict(counted.codes),
-                    "images_per_s": round(rate, 3),
-                },
-            },
-        )
 
 
 def print_summary(report: Report, sheet: str) -> None:

@@ -19,6 +19,7 @@ import ray
 import ray.data
 
 from pipeline import interruption
+from pipeline.activity import doing
 
 logger = logging.getLogger(__name__)
 
@@ -43,22 +44,21 @@ into a job's environment can be read by whoever may look at the cluster."""
 _PREFIX = "backlot-"
 _OWNER = "owner"
 """A file in a folder of Ray's that is locked for as long as the folder is in use."""
-_ENDS_S = 5.0
-"""For Ray's processes to end by themselves, which they do in one or two seconds."""
+_ENDS_S = 1.0
+"""For Ray's processes to end by themselves. Its agents notice after ten that nobody is left."""
 _KILLED_S = 5.0
 _REMOVED_S = 2.0
 
 
 @contextlib.contextmanager
-def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
+def cluster(address: str | None) -> Iterator[None]:
     """Connect to Ray for the length of a block; what it started, it stops.
 
     Args:
         address: of a running cluster, or None for one of its own on this machine. A process that is
             connected already stays so.
-        progress_bars: whether Ray draws them; without, the caller logs lines.
     """
-    ray.data.DataContext.get_current().enable_progress_bars = progress_bars
+    ray.data.DataContext.get_current().enable_progress_bars = False  # ours tell more, and less
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     if ray.is_initialized():
         yield
@@ -68,10 +68,11 @@ def cluster(address: str | None, *, progress_bars: bool) -> Iterator[None]:
     else:
         runtime_env = {"env_vars": _forwarded(os.environ)}
         try:
-            ray.init(address=address, logging_level=logging.WARNING, runtime_env=runtime_env)
+            with doing(f"connecting to Ray at {address}"):
+                ray.init(address=address, logging_level=logging.WARNING, runtime_env=runtime_env)
             yield
         finally:
-            with interruption.deferred():
+            with interruption.deferred(), doing("leaving Ray"):
                 ray.shutdown()
 
 
@@ -86,7 +87,7 @@ def _own_cluster() -> Iterator[None]:
         with owned(folder):
             os.environ.setdefault("RAY_AUTH_MODE", "disabled")
             cores = max(2, len(os.sched_getaffinity(0)))
-            with interruption.children_apart(), _temporary_files_in(folder):
+            with doing("starting Ray"), interruption.children_apart(), _temporary_files_in(folder):
                 ray.init(
                     address="local",
                     num_cpus=cores + SPARE_CPUS,
@@ -97,7 +98,7 @@ def _own_cluster() -> Iterator[None]:
                 )
             yield
     finally:
-        with interruption.deferred():
+        with interruption.deferred(), doing("stopping Ray"):
             patience_s = _ENDS_S if ray.is_initialized() else 0.0
             ray.shutdown()
             _end(folder, patience_s)

@@ -65,14 +65,15 @@ def run(
     config: RunConfig,
     *,
     on_progress: Callable[[Tally, int], None],
-    connect: Callable[[], AbstractContextManager[None]] = nullcontext,
+    connect: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Report:
     """Do what is left of a run, and finish it.
 
     Args:
         config: what is asked for.
         on_progress: called with the tally so far and the number of planned rows.
-        connect: connects Ray for the length of a block, if there is anything to do.
+        connect: connects Ray for the length of a block, if there is anything to do; is given the
+            run's folder.
 
     Raises:
         ValueError: a request that cannot be carried out.
@@ -104,7 +105,7 @@ def run(
         )
         committed = ledger.committed()
         if ledger.pending(committed, ROWS_PER_FILE):
-            with connect():  # only now: on many nights there is nothing to do
+            with connect(uri):  # only now: on many nights there is nothing to do
                 session.work(committed)
         num_before = sum(file.tally.rows for file in committed)
         return session.finish(

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.activity import doing
 from pipeline.documents import read_document
 from pipeline.errors import OF_A_FILE, PASSING
 from pipeline.results import committed_files
@@ -99,6 +100,7 @@ def past_runs(output: str) -> list[PastRun]:
     return sorted(found, key=lambda run: (run.created_at, run.run_id))
 
 
+@doing("reading earlier runs")
 def settled(output: str) -> Settled:
     """Rows that need no new result: the ones with a picture, and the ones that failed for good.
 

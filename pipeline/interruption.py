@@ -55,8 +55,10 @@ class Watch:
         self._is_over = threading.Event()
         self._ends_at_once = threading.Lock()
         self._clean_ups: list[CleanUp] = []
-        # What was to be ignored, as by nohup, still is.
-        self._heard = {one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN}
+        # nohup makes SIGHUP ignored, and so it stays. A shell's background jobs ignore SIGINT too,
+        # against Ctrl-C for somebody else; but who sends it means us, and we have promised to end.
+        is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        self._heard = {one for one in SIGNALS if not (is_nohup and one is signal.SIGHUP)}
         self._handler_before = signal.signal(_POKE, self._interrupted)
         self.mask_before = signal.pthread_sigmask(signal.SIG_BLOCK, self._heard)
         """Signals that were blocked in the main thread before, as they are in children."""
@@ -65,16 +67,14 @@ class Watch:
             os.register_at_fork(after_in_child=_in_child)
             _forks_are_known = True
         self._thread = threading.Thread(target=self._wait, name="signals", daemon=True)
-        if self._heard:
-            self._thread.start()
+        self._thread.start()
 
     def close(self) -> None:
         """Leave signals to whoever had them before."""
         global _watch  # noqa: PLW0603
         self._is_over.set()
-        if self._heard:
-            signal.pthread_kill(self._thread.ident or 0, min(self._heard))
-            self._thread.join()
+        signal.pthread_kill(self._thread.ident or 0, signal.SIGTERM)  # to wake it, no more
+        self._thread.join()
         _watch = None
         signal.signal(_POKE, self._handler_before)
         signal.pthread_sigmask(signal.SIG_SETMASK, self.mask_before)
@@ -138,7 +138,8 @@ class Watch:
             if self.asked is not None:
                 self._end_now()
             self.asked = number
-            threading.Thread(target=self._hurry, name="hurry", daemon=True).start()
+            for work in (self._hurry, self._confirm):
+                threading.Thread(target=work, daemon=True).start()
 
     def _hurry(self) -> None:
         """Interrupt the main thread until it has ended."""
@@ -149,6 +150,11 @@ class Watch:
                 return
         if self.asked is not None:
             self._end_now()
+
+    def _confirm(self) -> None:
+        """In a thread of its own: a terminal may be stuck as well."""
+        if self.asked is not None:
+            logger.info("%s: ending; a second signal ends at once", self.asked.name)
 
     def _end_now(self) -> None:
         """Without the main thread, which may be stuck in anything."""

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.activity import doing
 from pipeline.documents import read_document
 from pipeline.plan import ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
@@ -71,6 +72,7 @@ class Ledger:
     num_unchanged: int = 0
     """Rows that were not planned because an earlier run has settled them."""
 
+    @doing("reading what is done")
     def committed(self) -> list[Committed]:
         """The result files that count; torn ones, left by a killed writer, are removed."""
         files, torn = read_committed(self.uri)
@@ -78,6 +80,7 @@ class Ledger:
             storage.remove(uri)
         return files
 
+    @doing("finding what is left to do")
     def pending(self, committed: Sequence[Committed], rows_per_block: int) -> list[WorkUnit]:
         """The plan minus the results: what is still to do, in units of at most so many rows."""
         if not committed:
@@ -106,6 +109,7 @@ class Ledger:
             for first in range(0, len(row["rows"]), rows_per_block)
         ]
 
+    @doing("comparing the results with the plan")
     def discrepancies(self, committed: Sequence[Committed]) -> dict[str, list[str]]:
         """Ids that are lost, duplicated or unexpected, at most 20 of each; empty if all is well."""
         empty = pa.chunked_array([], pa.string())
@@ -228,6 +232,7 @@ def open_ledger(uri: str, *, request: Request) -> Ledger | None:
     )
 
 
+@doing("planning the run")
 def start_ledger(
     uri: str,
     *,

@@ -14,12 +14,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.activity import doing
 from pipeline.results import Committed, write_result
 from pipeline.sql import query
 
 logger = logging.getLogger(__name__)
 
 
+@doing("looking for rows that came out twice")
 def deduplicate(run_uri: str, committed: Sequence[Committed]) -> int:
     """Take every second copy of a row out of a run's result files; returns how many there were.
 

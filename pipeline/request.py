@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from pipeline.activity import doing
 from pipeline.ledger import (
     Ledger,
     Origin,
@@ -37,6 +38,7 @@ class RunConfig:
     """Of a re-processing run: the earlier runs that its manifest was selected from."""
 
 
+@doing("checking the request")
 def prepare(config: RunConfig) -> tuple[Planner, Request]:
     """Check what is asked for, reading the manifest's ids and leaving nothing behind.
 
@@ -60,6 +62,7 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
     )
 
 
+@doing("looking for an unfinished run")
 def find_run(config: RunConfig, request: Request) -> tuple[str, Ledger | None]:
     """Where the run is or will be, and its ledger if it was started before.
 

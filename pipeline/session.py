@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from pipeline.activity import doing
 from pipeline.execution import block_rows, check_capacity, execute
 from pipeline.ledger import Ledger, read_unit
 from pipeline.recipe import Recipe
@@ -18,6 +19,9 @@ from pipeline.storage import Lease
 
 _ROUNDS = 3
 """Times the results are held against the plan before rows that keep vanishing are a failure."""
+
+_SILENCE_S = 60.0
+"""Between blocks of pictures: large ones, and those of slow generators, take a while."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,12 +69,14 @@ class Session:
             most_rows=rows_per_block,
             max_strikes=budget.max_strikes,
         )
-        for receipt in receipts:
-            total += read_receipt(receipt)
-            self.on_progress(total, ledger.num_planned)
-            self.lease.check()
-            if exceeded(total, budget, ledger.num_planned):
-                return False  # what is done stays done: the same command goes on from here
+        with doing("starting workers, which load their networks") as now:
+            for receipt in receipts:
+                now.becomes("waiting for the next pictures", patience_s=_SILENCE_S)
+                total += read_receipt(receipt)
+                self.on_progress(total, ledger.num_planned)
+                self.lease.check()
+                if exceeded(total, budget, ledger.num_planned):
+                    return False  # what is done stays done: the same command goes on from here
         return True
 
     def finish(self, *, manifest: str, started_at: datetime, num_done_before: int) -> Report:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.bench.measuring import peak_memory, show
+from jobs.quiet import quiet_cluster
 from jobs.recipes import load_recipe
-from pipeline.cluster import cluster
 from pipeline.errors import Columns, Row
 from pipeline.execution import execute
 from pipeline.flow import stages
@@ -145,7 +145,7 @@ def _manifest(num_rows: int, folder: Path) -> Path:
 def run_control_plane(sizes: Sequence[int], rows_per_block: int) -> None:
     """Measure several sizes in one process and print a table and its JSON."""
     measured = []
-    with cluster(None, progress_bars=False):
+    with quiet_cluster(None):
         for num_rows in sizes:
             with tempfile.TemporaryDirectory(prefix="backlot-bench-") as folder:
                 measured.append(control_plane(num_rows, rows_per_block, Path(folder)))

@@ -15,8 +15,8 @@ import psutil
 
 from jobs.bench.measuring import show
 from jobs.bench.photographs import catalogue
+from jobs.quiet import quiet_cluster
 from jobs.recipes import load_recipe
-from pipeline.cluster import cluster
 from pipeline.flow import run
 from pipeline.request import RunConfig
 
@@ -37,7 +37,7 @@ def run_soak(num_rows: int) -> None:
         config = RunConfig(
             recipe=load_recipe("studio"), manifest=str(manifest), output=str(Path(folder) / "out")
         )
-        with cluster(None, progress_bars=False), _watched() as samples:
+        with quiet_cluster(None), _watched() as samples:
             report = run(config, on_progress=lambda *_: None)
     assert report.total.rows == num_rows
     actors = [one for one in samples.values() if len(one) >= 10]  # a probe that Ray started is not

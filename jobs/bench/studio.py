@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 
 from jobs.bench.measuring import show
 from jobs.bench.photographs import catalogue
+from jobs.quiet import quiet_cluster
 from jobs.recipes import load_recipe
-from pipeline.cluster import cluster
 from pipeline.errors import RowError
 from pipeline.flow import run, stages
 from pipeline.request import RunConfig, prepare
@@ -41,7 +41,7 @@ def run_studio(sizes: Sequence[int], *, repeats: int) -> None:
         sizes: number of photographs of 1, 4 and 12 megapixels, in this order.
         repeats: of each way; medians are shown.
     """
-    with cluster(None, progress_bars=False):
+    with quiet_cluster(None):
         rows = [
             _measure(count, megapixels, repeats)
             for count, megapixels in zip(sizes, _MEGAPIXELS, strict=False)

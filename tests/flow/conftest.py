@@ -15,5 +15,5 @@ def ray_cluster():
         # Actors reserve memory for the largest photograph that a recipe accepts. Those of the
         # tests are tiny, and on a small machine most recipes would be refused.
         patch.setenv("RAY_OVERRIDE_RESOURCES", json.dumps({"memory": 256 * 2**30}))
-        with cluster(None, progress_bars=False):
+        with cluster(None):
             yield

@@ -30,7 +30,7 @@ def ray_cluster() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         # Actors reserve memory for the largest photograph; a small machine would refuse.
         patch.setenv("RAY_OVERRIDE_RESOURCES", json.dumps({"memory": 256 * 2**30}))
-        with cluster(None, progress_bars=False):
+        with cluster(None):
             yield
 
 

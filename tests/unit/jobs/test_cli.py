@@ -90,6 +90,16 @@ def test_a_wrong_request_is_one_line_and_exit_code_2_and_writes_nothing(
     assert not output.exists()
 
 
+def test_a_refusal_is_json_where_the_log_is(
+    capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    assert main(["--log-format", "json", *command, "--limit", "0"]) == 2
+    assert main(["--log-format", "json", *command, "--where", "n ="]) == 2
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["exit_code"] for line in lines] == [2, 2]
+    assert "--where" in lines[1]["message"]
+
+
 def test_an_unknown_recipe_is_answered_with_the_nearest(
     capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from jobs.logs import JsonLines
-from jobs.run import Progress
+from jobs.progress import Progress
 from pipeline.results import Tally
 
 
