@@ -16,8 +16,8 @@ $(BIN)/python:
 # These run again only when what is to be installed has changed.
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing everything into .venv: $(WHOLE)"
-	@$(PIP) -e '.[dev]'
 	@$(BIN)/python tools/slim.py --undo
+	@$(PIP) -e '.[dev]'
 	@touch $@
 
 $(DEMO_READY): pyproject.toml constraints.txt tools/slim.py | $(BIN)/python

@@ -89,6 +89,14 @@ class Item:
 
 
 ITEMS = (
+    # First: it needs no network, so it is there soonest.
+    Item(
+        id="dahlia-pond",
+        image="dahlia-cutout.png",
+        prompt="still water at sunset",
+        title="Dahlia, apricot, cut out",
+        category="flowers",
+    ),
     Item(
         id="espresso-marble",
         image="espresso.jpg",
@@ -130,13 +138,6 @@ ITEMS = (
         image="dahlia.jpg",
         prompt="seamless lavender sweep, pastel",
         title="Dahlia, apricot, close",
-        category="flowers",
-    ),
-    Item(
-        id="dahlia-pond",
-        image="dahlia-cutout.png",
-        prompt="still water at sunset",
-        title="Dahlia, apricot, cut out",
         category="flowers",
     ),
     Item(
@@ -251,7 +252,7 @@ def _jpeg(name: str) -> bytes:
 
 def _png(picture: Image.Image) -> bytes:
     buffer = BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
+    picture.save(buffer, "PNG")
     return buffer.getvalue()
 
 
