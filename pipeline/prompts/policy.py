@@ -34,7 +34,9 @@ class Term(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     term: str = Field(
-        min_length=2, description="Case, accents, plurals and hyphens are matched anyway."
+        min_length=2,
+        max_length=200,
+        description="Case, accents, plurals and hyphens are matched anyway.",
     )
     when: tuple[str, ...] = Field(
         (), description="Only if one of these words stands within two words of it; empty: always."
@@ -131,7 +133,11 @@ def _onto(earlier: Policy, later: Policy) -> Policy:
         group.model_copy(update={"terms": _without(group.terms, settled)})
         for group in earlier.groups
     ]
-    return Policy(name=later.name, action=later.action, groups=(*kept, *later.groups))
+    try:
+        return Policy(name=later.name, action=later.action, groups=(*kept, *later.groups))
+    except ValidationError as error:
+        what = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(f"{what}, and the list that it extends has some without") from None
 
 
 def _without(terms: Sequence[Term], settled: set[str]) -> tuple[Term, ...]:

@@ -19,7 +19,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from pipeline import schema, storage
 from pipeline.endpoint import EndpointConfig
-from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
+from pipeline.errors import (
+    Columns,
+    ErrorCode,
+    FatalError,
+    Outcome,
+    Row,
+    RowError,
+    TransientError,
+    each,
+)
 from pipeline.imaging.codec import ImageLimits, decode, decode_alpha
 from pipeline.imaging.exhibit import on_white
 from pipeline.memory import Need
@@ -150,7 +159,7 @@ class PromptMapper:
     def __init__(self, config: PromptConfig, *, limits: ImageLimits, book_root: str | None) -> None:
         self._config = config
         self._limits = limits
-        self._rules = Rules(merged(_read_policy(file) for file in config.policies))
+        self._rules = Rules(_read_policies(config.policies))
         self._enhancer = None
         if config.enhancer is not None:
             checks = Checks(
@@ -281,6 +290,14 @@ class PromptMapper:
         )
 
 
+def _read_policies(files: Sequence[PolicyFile]) -> list[Policy]:
+    policies = [_read_policy(file) for file in files]
+    try:
+        return merged(policies)
+    except ValueError as error:
+        raise FatalError(f"prompt.policies: {error}") from None
+
+
 def _read_policy(file: PolicyFile) -> Policy:
     if file.uri in SHIPPED:
         return shipped_policy(file.uri)
@@ -290,7 +307,7 @@ def _read_policy(file: PolicyFile) -> Policy:
         if file.sha256 not in (None, found):
             raise FatalError(f"policy {file.uri}: expected sha256 {file.sha256}, found {found}")
         return parse_policy(data.decode("utf-8"), source=file.uri)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TransientError) as error:
         raise FatalError(f"policy {file.uri}: cannot be used: {error}") from None
 
 

@@ -117,12 +117,26 @@ def test_policies_come_from_files_and_are_merged(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["name: x", "name: x\naction: replace\ngroups: [{terms: [nike]}]", "a: [", "7"]
+    "text",
+    [
+        "name: x",
+        "name: x\naction: replace\ngroups: [{terms: [nike]}]",
+        "a: [",
+        "7",
+        f"name: x\naction: remove\ngroups: [{{terms: [{'x' * 50_000}]}}]",
+    ],
 )
 def test_a_policy_that_cannot_be_used_stops_the_run(tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.yaml").write_text(text)
     with pytest.raises(FatalError, match=r"bad\.yaml"):
         mapped(PromptConfig(policies=(PolicyFile(uri=str(tmp_path / "bad.yaml")),)), "sand")
+
+
+def test_a_policy_that_does_not_fit_the_one_it_extends_stops_the_run(tmp_path: Path) -> None:
+    ours = tmp_path / "ours.yaml"
+    ours.write_text("name: unsafe\naction: replace\ngroups: [{by: x, terms: [oak]}]\n")
+    with pytest.raises(FatalError, match=r"prompt\.policies: .*unsafe"):
+        mapped(PromptConfig(policies=("unsafe", PolicyFile(uri=str(ours)))), "sand")
 
 
 def test_a_policy_that_is_missing_or_another_stops_the_run(tmp_path: Path) -> None:
