@@ -7,12 +7,17 @@ import glob
 import os
 import stat
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.storage.uris import absolute
 
 TEMPORARY_PREFIX = ".writing-"
 """Files under this name are unfinished: readers never see them under their own name."""
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+"""What a disk says that has no second names for files, such as an SD card's."""
 
 
 class Files:
@@ -32,15 +37,24 @@ class Files:
         return path.read_bytes()
 
     def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:  # noqa: ARG002
-        target = Path(absolute(uri))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-        try:
-            draft.write_bytes(data)
+        with _draft(uri, data) as (draft, target):
             draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
         return 0
+
+    def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool:  # noqa: ARG002
+        with _draft(uri, data) as (draft, target):
+            try:
+                target.hardlink_to(draft)
+            except FileExistsError:
+                return target.read_bytes() == data
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                # Not in one step there; the lock of a run keeps everybody else away.
+                if target.exists():
+                    return target.read_bytes() == data
+                draft.replace(target)
+        return True
 
     def remove(self, uri: str) -> None:
         Path(absolute(uri)).unlink(missing_ok=True)
@@ -60,3 +74,16 @@ class Files:
     def glob_files(self, pattern: str) -> list[str]:
         found = glob.glob(absolute(pattern), recursive=True)  # noqa: PTH207 - Path cannot: absolute
         return sorted(name for name in found if Path(name).is_file())
+
+
+@contextmanager
+def _draft(uri: str, data: bytes) -> Iterator[tuple[Path, Path]]:
+    """The bytes under a name that nobody looks for, and the path that they are to have."""
+    target = Path(absolute(uri))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    try:
+        draft.write_bytes(data)
+        yield draft, target
+    finally:
+        draft.unlink(missing_ok=True)

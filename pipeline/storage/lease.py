@@ -210,17 +210,23 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._ended.wait(self._ttl_s / _BEATS_PER_TTL):
-            asked_at = self._clock()
-            try:
-                ours = self._claim.renew()
-            except (OSError, TransientError) as error:
-                logger.warning("%s: lease not renewed, will try again: %s", self._run_uri, error)
-                continue
-            if not ours:
-                self.lost.set()
-                logger.error("%s: another process has taken the lease", self._run_uri)
+            self._renew()
+            if self.lost.is_set():
                 return
+
+    def _renew(self) -> None:
+        """Beat once."""
+        asked_at = self._clock()
+        try:
+            ours = self._claim.renew()
+        except (OSError, TransientError) as error:
+            logger.warning("%s: lease not renewed, will try again: %s", self._run_uri, error)
+            return
+        if ours:
             self._renewed_at = asked_at
+        else:
+            self.lost.set()
+            logger.error("%s: another process has taken the lease", self._run_uri)
 
 
 class _ObjectClaim:

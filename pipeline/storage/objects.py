@@ -11,7 +11,7 @@ from fsspec.utils import glob_translate
 from pipeline.errors import ErrorCode, TransientError
 from pipeline.storage.connection import Connection
 from pipeline.storage.retry import BACKOFF, Backoff
-from pipeline.storage.s3 import S3, Listed
+from pipeline.storage.s3 import S3, ConflictError, Listed
 from pipeline.storage.uris import bucket_and_key
 
 SINGLE_PUT_BYTES = 64 * 2**20
@@ -54,6 +54,15 @@ class Objects:
         if len(data) > SINGLE_PUT_BYTES:
             return self._connection.run(self._upload(uri, data, content_type))
         return self._connection.run(self._s3.put(uri, data, content_type=content_type))[1]
+
+    def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool:
+        try:
+            put = self._s3.put(uri, data, content_type=content_type, if_absent=True)
+            self._connection.run(put)
+        except ConflictError:
+            # Perhaps it is our own, whose answer got lost.
+            return self.read(uri) == data
+        return True
 
     def remove(self, uri: str) -> None:
         with suppress(FileNotFoundError):  # not even the bucket

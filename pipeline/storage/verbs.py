@@ -22,6 +22,7 @@ class _Place(Protocol):
     def is_folder(self, uri: str) -> bool: ...
     def read(self, uri: str) -> bytes: ...
     def write(self, uri: str, data: bytes, *, content_type: str | None) -> int: ...
+    def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool: ...
     def remove(self, uri: str) -> None: ...
     def list_files(self, uri: str, *, suffix: str) -> list[str]: ...
     def list_folders(self, uri: str) -> list[str]: ...
@@ -55,6 +56,15 @@ def write(uri: str, data: bytes, *, content_type: str | None = None) -> int:
         How many retries it took.
     """
     return _place(uri).write(uri, data, content_type=content_type)
+
+
+def create(uri: str, data: bytes, *, content_type: str | None = None) -> bool:
+    """Put `data` at `uri` unless something is there: of several who do so, one prevails.
+
+    Returns:
+        Whether it is `data` that is there now; what somebody else put there stays as it is.
+    """
+    return _place(uri).create(uri, data, content_type=content_type)
 
 
 def remove(uri: str) -> None:

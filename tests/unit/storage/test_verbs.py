@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import io
 import pickle
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -43,6 +45,43 @@ def told(act: Callable[[], object], kind: type[Exception]) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+def test_of_several_who_create_an_object_one_prevails(root: str) -> None:
+    uri = storage.join(root, "one")
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda n: storage.create(uri, b"%d" % n), range(8)))
+    assert made.count(True) == 1
+    assert storage.read(uri) == b"%d" % made.index(True)
+    assert storage.create(uri, storage.read(uri))
+    assert storage.list_files(root) == [uri]
+
+
+def test_an_object_is_created_though_the_answer_was_lost(
+    bucket: str, s3_port: int, point_at: PointAt, quick: Backoff
+) -> None:
+    with FaultyProxy(s3_port, seed=3, slow_down=0, reset=0.5, delay=0) as proxy:
+        point_at(proxy.url)
+        store = Objects(connection(), backoff=quick)
+        for number in range(12):
+            assert store.create(f"{bucket}/{number}", b"mine", content_type=None)
+    assert proxy.counts["reset"] > 3
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_disk_without_links_has_created_files_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    uri = str(tmp_path / "one")
+    if is_there:
+        storage.write(uri, b"theirs")
+    assert storage.create(uri, b"mine") is not is_there
+    assert storage.read(uri) == (b"theirs" if is_there else b"mine")
+    assert storage.list_files(str(tmp_path)) == [uri]
 
 
 def test_what_is_written_is_read_replaced_and_removed(root: str) -> None:
