@@ -80,7 +80,7 @@ def begun_run(
     if run_id is not None:
         run_uri(output, run_id)  # refuses an id that is none before anything is looked for
     for run in runs:
-        if run.run_id == run_id or (run_id is None and run.listed is None):
+        if run.run_id == run_id or (run_id is None and not run.is_finished):
             begun = _begun(run, runs, condition, recipe, overrides)
             if begun is not None:
                 return replace(begun, output=output)

@@ -34,7 +34,7 @@ class _Run(BaseModel):
     unchanged: int
 
 
-class _Success(BaseModel):
+class _Files(BaseModel):
     results: list[str]
 
 
@@ -71,13 +71,35 @@ class _Report(BaseModel):
 _MUST_HOLD: Mapping[str, type[BaseModel]] = {
     "run.json": _Run,
     "report.json": _Report,
-    "_SUCCESS": _Success,
+    "results.json": _Files,
+    "_SUCCESS": _Files,
 }
 """What readers of each rely on; there is more in them."""
 
 
+def files_that_count(run_uri: str) -> tuple[str, ...] | None:
+    """Names of the result files that hold every row once; None: that is not decided yet.
+
+    A run decides by its `results.json`, before it takes any other file away; its `_SUCCESS`
+    repeats it when all is tidy.
+
+    Raises:
+        ValueError: a document is damaged.
+    """
+    for name in ("_SUCCESS", "results.json"):
+        document = read_document(run_uri, name)
+        if document is not None:
+            return tuple(document["results"])
+    return None
+
+
+def as_json(document: Mapping[str, Any]) -> bytes:
+    """A document as it is written."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
 def read_document(run_uri: str, name: str) -> dict[str, Any] | None:
-    """`run.json`, `report.json` or `_SUCCESS` of a run; None where there is none.
+    """`run.json`, `results.json`, `report.json` or `_SUCCESS` of a run; None where there is none.
 
     Raises:
         ValueError: it is damaged, or something else; one line names it.

@@ -256,7 +256,7 @@ def execute(
             dataset,
             pool,
             _Work(pool, book, max_strikes, write=ends),
-            # What is written is a block, whole: then it replaces itself when it comes again. Else
+            # What is written is a block, whole: then it is all one file when it comes again. Else
             # a larger batch than block would wait for a second block, and idle actors with it.
             batch_size=min(pool.groups[0], most_rows) if ends is None else None,
             num_tasks=len(tasks),

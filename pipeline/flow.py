@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from pipeline.history import settled
+from pipeline.history import newest_start, settled
 from pipeline.ledger import open_ledger, start_ledger
 from pipeline.manifest import Manifest
 from pipeline.placement import folders_as_before
@@ -94,6 +94,7 @@ def run(
             planner=planner,
             origin=config.origin,
             settled=settled(config.output) if config.only_changed else None,
+            after=newest_start(config.output),
         )
         session = Session(
             ledger=ledger,
@@ -103,7 +104,7 @@ def run(
             lease=lease,
             on_progress=on_progress,
         )
-        committed = ledger.committed()
+        committed = session.counted()
         if ledger.pending(committed, ROWS_PER_FILE):
             with connect(uri):  # only now: on many nights there is nothing to do
                 session.work(committed)

@@ -1,14 +1,18 @@
 """What the earlier runs under an output say: what they settled, and which row of a sample counts.
 
-A run that is finished counts by the list of files in its `_SUCCESS`, never by what lies in its
-folder. Of one that is not, every readable result file tells what was done; readers see those rows
-once a finished run has vouched for the files (`adopted` in its `run.json`).
+A run that has decided which files count (`results.json`, then `_SUCCESS`) counts by that list,
+never by what lies in its folder. Of one that has not, every readable result file tells what was
+done; readers see those rows once a finished run has vouched for the files (`adopted` in its
+`run.json`).
+
+Runs go on while they are read. A file that is gone was taken away by a run that has decided since,
+so whoever misses one looks at the runs again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,8 +28,8 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.activity import doing
-from pipeline.documents import read_document
-from pipeline.errors import OF_A_FILE, PASSING
+from pipeline.documents import files_that_count, read_document
+from pipeline.errors import OF_A_FILE, PASSING, TransientError
 from pipeline.results import committed_files
 from pipeline.settled import Settled, collected
 from pipeline.sql import query
@@ -66,7 +70,9 @@ class PastRun:
     document: Mapping[str, Any]
     """Its `run.json`."""
     listed: tuple[str, ...] | None
-    """Names of its result files as its `_SUCCESS` lists them; None: it is not finished."""
+    """Names of the result files that count, by its own word; None: it has not come that far."""
+    is_finished: bool
+    """Whether all is done, down to taking away what does not count."""
 
     @property
     def is_reprocessing(self) -> bool:
@@ -84,6 +90,8 @@ class _File:
     """Position in the list of runs."""
     uri: str
     regular: bool
+    is_promised: bool = False
+    """Whether its run says that it is there."""
 
 
 def past_runs(output: str) -> list[PastRun]:
@@ -101,6 +109,15 @@ def past_runs(output: str) -> list[PastRun]:
 
 
 @doing("reading earlier runs")
+def newest_start(output: str) -> datetime | None:
+    """When the newest run under a dataset root was started, by the clock of whoever did."""
+    folders = storage.list_folders(storage.absolute(output))
+    documents = in_threads(partial(read_document, name="run.json"), folders)
+    started = (datetime.fromisoformat(found["created_at"]) for found in documents if found)
+    return max(started, default=None)
+
+
+@doing("reading earlier runs")
 def settled(output: str) -> Settled:
     """Rows that need no new result: the ones with a picture, and the ones that failed for good.
 
@@ -112,17 +129,13 @@ def settled(output: str) -> Settled:
     runs found in the same words, and so in the same bytes, is settled.
     """
     runs = past_runs(output)
-    open_files = {
-        run.run_id: tuple(uri.rpartition("/")[2] for uri in committed_files(run.uri))
-        for run in runs
-        if run.listed is None
-    }
+    names = [_names(run) for run in runs]
     files = [
         _File(run=index, uri=run.file_uri(name), regular=not run.is_reprocessing)
         for index, run in enumerate(runs)
-        for name in (open_files[run.run_id] if run.listed is None else run.listed)
+        for name in names[index]
     ]
-    past = pa.Table.from_batches(_outcomes(files, strict=False), _PAST)
+    past = pa.Table.from_batches(_outcomes(files, unread=[]), _PAST)
     answered = query(
         "WITH superseded AS (SELECT sample_id, max(run) AS run FROM past "
         "WHERE healthy AND regular GROUP BY sample_id), "
@@ -135,7 +148,11 @@ def settled(output: str) -> Settled:
     )
     return Settled(
         fingerprints=collected((batch["fingerprint"] for batch in answered), past.num_rows),
-        adopted={run_id: names for run_id, names in open_files.items() if names},
+        adopted={
+            run.run_id: names[index]
+            for index, run in enumerate(runs)
+            if run.listed is None and names[index]
+        },
     )
 
 
@@ -148,44 +165,49 @@ def current(output: str) -> pa.Table:
     Raises:
         ValueError: a file that a finished run lists cannot be read.
     """
-    runs = past_runs(output)
-    return _newest(runs, vouched_files(runs), where="healthy", strict=True)
+    return _newest(output, vouched_files, where="healthy")
 
 
 def latest(output: str) -> pa.Table:
     """The newest row of every sample, with a picture or without; columns as `current`."""
-    runs = past_runs(output)
-    files = [
-        _File(run=index, uri=uri, regular=True)
+    return _newest(output, _all_files, where="true")
+
+
+def _all_files(runs: Sequence[PastRun]) -> list[_File]:
+    return [
+        _File(run=index, uri=run.file_uri(name), regular=True)
         for index, run in enumerate(runs)
-        for uri in (
-            committed_files(run.uri)
-            if run.listed is None
-            else [run.file_uri(name) for name in run.listed]
-        )
+        for name in _names(run)
     ]
-    return _newest(runs, files, where="true", strict=False)
+
+
+def _names(run: PastRun) -> tuple[str, ...]:
+    """The result files of a run that tell what was done: those that it lists, or all."""
+    if run.listed is not None:
+        return run.listed
+    there = tuple(map(_name, committed_files(run.uri)))
+    # The pages of a listing are not of one moment: a run that has decided while they came may have
+    # taken away what was not listed yet, and written what was not to be listed any more.
+    return files_that_count(run.uri) or there
 
 
 def vouched_files(runs: Sequence[PastRun]) -> list[_File]:
-    """The result files that readers go by: what finished runs list or have adopted."""
-    adopted = {
-        (run_id, name)
-        for run in runs
-        if run.listed is not None
-        for run_id, names in run.document["adopted"].items()
-        for name in names
-    }
+    """The result files that readers go by: what runs list, and what listed runs have adopted."""
+    adopted: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        if run.listed is not None:
+            for run_id, names in run.document["adopted"].items():
+                adopted[run_id].update(names)
     files = []
     for index, run in enumerate(runs):
-        if run.listed is not None:
-            uris = [run.file_uri(name) for name in run.listed]
-        else:
-            # One that is gone was tidied up by its run, which the next night looks at again.
-            there = set(committed_files(run.uri))
-            names = sorted(name for run_id, name in adopted if run_id == run.run_id)
-            uris = [uri for uri in map(run.file_uri, names) if uri in there]
-        files += [_File(run=index, uri=uri, regular=not run.is_reprocessing) for uri in uris]
+        make = partial(_File, run=index, regular=not run.is_reprocessing)
+        listed = run.listed or ()
+        files += [make(uri=run.file_uri(name), is_promised=True) for name in listed]
+        others = adopted[run.run_id].difference(listed)
+        if others and run.listed is not None:
+            # What it has taken away since, the files that it lists make up for.
+            others.intersection_update(map(_name, committed_files(run.uri)))
+        files += [make(uri=run.file_uri(name)) for name in sorted(others)]
     return files
 
 
@@ -213,13 +235,49 @@ def read_columns(uri: str, columns: Sequence[str]) -> pa.Table | None:
 
 
 def _newest(
-    runs: Sequence[PastRun], files: Sequence[_File], *, where: str, strict: bool
+    output: str, files_of: Callable[[Sequence[PastRun]], list[_File]], *, where: str
 ) -> pa.Table:
-    answer = query(
-        f"SELECT sample_id, max(place) AS place FROM past WHERE {where} "
-        "GROUP BY sample_id ORDER BY place",
-        past=pa.RecordBatchReader.from_batches(_PAST, _outcomes(files, strict=strict)),
-    ).read_all()
+    runs = past_runs(output)
+    while True:
+        files, unread = files_of(runs), list[_File]()
+        answer = _newest_in(files, where, unread)
+        again = past_runs(output) if unread else runs
+        if again == runs:
+            break
+        # Runs have gone on: what is gone, other files have taken the place of.
+        runs = again
+    gone = next((file.uri for file in unread if file.is_promised), None)
+    if gone is not None:
+        raise ValueError(f"{gone}: a finished run lists this file and it is torn or gone")
+    return _view(answer, files, runs)
+
+
+def _newest_in(files: Sequence[_File], where: str, unread: list[_File]) -> pa.Table:
+    faults: list[Exception] = []
+    try:
+        return query(
+            f"SELECT sample_id, max(place) AS place FROM past WHERE {where} "
+            "GROUP BY sample_id ORDER BY place",
+            past=pa.RecordBatchReader.from_batches(
+                _PAST, _noting(faults, _outcomes(files, unread=unread))
+            ),
+        ).read_all()
+    except ValueError:
+        if faults:  # it was not the SQL, and what was asked for was not wrong
+            raise faults[0] from None
+        raise
+
+
+def _noting(faults: list[Exception], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The batches; what goes wrong with them is noted, for the reader of a stream is not told."""
+    try:
+        yield from batches
+    except (OSError, TransientError, ValueError) as error:
+        faults.append(error)
+        raise
+
+
+def _view(answer: pa.Table, files: Sequence[_File], runs: Sequence[PastRun]) -> pa.Table:
     place = answer["place"].to_numpy()
     file_of = (place >> _ROW_BITS).astype(np.int32)
     run_of = np.array([file.run for file in files], dtype=np.int32)[file_of]
@@ -233,21 +291,25 @@ def _newest(
     )
 
 
+def _name(uri: str) -> str:
+    return uri.rpartition("/")[2]
+
+
 def _named(index: Any, names: list[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(index), pa.array(names, pa.string()))
 
 
-def _outcomes(files: Sequence[_File], *, strict: bool) -> Iterator[pa.RecordBatch]:
-    read = partial(_outcomes_of, strict=strict)
+def _outcomes(files: Sequence[_File], *, unread: list[_File]) -> Iterator[pa.RecordBatch]:
+    """What is in files, file by file; those that are torn or gone are added to `unread`."""
+    read = partial(_outcomes_of, unread=unread)
     return chain.from_iterable(in_threads(read, enumerate(files)))
 
 
-def _outcomes_of(item: tuple[int, _File], *, strict: bool) -> list[pa.RecordBatch]:
+def _outcomes_of(item: tuple[int, _File], *, unread: list[_File]) -> list[pa.RecordBatch]:
     position, file = item
     table = read_columns(file.uri, _READ)
-    if table is None and strict:
-        raise ValueError(f"{file.uri}: a finished run lists this file and it is torn or gone")
     if table is None:
+        unread.append(file)
         return []
     healthy = pc.is_null(table["error"])
     retryable = pc.fill_null(pc.struct_field(table["error"], "retryable"), False)  # noqa: FBT003
@@ -278,10 +340,12 @@ def _read_run(uri: str) -> PastRun | None:
     if document is None:
         return None
     success = read_document(uri, "_SUCCESS")
+    decided = success or read_document(uri, "results.json")
     return PastRun(
         uri=uri,
         run_id=document["run_id"],
         created_at=datetime.fromisoformat(document["created_at"]),
         document=document,
-        listed=None if success is None else tuple(success["results"]),
+        listed=None if decided is None else tuple(decided["results"]),
+        is_finished=success is not None,
     )

@@ -1,6 +1,7 @@
 """The ledger of a run: its folder, what was planned, what is done, and when it is finished.
 
-    <output>/run_id=<id>/  run.json  plan/  results/  images/  report.json  report.html  _SUCCESS
+    <output>/run_id=<id>/  run.json  plan/  results/  images/  results.json  report.json
+                           report.html  _SUCCESS
 
 Progress lives here and nowhere else, so that losing every machine of the cluster loses nothing.
 """
@@ -12,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.activity import doing
-from pipeline.documents import read_document
+from pipeline.documents import as_json, read_document
 from pipeline.plan import ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
 from pipeline.results import Committed, read_committed
@@ -74,7 +75,7 @@ class Ledger:
 
     @doing("reading what is done")
     def committed(self) -> list[Committed]:
-        """The result files that count; torn ones, left by a killed writer, are removed."""
+        """All result files, which may hold rows twice; torn ones are removed."""
         files, torn = read_committed(self.uri)
         for uri in torn:
             storage.remove(uri)
@@ -131,8 +132,7 @@ class Ledger:
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Put a JSON document into the run's folder."""
-        data = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-        storage.write(storage.join(self.uri, name), data.encode())
+        storage.write(storage.join(self.uri, name), as_json(value))
 
     def succeed(self, committed: Sequence[Committed]) -> None:
         """Declare the run finished: readers of the dataset go by this list of files."""
@@ -241,10 +241,12 @@ def start_ledger(
     planner: Planner,
     settled: Settled | None = None,
     origin: Origin | None = None,
+    after: datetime | None = None,
 ) -> Ledger:
     """Plan a new run.
 
-    A plan is made once: a manifest that changes afterwards belongs to the next run.
+    A plan is made once: a manifest that changes afterwards belongs to the next run, and a driver
+    that was stopped while it planned finds the plan of another who did not wait.
 
     Args:
         uri: the run's folder.
@@ -253,9 +255,11 @@ def start_ledger(
         planner: makes the plan.
         settled: rows to leave out; a plan may be empty then, and only then.
         origin: of a re-processing run.
+        after: when the newest of the runs so far was started, by the clock of whoever did. This
+            one is newer, whatever our own clock says.
 
     Raises:
-        ValueError: the manifest selects nothing.
+        ValueError: the manifest selects nothing, or somebody else has begun another run here.
     """
     files, num_rows, num_selected = [], 0, 0
 
@@ -272,8 +276,10 @@ def start_ledger(
         sink = pa.BufferOutputStream()
         # Small row groups: a unit reads little more than its own rows.
         pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_PER_GROUP)
-        name = f"plan/plan-{index:05d}.parquet"
-        storage.write(storage.join(uri, name), sink.getvalue().to_pybytes())
+        data = sink.getvalue().to_pybytes()
+        # Named by its bytes: two who plan the same run at once replace nothing of each other's.
+        name = f"plan/plan-{index:05d}-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+        storage.write(storage.join(uri, name), data)
         files.append(name)
         num_rows += table.num_rows
     if not num_selected:
@@ -281,7 +287,7 @@ def start_ledger(
     run_id = uri.rpartition("/run_id=")[2]
     document = {
         "run_id": run_id,
-        "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "created_at": _next_moment(after).isoformat(timespec="milliseconds"),
         "request": asdict(request),
         "parent": [] if origin is None else list(origin.parent),
         "condition": None if origin is None else origin.condition,
@@ -291,16 +297,17 @@ def start_ledger(
         "unchanged": num_selected - num_rows,
         "adopted": {} if settled is None else dict(settled.adopted),
     }
-    # Last, so that a run.json always speaks of a complete plan.
-    data = json.dumps(document, indent=1, ensure_ascii=False)
-    storage.write(storage.join(uri, "run.json"), data.encode())
-    return Ledger(
-        uri=uri,
-        run_id=run_id,
-        num_planned=num_rows,
-        plan_files=tuple(files),
-        num_unchanged=num_selected - num_rows,
-    )
+    # Last, so that a run.json always speaks of a complete plan; and once.
+    storage.create(storage.join(uri, "run.json"), as_json(document))
+    ledger = open_ledger(uri, request=request)
+    assert ledger is not None
+    return ledger
+
+
+def _next_moment(after: datetime | None) -> datetime:
+    """Now, or just after a moment that is still to come: a clock is wrong then, ours or another."""
+    now = datetime.now(UTC)
+    return now if after is None else max(now, after + timedelta(milliseconds=1))
 
 
 def _num_rows(uri: str) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 
@@ -158,7 +158,7 @@ class Committed:
 
     file: str
     outcomes: pa.Table
-    """`sample_id`, and whether the row `failed`."""
+    """`sample_id`, whether the row `failed`, and whether another try may help (`retryable`)."""
     tally: Tally
 
     @property
@@ -176,8 +176,20 @@ def read_committed(run_uri: str) -> tuple[list[Committed], list[str]]:
     files = committed_files(run_uri)
     with ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="results") as pool:
         read = list(pool.map(_read_one, files))
-    torn = [file for file, found in zip(files, read, strict=True) if found is None]
-    return [found for found in read if found is not None], torn
+    torn = [file for file, found in zip(files, read, strict=True) if found is _TORN]
+    return [found for found in read if isinstance(found, Committed)], torn
+
+
+def read_without(run_uri: str, file: str, sample_ids: Sequence[str]) -> Committed:
+    """Read back one result file as if some of its rows were not in it."""
+    table = _read_counted(storage.join(run_uri, "results", file))
+    return _committed(file, without(table, sample_ids))
+
+
+def without(table: pa.Table, sample_ids: Sequence[str]) -> pa.Table:
+    """A result table less some rows."""
+    dropped = pc.is_in(table["sample_id"], pa.array(sample_ids, pa.string()))
+    return table.filter(pc.invert(dropped))
 
 
 def committed_files(run_uri: str) -> list[str]:
@@ -185,21 +197,40 @@ def committed_files(run_uri: str) -> list[str]:
     return storage.list_files(storage.join(run_uri, "results"), suffix=".parquet")
 
 
-def _read_one(uri: str) -> Committed | None:
+_COUNTED = ["sample_id", *TALLIED]
+_TORN = "torn"
+
+
+def _read_one(uri: str) -> Committed | str | None:
+    """What is in a file; `_TORN` if it was cut off, None if it is gone since it was listed."""
+    try:
+        return _committed(uri.rpartition("/")[2], _read_counted(uri))
+    except FileNotFoundError:
+        return None
+    except pa.ArrowInvalid:
+        return _TORN
+
+
+def _read_counted(uri: str) -> pa.Table:
     filesystem, path = storage.arrow_filesystem(uri)
     try:
-        table = pq.read_table(
-            path,
-            columns=["sample_id", *TALLIED],
-            filesystem=filesystem,
-            partitioning=None,
-        )
+        with pq.ParquetFile(path, filesystem=filesystem) as file:
+            return file.read(columns=_COUNTED)
     except pa.ArrowInvalid:
-        return None
-    outcomes = pa.table(
-        {"sample_id": table["sample_id"], "failed": pc.is_valid(table["error"])},
+        # Torn files are deleted, so one bad answer of the storage must not do: read it whole.
+        with pq.ParquetFile(io.BytesIO(storage.read(uri))) as file:
+            return file.read(columns=_COUNTED)
+
+
+def _committed(name: str, table: pa.Table) -> Committed:
+    error = table["error"]
+    retryable = pc.fill_null(pc.struct_field(error, "retryable"), False)  # noqa: FBT003
+    outcomes = {"failed": pc.is_valid(error), "retryable": retryable}
+    return Committed(
+        file=name,
+        outcomes=pa.table({"sample_id": table["sample_id"], **outcomes}),
+        tally=tally(table),
     )
-    return Committed(file=uri.rpartition("/")[2], outcomes=outcomes, tally=tally(table))
 
 
 def _parquet(table: pa.Table) -> bytes:

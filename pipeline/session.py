@@ -8,10 +8,12 @@ from datetime import datetime
 from functools import partial
 
 from pipeline.activity import doing
+from pipeline.documents import files_that_count
+from pipeline.errors import FatalError
 from pipeline.execution import block_rows, check_capacity, execute
 from pipeline.ledger import Ledger, read_unit
 from pipeline.recipe import Recipe
-from pipeline.reconcile import deduplicate
+from pipeline.reconcile import counted_once, deduplicate
 from pipeline.report import Report, exceeded, now
 from pipeline.results import Committed, ResultWriter, Tally, read_receipt
 from pipeline.stage import Stage
@@ -50,7 +52,7 @@ class Session:
         for _ in range(_ROUNDS):
             if not self._work_once(committed):
                 return
-            committed = self.ledger.committed()
+            committed = self.counted()
 
     def _work_once(self, committed: Sequence[Committed]) -> bool:
         """Take what is pending through the stages; returns whether to look again."""
@@ -84,8 +86,11 @@ class Session:
         self.lease.check()
         ledger = self.ledger
         committed = ledger.committed()
-        if deduplicate(ledger.uri, committed):
-            committed = ledger.committed()
+        counted = counted_once(ledger.uri, committed)
+        discrepancies = ledger.discrepancies(counted)
+        if not discrepancies:
+            deduplicate(ledger.uri, committed)
+            counted = self._decided(committed)
         report = Report(
             run_id=ledger.run_id,
             run_uri=ledger.uri,
@@ -97,11 +102,28 @@ class Session:
             num_planned=ledger.num_planned,
             num_unchanged=ledger.num_unchanged,
             num_done_before=num_done_before,
-            total=sum((file.tally for file in committed), Tally()),
+            total=sum((file.tally for file in counted), Tally()),
             budget=self.recipe.budget,
-            discrepancies=ledger.discrepancies(committed),
+            discrepancies=discrepancies,
         )
         ledger.write_json("report.json", report.as_dict())
         if report.complete:
-            ledger.succeed(committed)
+            ledger.succeed(counted)
         return report
+
+    def counted(self) -> list[Committed]:
+        """The results so far, each row once."""
+        return counted_once(self.ledger.uri, self.ledger.committed())
+
+    def _decided(self, committed: Sequence[Committed]) -> list[Committed]:
+        """The files that count in the end, of those read before or, if need be, read again."""
+        names = set(files_that_count(self.ledger.uri) or ())
+        if not names.issubset(file.file for file in committed):
+            committed = self.ledger.committed()
+        found = [file for file in committed if file.file in names]
+        if len(found) < len(names):
+            raise FatalError(
+                f"{self.ledger.uri}: result files that were there a moment ago are gone: find out "
+                "who deletes them, and repeat the command"
+            )
+        return found

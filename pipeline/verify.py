@@ -11,7 +11,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.documents import read_document
+from pipeline.documents import files_that_count, read_document
 from pipeline.history import in_threads
 from pipeline.results import committed_files
 from pipeline.sql import query
@@ -65,11 +65,9 @@ def verify(run_uri: str) -> Verdict:
     document = read_document(uri, "run.json")
     if document is None:
         raise ValueError(f"{uri}: no run.json there; name the folder of a run, .../run_id=X")
-    success = read_document(uri, "_SUCCESS")
+    success, names = read_document(uri, "_SUCCESS"), files_that_count(uri)
     present = committed_files(uri)
-    listed = present
-    if success is not None:
-        listed = [storage.join(uri, "results", name) for name in success["results"]]
+    listed = present if names is None else [storage.join(uri, "results", n) for n in names]
     counted = dict(zip(listed, in_threads(_count, listed), strict=True))
     counts = [count for count in counted.values() if count is not None]
     there = set(present)

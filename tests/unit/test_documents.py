@@ -32,7 +32,7 @@ def test_a_document_that_is_none_is_named_in_one_line(
     assert "bring the file back" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["run.json", "report.json", "_SUCCESS"])
+@pytest.mark.parametrize("name", ["run.json", "results.json", "report.json", "_SUCCESS"])
 def test_where_there_is_no_run_there_is_no_document(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     assert read_document(str(tmp_path), name) is None

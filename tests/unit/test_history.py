@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import history, storage
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.history import current, in_threads, latest, past_runs, settled
 from pipeline.ledger import Origin, Request, open_ledger
 from pipeline.manifest import open_manifest
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
+from pipeline.reconcile import deduplicate
+from pipeline.results import write_result
 from pipeline.settled import Settled, collected, rechunked
 from tests.conftest import MakeManifest
 from tests.unit.past import files_of, past_run
@@ -158,6 +162,60 @@ def test_an_unfinished_run_counts_and_is_shown_once_a_finished_one_vouches_for_i
     past_run(output, "r2", manifest, recipe=recipe, nightly=True)
     assert shown(output) == {n: "r2" if n in missing else "r1" for n in NAMES}
     assert to_do(output, manifest, recipe) == set()
+
+
+def test_rows_that_a_night_vouches_for_are_shown_while_their_run_is_tidied(
+    output: str, manifest: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = past_run(output, "r1", manifest, recipe=recipe, finished=False)
+    table = pq.read_table(files_of(dead)[0], partitioning=None)
+    write_result(dead.uri, table.slice(0, 1))
+    past_run(output, "r2", manifest, recipe=recipe, nightly=True)
+    views: list[set[str]] = []
+
+    def looked_at(verb: Any, *args: Any, **options: Any) -> Any:
+        answer = verb(*args, **options)
+        views.append(set(shown(output)))
+        return answer
+
+    for verb in (storage.write, storage.create, storage.remove):
+        monkeypatch.setattr(storage, verb.__name__, partial(looked_at, verb))
+    assert deduplicate(dead.uri, dead.committed()) == 1
+    assert len(views) > 1
+    assert all(view == set(NAMES) for view in views)
+
+
+def test_a_reader_that_is_overtaken_by_a_run_that_tidies_up_looks_again(
+    output: str, manifest: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = past_run(output, "r1", manifest, recipe=recipe, finished=False)
+    table = pa.concat_tables(pq.read_table(f, partitioning=None) for f in files_of(dead))
+    write_result(dead.uri, table)
+    past_run(output, "r2", manifest, recipe=recipe, nightly=True)
+    overtaken = [lambda: deduplicate(dead.uri, dead.committed())]
+    read = history.read_columns
+
+    def late(*args: Any) -> Any:
+        if overtaken:
+            overtaken.pop()()
+        return read(*args)
+
+    monkeypatch.setattr(history, "read_columns", late)
+    assert set(shown(output)) == set(NAMES)
+    assert not overtaken
+
+
+def test_a_storage_that_does_not_answer_is_no_wrong_request(
+    output: str, manifest: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past_run(output, "r1", manifest, recipe=recipe)
+
+    def silent(*_: Any) -> Any:
+        raise BUSY
+
+    monkeypatch.setattr(history, "read_columns", silent)
+    with pytest.raises(TransientError, match="no answer"):
+        current(output)
 
 
 def test_torn_files_and_foreign_folders_say_nothing(

@@ -8,10 +8,13 @@ from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pytest
 
+from pipeline import storage
 from pipeline.documents import read_document
 from pipeline.errors import RowError
+from pipeline.history import newest_start
 from pipeline.ledger import (
     Ledger,
     Request,
@@ -110,6 +113,42 @@ def test_a_plan_is_not_changed_by_a_manifest_that_changes(
     again = open_ledger(ledger.uri, request=request_)
     assert again is not None
     assert flat(pending_ids(again)) == NAMES
+
+
+def test_a_driver_that_was_stopped_while_it_planned_finds_the_plan_of_another(
+    make_manifest: MakeManifest, recipe: Recipe, request_: Request, output: str
+) -> None:
+    uri = run_uri(output, "r1")
+
+    class Overtaken(Planner):
+        """Stopped past its lease: another has planned the run from a newer manifest since."""
+
+        def tables(self) -> Iterator[pa.Table]:
+            yield from super().tables()
+            newer = planner(make_manifest, recipe, ["new", *NAMES[1:]])
+            others.append(start_ledger(uri, request=request_, recipe=recipe, planner=newer))
+
+    others: list[Ledger] = []
+    whole = planner(make_manifest, recipe, NAMES)
+    stopped = Overtaken(recipe=whole.recipe, manifest=whole.manifest)
+    assert start_ledger(uri, request=request_, recipe=recipe, planner=stopped) == others[0]
+    assert open_ledger(uri, request=request_) == others[0]
+    assert flat(pending_ids(others[0])) == ["new", *NAMES[1:]]
+
+
+def test_a_run_is_newer_than_those_that_were_there_whatever_its_clock_says(
+    make_manifest: MakeManifest, recipe: Recipe, request_: Request, output: str
+) -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    for run_id, after in (("r1", tomorrow), ("r2", None)):
+        plan = planner(make_manifest, recipe, NAMES)
+        uri = run_uri(output, run_id)
+        start_ledger(uri, request=request_, recipe=recipe, planner=plan, after=after)
+    ahead, now = newest_start(output), read_document(uri, "run.json")
+    assert ahead is not None
+    assert now is not None
+    assert tomorrow < ahead < tomorrow + timedelta(seconds=1)
+    assert datetime.fromisoformat(now["created_at"]) < tomorrow
 
 
 def test_an_empty_plan_is_refused_and_leaves_no_run(
@@ -266,6 +305,35 @@ def test_a_torn_result_file_is_removed_and_its_rows_done_again(
     assert [file.sample_ids.to_pylist() for file in ledger.committed()] == [["shoe-1"]]
     assert not Path(torn).exists()
     assert flat(pending_ids(ledger)) == [name for name in NAMES if name != "shoe-1"]
+
+
+def test_half_an_answer_of_the_storage_makes_no_file_torn(
+    ledger: Ledger,
+    writer: ResultWriter,
+    make_finished: MakeFinished,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    writer(make_finished({"shoe-0": b"x"}))
+    (whole,) = committed_files(ledger.uri)
+    half = tmp_path / "half"
+    half.write_bytes(Path(whole).read_bytes()[:-30])
+    monkeypatch.setattr(storage, "arrow_filesystem", lambda _: (pafs.LocalFileSystem(), str(half)))
+    assert [file.sample_ids.to_pylist() for file in ledger.committed()] == [["shoe-0"]]
+    assert Path(whole).exists()
+
+
+def test_a_file_that_is_gone_since_it_was_listed_is_passed_over(
+    ledger: Ledger,
+    writer: ResultWriter,
+    make_finished: MakeFinished,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer(make_finished({"shoe-0": b"x"}))
+    writer(make_finished({"shoe-1": b"x"}))
+    names = committed_files(ledger.uri)
+    monkeypatch.setattr(storage, "list_files", lambda *_, **__: [*names, f"{names[0]}.gone"])
+    assert len(ledger.committed()) == 2
 
 
 def test_a_finished_run_names_its_result_files(

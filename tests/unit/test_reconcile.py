@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import storage
-from pipeline.errors import RowError
+from pipeline.documents import files_that_count
+from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.recipe import Recipe
-from pipeline.reconcile import deduplicate
-from pipeline.results import ResultWriter, committed_files, read_committed, write_result
+from pipeline.reconcile import counted_once, deduplicate
+from pipeline.results import ResultWriter, Tally, committed_files, read_committed, write_result
 from tests.conftest import MakeFinished
 
 WriteFile = Callable[..., str]
@@ -69,7 +70,7 @@ class Killer:
         self.is_done_first = False
         self.is_watching = False
         self._check = check
-        for verb in ("write", "remove"):
+        for verb in ("write", "create", "remove"):
             monkeypatch.setattr(storage, verb, self._deadly(getattr(storage, verb)))
 
     def _deadly(self, verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,8 +140,8 @@ def test_killed_anywhere_and_anywhere_again_it_leaves_every_row(
     killer = Killer(monkeypatch, lambda: missing.append(best - rows_in(run).keys()))
     for order in (range(len(state)), range(len(state))[::-1]):
         for number_of_changes in range(6):
-            for file in committed_files(run):
-                Path(file).unlink()
+            for file in (*committed_files(run), f"{run}/results.json"):
+                Path(file).unlink(missing_ok=True)
             for number, rows in zip(order, state, strict=True):
                 outcomes: Rows = {
                     row.lower(): not_found if row.isupper() else row.encode() for row in rows
@@ -190,3 +191,88 @@ def test_a_block_that_comes_out_otherwise_the_second_time_takes_nothing_away(
     assert rows_in(run) == {"a": 1, "a failed": 1, "b": 1, "b failed": 1}
     tidy(run)
     assert rows_in(run) == {"a": 1, "b": 1}
+
+
+def test_what_counts_is_decided_before_anything_is_deleted_and_only_once(
+    run: str, write_file: WriteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = write_file({"a": b"x"}, name="part-1.parquet")
+    write_file({"a": b"x"}, name="part-2.parquet")
+    stale = read_committed(run)[0]
+    killer = Killer(monkeypatch, lambda: None)
+    assert killer.kills(lambda: tidy(run), after=1, is_done_first=False)
+    assert files_that_count(run) == (one,)
+    assert rows_in(run) == {"a": 2}
+    # A third copy, which would have won, comes too late; and so does a driver with an old view.
+    write_file({"a": b"x"}, name="part-0.parquet")
+    deduplicate(run, stale)
+    assert rows_in(run) == {"a": 2}
+    tidy(run)
+    assert files_that_count(run) == (one,)
+    assert rows_in(run) == {"a": 1}
+
+
+def test_of_two_drivers_who_decide_at_once_one_prevails(
+    run: str, write_file: WriteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_file({"a": b"x"}, name="part-1.parquet")
+    stale = read_committed(run)[0]
+    write_file({"a": b"x", "b": b"y"}, name="part-0.parquet")
+    create, others = storage.create, [lambda: tidy(run)]
+
+    def overtaken(*args: Any, **options: Any) -> bool:
+        if others:
+            others.pop()()
+        return create(*args, **options)
+
+    monkeypatch.setattr(storage, "create", overtaken)
+    deduplicate(run, stale)
+    assert files_that_count(run) == ("part-0.parquet",)
+    assert rows_in(run) == {"a": 1, "b": 1}
+
+
+def test_a_decision_about_files_that_somebody_deleted_is_made_anew(
+    run: str, write_file: WriteFile
+) -> None:
+    write_file({"a": b"x"}, name="part-0.parquet")
+    tidy(run)
+    Path(run, "results", "part-0.parquet").unlink()
+    write_file({"a": b"x"}, name="part-1.parquet")
+    tidy(run)
+    assert files_that_count(run) == ("part-1.parquet",)
+
+
+def test_a_failure_that_is_final_wins_over_one_that_is_worth_another_try(
+    run: str, write_file: WriteFile, not_found: RowError
+) -> None:
+    busy = TransientError(ErrorCode.STORAGE, "slow down")
+    write_file({"a": busy, "b": not_found}, name="part-0.parquet")
+    write_file({"a": not_found, "b": busy}, name="part-1.parquet")
+    tidy(run)
+    (files, _) = read_committed(run)
+    assert sum((file.tally for file in files), Tally()).codes == {"not_found": 2}
+
+
+def test_a_picture_that_was_written_too_late_to_count_stays_for_whoever_saw_it(
+    run: str, write_file: WriteFile, not_found: RowError
+) -> None:
+    write_file({"a": not_found}, name="part-1.parquet")
+    tidy(run)
+    write_file({"a": b"x"}, name="part-0.parquet")
+    write_file({"a": not_found}, name="part-2.parquet")
+    tidy(run)
+    assert files_that_count(run) == ("part-1.parquet",)
+    assert rows_in(run) == {"a": 1, "a failed": 1}
+
+
+def test_rows_that_are_there_twice_are_counted_once_before_anything_is_tidied(
+    run: str, write_file: WriteFile, not_found: RowError
+) -> None:
+    write_file({"a": b"x", "b": not_found}, name="part-0.parquet")
+    write_file({"b": not_found, "c": not_found}, name="part-1.parquet")
+    write_file({"c": not_found}, name="part-2.parquet")
+    counted = counted_once(run, read_committed(run)[0])
+    total = sum((file.tally for file in counted), Tally())
+    assert (total.rows, total.codes) == (3, {"not_found": 2})
+    assert [file.sample_ids.to_pylist() for file in counted] == [["a", "b"], ["c"]]
+    assert rows_in(run) == {"a": 1, "b failed": 2, "c failed": 2}
