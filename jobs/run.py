@@ -41,13 +41,13 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
         connect = partial(run_cluster, address, capture)
         report = run(config, on_progress=progress, connect=connect)
         sheet = write_contact_sheet(report.run_uri)
-    print_summary(report, sheet)
     logger.info(
         "run %s ended with exit code %d",
         report.run_id,
         report.exit_code,
         extra={"event": "run_ended", "values": {**report.as_dict(), "exit_code": report.exit_code}},
     )
+    print_summary(report, sheet, has_files=config.recipe.output.image_objects)
     return report.exit_code
 
 
@@ -135,8 +135,14 @@ def write_contact_sheet(run_uri: str) -> str:
     return sheet
 
 
-def print_summary(report: Report, sheet: str) -> None:
-    """Print what a run came to."""
+def print_summary(report: Report, sheet: str, *, has_files: bool) -> None:
+    """Print what a run came to, and last where it is.
+
+    Args:
+        report: of the run.
+        sheet: where its contact sheet is.
+        has_files: whether pictures are files of their own, too.
+    """
     console = _console()
     total = report.total
     if report.num_unchanged:
@@ -165,8 +171,10 @@ def print_summary(report: Report, sheet: str) -> None:
         console.print(Text(f"over budget: {report.exceeded}", style="bold"))
     if not report.complete:
         console.print(Text("stopped early; the same command goes on from here"))
-    console.print(Text(f"dataset  {report.run_uri}"), soft_wrap=True)
-    console.print(Text(f"report   {sheet}"), soft_wrap=True)
+    console.print(Text(f"dataset   {report.run_uri}"), soft_wrap=True)
+    if has_files and total.rows > total.failed:
+        console.print(Text(f"pictures  {storage.join(report.run_uri, 'images')}"), soft_wrap=True)
+    console.print(Text(f"report    {sheet}"), soft_wrap=True)
 
 
 def _print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None:
