@@ -73,7 +73,7 @@ class _Ours(logging.Handler):
             return  # no news to whoever sees it move
         try:
             display.say(self.format(record))
-        except Exception:  # noqa: BLE001 - as every handler: what cannot be told stops no run
+        except (OSError, ValueError):  # as every handler: what cannot be told stops no run
             self.handleError(record)
 
 

@@ -16,6 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import TracebackType
 
 logger = logging.getLogger(__name__)
 
@@ -86,18 +87,15 @@ class Watch:
         well - it is one. A command that came to its own end regardless has its own result.
         """
         try:
-            try:
-                self._let_through()
-                return command()
-            finally:
-                self._deferred += 1  # what is left is cleaning up
-        except BaseException as error:
-            if self.asked is None and not isinstance(error, KeyboardInterrupt):
-                raise
-            logger.debug("what the interrupt became", exc_info=True)
-            return None
+            with _Interruptible(self):
+                try:
+                    self._let_through()
+                    return command()
+                finally:
+                    self._deferred += 1  # what is left is cleaning up
         finally:
             self._run_clean_ups()
+        return None
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
@@ -171,6 +169,27 @@ class Watch:
                 work()
             except OSError as error:
                 logger.warning("not cleaned up: %s", error)
+
+
+class _Interruptible:
+    """Lets nothing through of a block that was interrupted."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> bool:
+        was_asked = self._watch.asked is not None or isinstance(error, KeyboardInterrupt)
+        if kind is not None and was_asked:
+            logger.debug("what the interrupt became: %r", error)
+        return was_asked
 
 
 _watch: Watch | None = None
