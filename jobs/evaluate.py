@@ -19,7 +19,7 @@ from pipeline.imaging.codec import ImageLimits, decode, decode_alpha
 from pipeline.imaging.mask import coverage_from
 from pipeline.imaging.matte_metrics import MatteScores, ranking_auc, score_matte
 from pipeline.recipe import Recipe
-from pipeline.stages.matte import MatteMapper
+from pipeline.stages.matte import MatteMapper, check_installed
 from pipeline.wording import visible
 
 _COLUMNS = ("id", "input", "alpha")
@@ -50,9 +50,10 @@ def evaluate(folder: Path, recipe: Recipe, *, save_alpha: Path | None) -> list[E
         save_alpha: where to put each matte, as `<id>.png`.
 
     Raises:
-        ValueError: the folder is not as described.
+        ValueError: the folder is not as described, or the recipe needs packages that are missing.
         FatalError: the recipe's network cannot be built.
     """
+    check_installed(recipe.matte)
     rows = read_rows(folder)
     threads = recipe.resources.matte.num_threads
     mapper = MatteMapper(recipe.matte, limits=recipe.input, num_threads=threads)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.color import unit
+from pipeline.imaging.compiled import closed_form
 from pipeline.imaging.guided import fast_guided_filter
 from pipeline.imaging.trimap import (
     BACKGROUND,
@@ -146,16 +147,11 @@ def _stretch(alpha_N: Float, black: float, white: float) -> Float:
 
 
 def _closed_form(rgb_HWC: NDArray[np.uint8], trimap_HW: Float) -> Float:
-    """Levin, Lischinski and Weiss (2008), "A closed-form solution to natural image matting"."""
+    """`closed_form`, where there is anything to solve. Raises RowError, as `refine`."""
     if not (trimap_HW == FOREGROUND).any():
         raise RowError(ErrorCode.EMPTY_MATTE, "no pixel is certain to be foreground")
     if not (trimap_HW == BACKGROUND).any():
         raise RowError(ErrorCode.FULL_MATTE, "no pixel is certain to be background")
     if not (trimap_HW == UNKNOWN).any():
         return trimap_HW
-    # Imported late: pymatting compiles its kernels on first import, which takes tens of seconds on
-    # a machine that has no cache of them yet.
-    from pymatting import estimate_alpha_cf
-
-    alpha_HW = estimate_alpha_cf(rgb_HWC / 255.0, trimap_HW.astype(np.float64))
-    return np.asarray(alpha_HW, dtype=np.float32)
+    return closed_form(rgb_HWC, trimap_HW)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.imaging.compiling import load
 from pipeline.imaging.foreground import Solver
 from pipeline.imaging.tiles import Tile
 
@@ -17,7 +19,7 @@ Float = NDArray[np.float32]
 _PACKAGES = ("pymatting", "numba")
 
 
-def require(setting: str, *, instead: str) -> None:
+def check_installed(setting: str, *, instead: str) -> None:
     """Refuse a setting whose packages are not installed; looks for them and imports nothing.
 
     Args:
@@ -47,12 +49,32 @@ def multilevel(observed_HWC: Float, alpha_HW: Float, tile: Tile) -> Float:
     Returns:
         The foreground's colour in the tile, [0, 1].
     """
-    # Imported late: pymatting compiles its kernels on first import, which takes tens of seconds on
-    # a machine that has no cache of them yet.
-    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
-
-    solved_HWC = np.asarray(estimate_foreground_ml(observed_HWC, alpha_HW), dtype=np.float32)
-    return solved_HWC[tile.region]
+    solved_HWC = load_multilevel().estimate_foreground_ml(observed_HWC, alpha_HW)
+    return np.asarray(solved_HWC[tile.region], dtype=np.float32)
 
 
 MULTILEVEL = Solver(solve=multilevel, reach_px=None)
+
+
+def closed_form(rgb_HWC: NDArray[np.uint8], trimap_HW: Float) -> Float:
+    """Levin, Lischinski and Weiss (2008), "A closed-form solution to natural image matting".
+
+    Args:
+        rgb_HWC: the photograph, sRGB, uint8.
+        trimap_HW: 0 certainly background, 1 certainly foreground, else unknown; some of each.
+
+    Returns:
+        Coverage, [0, 1], same height and width.
+    """
+    alpha_HW = load_closed_form().estimate_alpha_cf(rgb_HWC / 255.0, trimap_HW.astype(np.float64))
+    return np.asarray(alpha_HW, dtype=np.float32)
+
+
+def load_multilevel() -> ModuleType:
+    """Have `multilevel` compiled; it does that itself, at its first picture. See `load`."""
+    return load("foreground.estimate_foreground_ml")
+
+
+def load_closed_form() -> ModuleType:
+    """The same for `closed_form`."""
+    return load("alpha.estimate_alpha_cf")

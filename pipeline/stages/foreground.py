@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import FatalError
+from pipeline.imaging import compiled
 from pipeline.imaging.blur_fusion import NARROW_REACH_PX, REACH_PX, fuse
 from pipeline.imaging.color import unit
-from pipeline.imaging.compiled import MULTILEVEL, require
 from pipeline.imaging.foreground import BLUR_FUSION, Solver, estimate_foreground
 
 Float = NDArray[np.float32]
@@ -43,7 +44,20 @@ def revision_of(method: ForegroundMethod) -> str:
 def check_installed(method: ForegroundMethod) -> None:
     """Raises ValueError: the method needs packages that are not installed."""
     if method == "multilevel":
-        require("render.foreground 'multilevel'", instead="blur_fusion")
+        compiled.check_installed("render.foreground 'multilevel'", instead="blur_fusion")
+
+
+def load(method: ForegroundMethod) -> None:
+    """Bring what a method needs into this process, which may take minutes, before the first row.
+
+    Raises:
+        FatalError: it is not on this machine.
+    """
+    try:
+        check_installed(method)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+    _solver(method)
 
 
 def foreground_of(rgb_HWC: NDArray[np.uint8], alpha_HW: Float, method: ForegroundMethod) -> Float:
@@ -64,7 +78,8 @@ def _solver(method: ForegroundMethod) -> Solver:
         case "blur_fusion_cuda":
             return _on_gpu("cuda")
         case "multilevel":
-            return MULTILEVEL
+            compiled.load_multilevel()
+            return compiled.MULTILEVEL
         case _:
             return BLUR_FUSION
 

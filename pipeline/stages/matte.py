@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from pipeline import schema
-from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
+from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
+from pipeline.imaging import compiled
 from pipeline.imaging.alpha import CoverageConfig, RefineConfig, check_matte, refine
 from pipeline.imaging.codec import ImageLimits, Photo, decode, encode_alpha
-from pipeline.imaging.compiled import require
 from pipeline.imaging.confidence import ConfidenceConfig, Cutout, judge
 from pipeline.imaging.islands import drop_islands
 from pipeline.imaging.mask import coverage_from
@@ -118,6 +118,7 @@ class MatteMapper:
 
     def __init__(self, config: MatteConfig, *, limits: ImageLimits, num_threads: int) -> None:
         config = bring_weights(config)
+        _load(config)
         self._config = config
         self._limits = limits
         self._network = build_network(config.network, num_threads=num_threads)
@@ -226,6 +227,22 @@ class MatteMapper:
         return drop_islands(refined_HW, min_area=config.min_island_area)
 
 
+def check_installed(config: MatteConfig) -> None:
+    """Raises ValueError: a setting needs packages that are not installed."""
+    if config.refine.method == "closed_form":
+        compiled.check_installed("matte.refine.method 'closed_form'", instead="guided")
+
+
+def _load(config: MatteConfig) -> None:
+    """Bring what refines edges into this process. Raises FatalError: it is not on this machine."""
+    try:
+        check_installed(config)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
+    if config.refine.method == "closed_form":
+        compiled.load_closed_form()
+
+
 def _need(config: MatteConfig, limits: ImageLimits) -> Need:
     refine, network, weights = config.refine, config.network, weigh(config)
     is_embedded = isinstance(network, U2NetConfig) and network.weights is None
@@ -249,8 +266,7 @@ def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> 
     Raises:
         ValueError: a setting needs packages that are not installed.
     """
-    if config.refine.method == "closed_form":
-        require("matte.refine.method 'closed_form'", instead="guided")
+    check_installed(config)
     return Stage(
         name="matte",
         mapper=partial(MatteMapper, limits=limits, num_threads=resources.num_threads),

@@ -43,6 +43,7 @@ from pipeline.stages.foreground import (
     FOREGROUND_DESCRIPTION,
     ForegroundMethod,
     check_installed,
+    load,
     revision_of,
 )
 from pipeline.stages.look import Look, sized
@@ -122,6 +123,7 @@ class RenderMapper:
 
     def __init__(self, config: RenderConfig, *, limits: ImageLimits, num_threads: int) -> None:
         config = bring_weights(config)
+        load(config.foreground)
         self._config = config
         self._generator = build_generator(config.generator)
         self._prepare = Preparation(
