@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from jobs.address import check_address
 from jobs.fleet import nodes
 from jobs.forecast import Forecast, Seen, forecast
 from jobs.quiet import quiet_cluster
@@ -65,6 +66,7 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
         ValueError: the request cannot be carried out.
         FatalError: no row can be finished.
     """
+    check_address(address)
     manifest = open_manifest(config.manifest, where=config.where, limit=config.limit)
     drawn = stratified(manifest, sample)
     if not drawn.num_rows:

@@ -14,6 +14,7 @@ import ray
 from pydantic import BaseModel
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from jobs.address import check_address
 from jobs.fleet import Node, nodes, placed
 from jobs.quiet import quiet_cluster
 from pipeline import storage
@@ -21,7 +22,7 @@ from pipeline.errors import FatalError, RowError
 from pipeline.flow import stages
 from pipeline.manifest import open_manifest
 from pipeline.models.weights import Checkpoint, check_file, locate
-from pipeline.placement import check_apart, check_writable
+from pipeline.placement import check_apart, check_named, check_writable
 from pipeline.plan import Planner
 from pipeline.pools import Pool
 from pipeline.recipe import Recipe
@@ -94,11 +95,17 @@ def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
         fix="check --where and --limit",
     )
     yield _output_here(config)
+    try:
+        check_address(address)
+    except (ValueError, FatalError) as error:
+        yield Check(name="cluster", ok=False, said=str(error), fix="as the message says")
+        return
     yield from _on_cluster(config, planner, num_rows, address)
 
 
 def _output_here(config: RunConfig) -> Check:
     try:
+        check_named(config.output)
         check_apart(config.output, storage.absolute(config.manifest))
         check_writable(config.output)
     except ValueError as error:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.address import check_address
 from jobs.progress import Progress
 from jobs.quiet import quiet, run_cluster
 from jobs.report import cards, render_html
@@ -36,6 +37,7 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
         ValueError: the request cannot be carried out; no worker was started for it.
         FatalError: no row can be finished.
     """
+    check_address(address)
     progress = Progress()
     with quiet(progress.line) as capture:
         connect = partial(run_cluster, address, capture)

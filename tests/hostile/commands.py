@@ -356,6 +356,17 @@ def _options() -> Iterator[Request]:
     }
     for name, arguments in wrong.items():
         yield Request(group="option", name=name, arguments=lambda _, given=arguments: given)
+    addresses = ("", " ", "head", "head:", "head:port", "nope://head:1", "ray://", "a\nb:1")
+    for number, address in enumerate(addresses):
+        yield Request(
+            group="option",
+            name=f"address {number}",
+            arguments=lambda folder, given=address: [
+                *("run", "studio", "--manifest", str(folder / MANIFEST)),
+                *("--output", str(folder / "dataset"), "--address", given),
+            ],
+            says="--address",
+        )
     recipes = ("", " ", "studoi", "../studio", "/etc/passwd", "studio.yaml", "nope.yml", "x" * 300,
                "a\0.yaml", "\x1b[31m", "studio\n", ".yaml", "s3://x/y.yaml")  # fmt: skip
     for number, recipe in enumerate(recipes):

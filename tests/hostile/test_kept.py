@@ -13,7 +13,7 @@ from tests.hostile.cases import EVERY, PICTURE, tried
 from tests.hostile.line import Line
 from tests.hostile.test_rows import end_of
 
-pytestmark = pytest.mark.timeout(20, func_only=True)
+pytestmark = pytest.mark.timeout(60, func_only=True)
 
 
 def _results(line: Line, table: pa.Table) -> list[Mapping[str, Any]] | str:

@@ -19,7 +19,7 @@ from tests.hostile.commands import MANIFEST, commands
 from tests.hostile.damaged import healthy
 from tests.hostile.words import words
 
-pytestmark = pytest.mark.timeout(20, func_only=True)
+pytestmark = pytest.mark.timeout(60, func_only=True)
 
 _LONGEST_LINE = 1500
 _SUPPLIER = pa.table(

@@ -15,7 +15,7 @@ from tests.hostile.cases import PICTURE, Row, manifest, parameters, put
 from tests.hostile.damaged import masks, pictures
 from tests.hostile.line import Line
 
-pytestmark = pytest.mark.timeout(20, func_only=True)
+pytestmark = pytest.mark.timeout(60, func_only=True)
 
 _HEALTHY = {"id": "hostile", "image_uri": "healthy.jpg", "prompt": "oak table"}
 _LONGEST_MESSAGE = 1000
