@@ -7,7 +7,7 @@ import sys
 from functools import partial
 
 from pipeline import interruption
-from pipeline.wording import one_line
+from pipeline.wording import of_error, one_line
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -83,6 +83,8 @@ def _command(arguments: list[str]) -> int:
         raise _RefusedError(str(error), EXIT_USAGE) from error
     except (FatalError, TransientError) as error:
         raise _RefusedError(str(error), EXIT_FAILED) from error
+    except OSError as error:  # a full disk, a folder that is gone, a store that refuses
+        raise _RefusedError(of_error(error), EXIT_FAILED) from error
     if result == _TYPER_INTERRUPTED and interruption.asked():
         raise KeyboardInterrupt
     return int(result or 0)

@@ -18,7 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.errors import FatalError
 from pipeline.schema import column
+from pipeline.wording import of_error
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +113,10 @@ class AnswerBook:
         # Names sort by time, so that the newest are read first.
         name = f"answers-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{digest}.parquet"
         uri = storage.join(self._uri, name)
-        storage.write(uri, sink.getvalue())
+        try:
+            storage.write(uri, sink.getvalue())
+        except OSError as error:
+            raise FatalError(of_error(error)) from error
         self._read.add(uri)
         return uri
 

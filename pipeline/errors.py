@@ -6,12 +6,13 @@ A row that cannot be finished travels on as data (`RowError`); what no row can s
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from pipeline.wording import one_line
+from pipeline.wording import of_error, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +118,9 @@ class FatalError(Exception):
     """No row can be finished (weights missing, device lost): stops the run, blames no row."""
 
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What the system says of a disk that takes nothing more, whichever row comes next."""
+
 Outcome = Columns | RowError
 """What a mapper returns for one row: the columns it adds, or why it could not."""
 
@@ -151,7 +155,7 @@ def isolate(
     retries smaller the same way. A row that raises alone becomes `out_of_memory` or `unexpected`.
 
     Raises:
-        FatalError: raised by the mapper; no row is blamed for it.
+        FatalError: raised by the mapper, or a disk is full; no row is blamed for it.
     """
     if not rows:
         return []
@@ -173,6 +177,8 @@ def isolate(
 def _blame(error: Exception) -> RowError:
     if isinstance(error, RowError):
         return error
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        raise FatalError(of_error(error)) from error
     if isinstance(error, MemoryError):
         return RowError(
             ErrorCode.OUT_OF_MEMORY, str(error) or "the row alone does not fit in memory"

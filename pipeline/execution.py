@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import schema
 from pipeline.cluster import SPARE
-from pipeline.errors import FatalError, Outcome, RowError, isolate
+from pipeline.errors import FatalError, Outcome, RowError, TransientError, isolate
 from pipeline.memory import ROWS_PER_BLOCK
 from pipeline.metrics import Metric, Observation, of_batch
 from pipeline.plan import error_value
@@ -35,6 +35,7 @@ from pipeline.pools import Pool, pools
 from pipeline.room import by_cores, check_memory, limited_by_memory, room_for
 from pipeline.stage import Stage, check_wiring
 from pipeline.strikes import StrikeBook, Strikes, guarded
+from pipeline.wording import of_error
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +119,8 @@ class PoolWorker:
 
     def __init__(self, work: _Work) -> None:
         self._read = work.read
-        self._write = None if work.write is None else _Receipt(work.write)
+        self._book = work.book
+        self._write = None if work.write is None else _Receipt(work.write, work.book)
         self._groups = work.pool.groups
         # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
         threadpool_limits(work.pool.resources.num_threads)
@@ -128,7 +130,10 @@ class PoolWorker:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Take rows through all stages; a few at a time, so that none holds all the others up."""
-        rows = table if self._read is None else self._read(table)
+        rows = table
+        if self._read is not None:
+            with _telling(self._book):
+                rows = self._read(table)
         done = self._through(rows)
         return done if self._write is None else self._write(done)
 
@@ -264,7 +269,7 @@ def execute(
         )
     if writes is None:
         dataset = dataset.map_batches(
-            _Receipt(write),
+            _Receipt(write, book),
             batch_size=None,
             batch_format="pyarrow",
             zero_copy_batch=True,
@@ -345,9 +350,21 @@ class _Receipt:
     """The last step: only the receipt travels back to the driver."""
 
     write: Callable[[pa.Table], str]
+    book: StrikeBook
 
     def __call__(self, table: pa.Table) -> pa.Table:
-        return pa.table({"receipt": [self.write(table)]})
+        with _telling(self.book):
+            return pa.table({"receipt": [self.write(table)]})
+
+
+@contextlib.contextmanager
+def _telling(book: StrikeBook) -> Iterator[None]:
+    """Put into the book why a block can be neither read nor written: no row of it is to blame."""
+    try:
+        yield
+    except (OSError, TransientError) as error:
+        book.fail(of_error(error))
+        raise FatalError(of_error(error)) from error
 
 
 class _RemoteStrikes:

@@ -132,7 +132,7 @@ class Ledger:
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Put a JSON document into the run's folder."""
-        storage.write(storage.join(self.uri, name), as_json(value))
+        storage.write(storage.join(self.uri, name), as_json(value), below=self.uri)
 
     def succeed(self, committed: Sequence[Committed]) -> None:
         """Declare the run finished: readers of the dataset go by this list of files."""

@@ -126,7 +126,7 @@ def write_result(run_uri: str, table: pa.Table) -> str:
     """
     data = _parquet(table)
     name = f"part-{hashlib.sha256(data).hexdigest()[:32]}.parquet"
-    storage.write(storage.join(run_uri, "results", name), data)
+    storage.write(storage.join(run_uri, "results", name), data, below=run_uri)
     return name
 
 

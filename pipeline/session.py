@@ -50,7 +50,12 @@ class Session:
         """
         check_capacity(self.stages)
         for _ in range(_ROUNDS):
-            if not self._work_once(committed):
+            try:
+                goes_on = self._work_once(committed)
+            except FatalError:
+                self.lease.check()  # where it broke off because the run is not ours, that is why
+                raise
+            if not goes_on:
                 return
             committed = self.counted()
 
@@ -89,6 +94,7 @@ class Session:
         counted = counted_once(ledger.uri, committed)
         discrepancies = ledger.discrepancies(counted)
         if not discrepancies:
+            self.lease.check()  # before each change: who was paused leaves alone what others did
             deduplicate(ledger.uri, committed)
             counted = self._decided(committed)
         report = Report(
@@ -106,8 +112,10 @@ class Session:
             budget=self.recipe.budget,
             discrepancies=discrepancies,
         )
+        self.lease.check()
         ledger.write_json("report.json", report.as_dict())
         if report.complete:
+            self.lease.check()
             ledger.succeed(counted)
         return report
 

@@ -30,3 +30,15 @@ def one_line(text: str, *, most: int) -> str:
         return line
     before = 2 * (most - len(_GAP)) // 3
     return line[:before] + _GAP + line[len(line) - (most - len(_GAP) - before) :]
+
+
+def of_error(error: BaseException) -> str:
+    """What went wrong, and with what, without the number that the system gives it.
+
+    >>> of_error(FileNotFoundError(2, "No such file or directory", "/catalog"))
+    '/catalog: No such file or directory'
+    """
+    if isinstance(error, OSError) and error.strerror:
+        said = str(error.strerror)
+        return said if error.filename is None else f"{error.filename}: {said}"
+    return str(error) or type(error).__name__

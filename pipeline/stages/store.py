@@ -12,10 +12,11 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import schema, storage
-from pipeline.errors import Columns, Outcome, Row, each
+from pipeline.errors import Columns, FatalError, Outcome, Row, each
 from pipeline.imaging.codec import ImageLimits, OutputFormat
 from pipeline.memory import Need
 from pipeline.stage import Resources, Stage
+from pipeline.wording import of_error
 
 
 class OutputConfig(BaseModel):
@@ -50,7 +51,11 @@ class StoreMapper:
         self._pool = ThreadPoolExecutor(config.concurrency, thread_name_prefix="store")
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Write all at once; a picture whose object is not safely stored is not a result."""
+        """Write all at once; a picture whose object is not safely stored is not a result.
+
+        Raises:
+            FatalError: the place takes no picture: it is full, gone, or not ours to write to.
+        """
         return each(
             [{"future": self._pool.submit(self._store, row)} for row in rows],
             lambda row: row["future"].result(),
@@ -60,7 +65,12 @@ class StoreMapper:
         format_ = OutputFormat(row["shot"]["output_format"] or self._format)
         path = object_path(row["sample_id"], format_.extension)
         uri = storage.join(self._run_uri, path)
-        retries = storage.write(uri, row["picture"], content_type=format_.media_type)
+        try:
+            retries = storage.write(
+                uri, row["picture"], content_type=format_.media_type, below=self._run_uri
+            )
+        except (PermissionError, FileNotFoundError) as error:  # of the place, not this picture
+            raise FatalError(of_error(error)) from error
         return {"image_path": path, "store_retries": retries}
 
 

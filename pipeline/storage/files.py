@@ -19,6 +19,17 @@ TEMPORARY_PREFIX = ".writing-"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 """What a disk says that has no second names for files, such as an SD card's."""
 
+_ROOM = "make room there, or name another place"
+_LEAVE = "let this account write there, or name another place"
+_FIXES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: "raise the quota or make room there, or name another place",
+    errno.EFBIG: "the system allows no file that large (ulimit -f): raise that",
+    errno.EACCES: _LEAVE,
+    errno.EPERM: _LEAVE,
+    errno.EROFS: _LEAVE,
+}
+
 
 class Files:
     """Local folders."""
@@ -36,7 +47,16 @@ class Files:
             raise OSError(errno.EINVAL, "is a pipe or a device, not a file", str(path))
         return path.read_bytes()
 
-    def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:  # noqa: ARG002
+    def write(
+        self,
+        uri: str,
+        data: bytes,
+        *,
+        content_type: str | None,  # noqa: ARG002 - a disk keeps none
+        below: str | None = None,
+    ) -> int:
+        if below is not None and not self.is_folder(below):
+            raise FileNotFoundError(f"{below} is gone: it was deleted or moved while in use")
         with _draft(uri, data) as (draft, target):
             draft.replace(target)
         return 0
@@ -80,10 +100,26 @@ class Files:
 def _draft(uri: str, data: bytes) -> Iterator[tuple[Path, Path]]:
     """The bytes under a name that nobody looks for, and the path that they are to have."""
     target = Path(absolute(uri))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    with said_of(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+        try:
+            draft.write_bytes(data)
+            yield draft, target
+        finally:
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def said_of(path: Path) -> Iterator[None]:
+    """Name the place, and what to do, where it cannot be written; the error's kind stays.
+
+    Raises:
+        OSError: it cannot.
+    """
     try:
-        draft.write_bytes(data)
-        yield draft, target
-    finally:
-        draft.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        fix = _FIXES.get(error.errno or 0)
+        said = error.strerror or str(error)
+        raise type(error)(error.errno, f"{said}: {fix}" if fix else said, str(path)) from error

@@ -25,9 +25,11 @@ from typing import Protocol
 from pipeline import interruption
 from pipeline.errors import FatalError, TransientError
 from pipeline.storage.connection import Connection, connection
+from pipeline.storage.files import said_of
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3, ConflictError, Found
 from pipeline.storage.uris import absolute, join, scheme_of
+from pipeline.wording import of_error
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,12 @@ _CLOCK_STEP_S = 1.0
 """HTTP dates are whole seconds: what looks `n` seconds old may be `n - 1`."""
 _TURNS = 10
 """Each turn lost means that somebody else took or released the lease that very moment."""
+_TAKEN = "another process has taken this run over ({}); what is done stays done"
+_RELEASED = (
+    "its lease is gone: another process has taken this run over and ended, or somebody deleted "
+    "lease.json; what is done stays done: repeat the command"
+)
+_GONE = "the folder is gone: it was deleted or moved while this run worked on it"
 
 
 def _this_machine() -> str:
@@ -102,8 +110,11 @@ class Holder:
 class _Claim(Protocol):
     """A lease that was taken, wherever it is kept."""
 
-    def renew(self) -> bool:
-        """Show a sign of life; False when the lease is no longer ours."""
+    def renew(self) -> str | None:
+        """Show a sign of life; where the lease is no longer ours, say why."""
+
+    def lost(self) -> str | None:
+        """Why the lease is no longer ours, as far as that can be told without a request."""
 
     def release(self) -> None:
         """Give it back, if it is still ours."""
@@ -130,6 +141,8 @@ class Lease:
         self._clock = clock
         self._renewed_at = taken_at
         self._ended = threading.Event()
+        self._renewing = threading.Lock()
+        self._why: str | None = None
         self._heart = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._heart.start()
 
@@ -167,19 +180,26 @@ class Lease:
     def check(self) -> None:
         """Go on only while the lease is ours.
 
+        A process that was paused for longer than its ttl asks before it goes on: perhaps nobody
+        has taken its place.
+
         Raises:
-            FatalError: somebody else has it, or may have: no heartbeat got through for its ttl.
+            FatalError: somebody else has it, or its folder is gone, or no heartbeat got through
+                for its ttl.
         """
-        if self.lost.is_set():
-            raise FatalError(
-                f"{self._run_uri}: another process has taken this run over; what is done stays done"
-            )
+        self._give_up(self._claim.lost())
         silent_s = self._clock() - self._renewed_at
-        if silent_s > self._ttl_s:
-            raise FatalError(
-                f"{self._run_uri}: the lease could not be renewed for {silent_s:.0f} s and may "
-                "have been taken by another process; what is done stays done: repeat the command"
-            )
+        if self._why is None and silent_s > self._ttl_s:
+            try:
+                self._ask_again()
+            except (OSError, TransientError) as error:
+                raise FatalError(
+                    f"{self._run_uri}: the lease could not be renewed for {silent_s:.0f} s "
+                    f"({of_error(error)}) and may have been taken by another process; what is done "
+                    "stays done: repeat the command"
+                ) from None
+        if self._why is not None:
+            raise FatalError(f"{self._run_uri}: {self._why}")
 
     def release(self) -> None:
         """Stop the heartbeat and give the lease back. Twice is fine."""
@@ -215,18 +235,23 @@ class Lease:
                 return
 
     def _renew(self) -> None:
-        """Beat once."""
-        asked_at = self._clock()
+        """Beat once; a beat that does not get through is the next one's business."""
         try:
-            ours = self._claim.renew()
+            self._ask_again()
         except (OSError, TransientError) as error:
-            logger.warning("%s: lease not renewed, will try again: %s", self._run_uri, error)
-            return
-        if ours:
+            said = of_error(error)
+            logger.warning("%s: lease not renewed, will try again: %s", self._run_uri, said)
+
+    def _ask_again(self) -> None:
+        with self._renewing:
+            asked_at = self._clock()
+            self._give_up(self._claim.renew())
             self._renewed_at = asked_at
-        else:
+
+    def _give_up(self, why: str | None) -> None:
+        if why is not None and self._why is None:
+            self._why = why
             self.lost.set()
-            logger.error("%s: another process has taken the lease", self._run_uri)
 
 
 class _ObjectClaim:
@@ -240,16 +265,19 @@ class _ObjectClaim:
         self._s3 = s3
         self._etag = self._take()
 
-    def renew(self) -> bool:
+    def renew(self) -> str | None:
         self._holder = replace(self._holder, beat=self._holder.beat + 1)
         with suppress(ConflictError, FileNotFoundError):
             self._etag = self._put(if_match=self._etag)
-            return True
+            return None
         # Not what we left; unless it is our own renewal, whose answer got lost.
-        return self._is_ours()
+        return self._why_not_ours()
+
+    def lost(self) -> str | None:
+        return None
 
     def release(self) -> None:
-        if self._is_ours():
+        if self._why_not_ours() is None:
             self._connection.run(self._s3.delete(self._uri))
 
     def _take(self) -> str:
@@ -263,6 +291,11 @@ class _ObjectClaim:
             # did not understand does not.
             written = self._get()
             if written is not None and self._wrote(written):
+                if not written.etag:
+                    raise ValueError(
+                        f"{self._run_uri}: the store gives no ETags, without which two drivers "
+                        "could work on one run: switch them on there, or use another store"
+                    )
                 return written.etag
         raise ValueError(
             f"{self._run_uri}: the lease changed hands {_TURNS} times while we asked for it, or "
@@ -303,12 +336,18 @@ class _ObjectClaim:
             return self._connection.run(self._s3.get(self._uri))
         return None
 
-    def _is_ours(self) -> bool:
+    def _why_not_ours(self) -> str | None:
         found = self._get()
-        if found is None or not self._wrote(found):
-            return False
+        if found is None:
+            return _RELEASED
+        try:
+            holder = Holder.from_json(found.data, self._uri)
+        except ValueError as error:
+            return str(error)
+        if holder.token != self._holder.token:
+            return _TAKEN.format(f"{holder.owner}, pid {holder.pid} on {holder.host}")
         self._etag = found.etag
-        return True
+        return None
 
     def _wrote(self, found: Found) -> bool:
         return Holder.from_json(found.data, self._uri).token == self._holder.token
@@ -320,15 +359,29 @@ class _FileClaim:
     def __init__(self, folder: str, holder: Holder) -> None:
         self._path = Path(folder, FILE_NAME)
         self._holder = holder
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = self._take(folder)
-        self.renew()
+        with said_of(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = self._take(folder)
+        try:
+            self.renew()
+        except OSError:  # not even room for this
+            self.release()
+            raise
 
-    def renew(self) -> bool:
-        if not _is_same_file(self._descriptor, self._path):
-            return False  # somebody deleted the folder under us
-        os.pwrite(self._descriptor, self._holder.as_json(), 0)  # and with it the time of writing
-        return True
+    def renew(self) -> str | None:
+        lost = self.lost()
+        if lost is None:
+            with said_of(self._path):
+                # And with it the time of writing.
+                os.pwrite(self._descriptor, self._holder.as_json(), 0)
+        return lost
+
+    def lost(self) -> str | None:
+        if _is_same_file(self._descriptor, self._path):
+            return None
+        if not self._path.parent.is_dir():
+            return _GONE
+        return _TAKEN.format("its lease is another file") if self._path.exists() else _RELEASED
 
     def release(self) -> None:
         # Under the lock, so that nobody else's file is deleted.
@@ -363,5 +416,5 @@ class _FileClaim:
 def _is_same_file(descriptor: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False

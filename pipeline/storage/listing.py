@@ -156,7 +156,8 @@ async def _walk(s3: S3, bucket: str, wanted: Sequence[str]) -> _Etags:
             break
         after = max(page.etags)
         position = bisect_right(wanted, after)
-    return {(bucket, key): etag.strip('"') for key, etag in found.items()}
+    # A store that gives no ETag tells no version: an empty one would never change.
+    return {(bucket, key): etag.strip('"') for key, etag in found.items() if etag}
 
 
 def _folder_of(key: str) -> str:

@@ -50,7 +50,14 @@ class Objects:
         """The bytes from `start` up to and without `stop`, which must not be empty."""
         return self._connection.run(self._s3.get(uri, span=(start, stop))).data
 
-    def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:
+    def write(
+        self,
+        uri: str,
+        data: bytes,
+        *,
+        content_type: str | None,
+        below: str | None = None,  # noqa: ARG002 - there are no folders
+    ) -> int:
         if len(data) > SINGLE_PUT_BYTES:
             return self._connection.run(self._upload(uri, data, content_type))
         return self._connection.run(self._s3.put(uri, data, content_type=content_type))[1]

@@ -91,7 +91,7 @@ class Listed:
     """One page of a listing, in the order of the keys' UTF-8 bytes."""
 
     etags: dict[str, str]
-    """ETag by key."""
+    """ETag by key; empty where the store gives none."""
     sizes: dict[str, int]
     """Bytes by key."""
     folders: list[str]
@@ -195,7 +195,7 @@ class S3:
         answer, retries = await self._ask(
             uri, lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=data, **given)
         )
-        return str(answer["ETag"]), retries
+        return str(answer.get("ETag", "")), retries
 
     async def delete(self, uri: str) -> None:
         """Delete an object; none there is fine."""
@@ -234,7 +234,7 @@ class S3:
         )
         objects = answer.get("Contents", [])
         return Listed(
-            etags={found["Key"]: found["ETag"] for found in objects},
+            etags={found["Key"]: found.get("ETag", "") for found in objects},
             sizes={found["Key"]: int(found["Size"]) for found in objects},
             folders=[folder["Prefix"] for folder in answer.get("CommonPrefixes", [])],
             next_page=answer.get("NextContinuationToken"),

@@ -21,7 +21,9 @@ class _Place(Protocol):
     def exists(self, uri: str) -> bool: ...
     def is_folder(self, uri: str) -> bool: ...
     def read(self, uri: str) -> bytes: ...
-    def write(self, uri: str, data: bytes, *, content_type: str | None) -> int: ...
+    def write(
+        self, uri: str, data: bytes, *, content_type: str | None, below: str | None
+    ) -> int: ...
     def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool: ...
     def remove(self, uri: str) -> None: ...
     def list_files(self, uri: str, *, suffix: str) -> list[str]: ...
@@ -44,18 +46,21 @@ def read(uri: str) -> bytes:
     return _place(uri).read(uri)
 
 
-def write(uri: str, data: bytes, *, content_type: str | None = None) -> int:
+def write(
+    uri: str, data: bytes, *, content_type: str | None = None, below: str | None = None
+) -> int:
     """Put `data` at `uri` so that a reader sees all of it or nothing.
 
     Args:
         uri: where; folders are made as needed.
         data: what.
         content_type: media type, which an object store keeps and a browser goes by.
+        below: a local folder that must be there, so that one deleted under us is not made anew.
 
     Returns:
         How many retries it took.
     """
-    return _place(uri).write(uri, data, content_type=content_type)
+    return _place(uri).write(uri, data, content_type=content_type, below=below)
 
 
 def create(uri: str, data: bytes, *, content_type: str | None = None) -> bool:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import ast
+import errno
 import math
+import os
 import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -100,6 +102,13 @@ def test_fatal_error_passes_through_and_stops_at_once(culprit: int) -> None:
     with pytest.raises(FatalError, match="device lost"):
         isolate(mapper, numbered(6))
     assert mapper.calls == 1
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_disk_is_no_rows_fault(fault: int) -> None:
+    mapper = Fragile({2}, lambda: OSError(fault, os.strerror(fault), "/tmp/x"))
+    with pytest.raises(FatalError, match=f"/tmp/x: {os.strerror(fault)}"):
+        isolate(mapper, numbered(6))
 
 
 def test_a_batch_too_large_for_memory_is_retried_smaller() -> None:

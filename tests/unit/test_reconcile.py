@@ -26,7 +26,9 @@ Rows = dict[str, bytes | RowError]
 
 @pytest.fixture
 def run(tmp_path: Path) -> str:
-    return str(tmp_path / "run")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return str(folder)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from tests.conftest import MakeFinished
 
 
 def write(run: Path, recipe: Recipe, *tables: pa.Table) -> list[Tally]:
+    run.mkdir(exist_ok=True)
     writer = ResultWriter(str(run), "r1", recipe)
     return [read_receipt(writer(table)) for table in tables]
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import errno
+import os
 import re
+import shutil
 from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import isolate
+from pipeline.errors import FatalError, isolate
 from pipeline.imaging.codec import OutputFormat
 from pipeline.stages.store import OutputConfig, StoreMapper, object_path
 
@@ -114,6 +117,40 @@ def test_a_picture_that_cannot_be_stored_costs_only_its_row(tmp_path: Path) -> N
     ]
     outcomes = isolate(mapper(tmp_path).map_batch, rows)
     assert [isinstance(outcome, dict) for outcome in outcomes] == [True, False, True]
+
+
+def test_a_folder_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    run = tmp_path / "out" / "run_id=1"
+    run.mkdir(parents=True)
+    row = {"sample_id": "a", "picture": b"x", "shot": AS_THE_RECIPE}
+    storing = mapper(run)
+    assert isinstance(isolate(storing.map_batch, [row])[0], dict)
+    shutil.rmtree(tmp_path / "out")
+    with pytest.raises(FatalError, match=f"{run} is gone: it was deleted or moved"):
+        isolate(storing.map_batch, [row])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "fix"),
+    [
+        (errno.ENOSPC, "make room there"),
+        (errno.EDQUOT, "raise the quota"),
+        (errno.EROFS, "let this account write there"),
+        (errno.EACCES, "let this account write there"),
+    ],
+)
+def test_a_place_that_takes_no_picture_stops_the_run_and_blames_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int, fix: str
+) -> None:
+    def failing(path: Path, _: bytes) -> int:
+        raise OSError(fault, os.strerror(fault), str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", failing)
+    rows = [{"sample_id": n, "picture": b"x", "shot": AS_THE_RECIPE} for n in ("a", "b")]
+    said = f"{tmp_path}/images/.*: {os.strerror(fault)}: {fix}"
+    with pytest.raises(FatalError, match=said):
+        isolate(mapper(tmp_path).map_batch, rows)
 
 
 def test_a_row_may_ask_for_a_format_of_its_own(tmp_path: Path) -> None:

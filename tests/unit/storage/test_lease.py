@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -135,15 +136,73 @@ def test_whoever_loses_it_is_told(run_uri: str) -> None:
             assert document(run_uri)["pid"] == os.getpid()
 
 
-def test_a_lease_nobody_could_renew_is_not_trusted(run_uri: str) -> None:
+def test_who_was_paused_goes_on_if_nobody_took_the_place(run_uri: str) -> None:
     now = [1000.0]
     with acquire(run_uri, ttl_s=30, clock=lambda: now[0]) as lease:
-        now[0] += 29
+        now[0] += 500
         lease.check()
-        now[0] += 2
-        with pytest.raises(FatalError, match="could not be renewed for 31 s"):
-            lease.check()
         assert not lease.lost.is_set()
+
+
+def test_a_lease_nobody_could_renew_is_not_trusted(
+    bucket: str, s3_port: int, point_at: PointAt
+) -> None:
+    now = [1000.0]
+    with FaultyProxy(s3_port, seed=0, slow_down=0, reset=0, delay=0) as proxy:
+        point_at(proxy.url)
+        few = Backoff(attempts=2, first_s=0.001)
+        with acquire(bucket, ttl_s=30, clock=lambda: now[0], backoff=few) as lease:
+            proxy.denied_prefix = bucket.removeprefix("s3://")
+            now[0] += 29
+            lease.check()
+            now[0] += 2
+            with pytest.raises(FatalError, match=r"could not be renewed for 31 s \(.*AccessDenied"):
+                lease.check()
+            assert not lease.lost.is_set()
+            proxy.denied_prefix = None
+            lease.check()
+
+
+def test_who_was_paused_while_another_took_over_and_ended_is_told(run_uri: str) -> None:
+    now = [1000.0]
+    with acquire(run_uri, ttl_s=30, clock=lambda: now[0]) as lease:
+        storage.remove(storage.join(run_uri, FILE_NAME))  # as whoever took it over gave it back
+        now[0] += 500
+        with pytest.raises(FatalError, match="taken this run over and ended"):
+            lease.check()
+        with pytest.raises(FatalError, match="taken this run over and ended"):
+            lease.check()
+        assert storage.list_files(run_uri) == []
+    assert storage.list_files(run_uri) == []
+
+
+def test_a_folder_deleted_under_a_lease_is_seen_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "run_id=1"
+    with acquire(str(folder)) as lease:
+        lease.check()
+        shutil.rmtree(folder)
+        with pytest.raises(FatalError, match=f"{folder}: the folder is gone"):
+            lease.check()
+    assert not folder.exists()
+
+
+def test_a_lease_overwritten_by_something_else_is_lost(bucket: str) -> None:
+    with acquire(bucket, ttl_s=0.3) as lease:
+        storage.write(f"{bucket}/{FILE_NAME}", b"not ours")
+        wait_until(lease.lost.is_set)
+        with pytest.raises(FatalError, match="is no lease"):
+            lease.check()
+    assert storage.read(f"{bucket}/{FILE_NAME}") == b"not ours"
+
+
+def test_a_store_without_etags_can_hold_no_lease(
+    bucket: str, s3_port: int, point_at: PointAt
+) -> None:
+    quiet = {"slow_down": 0, "reset": 0, "delay": 0}
+    with FaultyProxy(s3_port, seed=0, unsaid=("etag",), **quiet) as proxy:
+        point_at(proxy.url)
+        with pytest.raises(ValueError, match="gives no ETags"):
+            acquire(bucket)
 
 
 def test_a_stale_lease_of_another_machine_is_taken_over(bucket: str) -> None:
