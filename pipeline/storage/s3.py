@@ -135,7 +135,8 @@ class S3:
         async def request(client: Any) -> tuple[dict[str, Any], bytes]:
             answer = await client.get_object(Bucket=bucket, Key=key, **asked)
             announced = answer.get("ContentLength")
-            async with answer["Body"] as body:
+            body = answer["Body"]
+            async with body:  # what it gives as its own differs between versions
                 if span is not None:
                     _check_length(span, announced)
                 chunks = body.iter_chunks(_CHUNK_BYTES)
