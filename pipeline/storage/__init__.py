@@ -19,6 +19,7 @@ from pipeline.storage.photographs import PhotoReader, ReadPolicy
 from pipeline.storage.uris import absolute, address_fault, join, parent, resolve, scheme_of
 from pipeline.storage.verbs import (
     arrow_filesystem,
+    arrow_path,
     create,
     exists,
     glob_files,
@@ -40,6 +41,7 @@ __all__ = [
     "absolute",
     "address_fault",
     "arrow_filesystem",
+    "arrow_path",
     "create",
     "disconnect",
     "exists",

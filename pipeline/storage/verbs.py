@@ -94,10 +94,16 @@ def glob_files(pattern: str) -> list[str]:
 
 def arrow_filesystem(uri: str) -> tuple[pafs.FileSystem, str]:
     """The Arrow filesystem that reads `uri`, and the path in it. Survives pickling."""
+    path = arrow_path(uri)
     if scheme_of(uri) == "file":
-        return pafs.LocalFileSystem(), absolute(uri)
+        return pafs.LocalFileSystem(), path
     _place(uri)
-    return object_filesystem(), uri.partition("://")[2].rstrip("/")
+    return object_filesystem(), path
+
+
+def arrow_path(uri: str) -> str:
+    """The path of `uri` in the Arrow filesystem that reads it."""
+    return absolute(uri) if scheme_of(uri) == "file" else uri.partition("://")[2].rstrip("/")
 
 
 def _place(uri: str) -> _Place:

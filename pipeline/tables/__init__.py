@@ -1,0 +1,56 @@
+"""Files of rows as one table: Parquet, CSV and JSON Lines, with the columns of all files together.
+
+`table` says what a table is, `union` brings the columns of many files under one schema, `parquet`,
+`delimited` and `json_lines` read one format each, `untyped` finds the types of values that are
+text, and `readable` what of it cannot be read. No manifest and no recipe is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.tables.delimited import open_delimited
+from pipeline.tables.json_lines import open_json_lines
+from pipeline.tables.parquet import open_parquet
+from pipeline.tables.readable import Faults, python_rows, readable
+from pipeline.tables.table import UNTYPED, Table
+from pipeline.tables.untyped import Kind, as_kind, is_kind, types_of
+
+__all__ = [
+    "FORMATS",
+    "UNTYPED",
+    "Faults",
+    "Kind",
+    "Table",
+    "as_kind",
+    "is_kind",
+    "open_table",
+    "python_rows",
+    "readable",
+    "types_of",
+]
+
+FORMATS = {
+    ".parquet": "Parquet",
+    ".pq": "Parquet",
+    ".csv": "CSV",
+    ".jsonl": "JSON Lines",
+    ".ndjson": "JSON Lines",
+}
+"""By the ending of a file's name, in lower case."""
+
+_OPENERS = {
+    "Parquet": open_parquet,
+    "CSV": open_delimited,
+    "JSON Lines": open_json_lines,
+}
+
+
+def open_table(files: Sequence[str], file_format: str) -> Table:
+    """The rows of files that have one of the `FORMATS`, one file after another.
+
+    Raises:
+        ValueError: one line that names the file, the line in it where there are lines, and the
+            fix.
+    """
+    return _OPENERS[file_format](files)

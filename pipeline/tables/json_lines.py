@@ -1,0 +1,258 @@
+"""JSON Lines files as one table: each line an object, its keys columns wherever they first come.
+
+Opening reads every line, for a key may come late: about two seconds for a million short rows. Lines
+are parsed by themselves, so that what is wrong with one is told with its number, and no more than a
+few thousand are in memory.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, opened, text_array
+from pipeline.tables.table import Table
+from pipeline.tables.union import widened
+
+_MOST_EXACT = 2**53
+"""Whole numbers up to here are floating-point numbers too."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _JsonLines:
+    files: Sequence[str]
+    schema: pa.Schema
+    conflicts: Mapping[str, str]
+    num_rows: int
+
+    @property
+    def untyped(self) -> frozenset[str]:
+        return frozenset()
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        schema = pa.schema([self.schema.field(name) for name in columns])
+        for file in self.files:
+            for lines, rows in _blocks(file):
+                place = f"{file}, from line {lines[0]} on"
+                arrays = [
+                    _array([row.get(column.name) for row in rows], column, place)
+                    for column in schema
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def count(self) -> int:
+        return self.num_rows
+
+
+def open_json_lines(files: Sequence[str]) -> Table:
+    """Read all lines of all files for their keys and types.
+
+    Raises:
+        ValueError: a line is no JSON object; names the file and the line.
+    """
+    columns: dict[str, _Column] = defaultdict(_Column)
+    num_rows = 0
+    for file in files:
+        found_before = num_rows
+        for lines, rows in _blocks(file):
+            num_rows += len(rows)
+            for name in dict.fromkeys(name for row in rows for name in row):
+                columns[name].look_at([row.get(name) for row in rows], _Places(file, lines))
+        if num_rows == found_before:
+            raise ValueError(
+                f"{file}: not readable as json: it is empty; write one JSON object a line"
+            )
+    types = {name: column.type_() for name, column in columns.items()}
+    return _JsonLines(
+        files=files,
+        schema=pa.schema([(name, found) for name, found in types.items() if found is not None]),
+        conflicts={
+            name: f"column {name!r} {columns[name].conflict()}"
+            for name, found in types.items()
+            if found is None
+        },
+        num_rows=num_rows,
+    )
+
+
+@dataclass(slots=True)
+class _Column:
+    """What the values of a column are, as far as they have been seen."""
+
+    places: dict[str, str] = field(default_factory=dict)
+    """By kind of value: where the first one is."""
+    nested: pa.DataType | None = None
+    trouble: str | None = None
+
+    def look_at(self, values: Sequence[Any], places: _Places) -> None:
+        """Take the values of some rows into account."""
+        kinds = set(map(type, values)) - {type(None)}
+        if any(_KINDS[kind] not in self.places for kind in kinds):
+            for index, value in enumerate(values):
+                if value is not None:
+                    self.places.setdefault(_KINDS[type(value)], places.of(index))
+        if int in kinds:
+            self._weigh(values, places)
+        if kinds & {list, dict} and self.trouble is None:
+            self._unite(values, places)
+
+    def _weigh(self, values: Sequence[Any], places: _Places) -> None:
+        for index, value in enumerate(values):
+            if type(value) is int and not -_MOST_EXACT <= value <= _MOST_EXACT:
+                self.places.setdefault(_LARGE, places.of(index))
+                if not -(2**63) <= value < 2**63:
+                    self.trouble = (
+                        f"holds a whole number of more than 64 bits in {places.of(index)}: write "
+                        "such numbers as strings"
+                    )
+
+    def _unite(self, values: Sequence[Any], places: _Places) -> None:
+        nested = [value if isinstance(value, list | dict) else None for value in values]
+        try:
+            found = pa.array(nested).type
+        except (pa.ArrowException, OverflowError, UnicodeEncodeError, RecursionError) as error:
+            said = " ".join(str(error).split())
+            self.trouble = f"mixes values of no common type, {places.of(0)} and after: {said}"
+            return
+        wider = found if self.nested is None else widened(self.nested, found)
+        if wider is None:
+            self.trouble = (
+                f"is {self.nested} before {places.of(0)} and {found} after it: write it in one way"
+            )
+        self.nested = wider
+
+    def type_(self) -> pa.DataType | None:
+        """Of all values; None: they have none in common."""
+        kinds = frozenset(self.places) - {_LARGE}
+        if self.trouble is not None or self._is_inexact():
+            return None
+        if kinds <= {"list"} or kinds <= {"object"}:
+            return pa.null() if self.nested is None else self.nested
+        return {
+            frozenset({"text"}): pa.string(),
+            frozenset({"true or false"}): pa.bool_(),
+            frozenset({"whole number"}): pa.int64(),
+            frozenset({"number"}): pa.float64(),
+            frozenset({"whole number", "number"}): pa.float64(),
+        }.get(kinds)
+
+    def _is_inexact(self) -> bool:
+        return {_LARGE, "number"} <= self.places.keys()
+
+    def conflict(self) -> str:
+        """Why there is no type."""
+        if self.trouble is not None:
+            return self.trouble
+        inexact = [_LARGE, "number"]
+        first, second, *_ = (
+            inexact if self._is_inexact() else [kind for kind in self.places if kind != _LARGE]
+        )
+        return (
+            f"is {first} in {self.places[first]} and {second} in {self.places[second]}: write it "
+            "in one way"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where some rows stand."""
+
+    file: str
+    lines: Sequence[int]
+
+    def of(self, index: int) -> str:
+        return f"{self.file}, line {self.lines[index]}"
+
+
+_LARGE = "a whole number above 2^53"
+_KINDS = {
+    str: "text",
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    list: "list",
+    dict: "object",
+}
+
+
+def _array(values: Sequence[Any], column: pa.Field, place: str) -> pa.Array:
+    if pa.types.is_string(column.type):
+        return text_array(values)
+    try:
+        return pa.array(values, column.type)
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{place}: column {column.name!r} holds nested text that is no UTF-8: write it in UTF-8"
+        ) from None
+
+
+_Block = tuple[Sequence[int], Sequence[dict[str, Any]]]
+"""Rows, and the number of the line that each stands in."""
+
+
+def _blocks(file: str) -> Iterator[_Block]:
+    """Rows, a few at a time."""
+    numbers, rows = list[int](), list[dict[str, Any]]()
+    for number, line in _lines(file):
+        row = _parsed(line, f"{file}, line {number}")
+        if row is not None:
+            numbers.append(number)
+            rows.append(row)
+        if len(rows) == BATCH_ROWS:
+            yield numbers, rows
+            numbers, rows = [], []
+    if rows:
+        yield numbers, rows
+
+
+def _lines(file: str) -> Iterator[tuple[int, bytes]]:
+    with opened(file) as stream:
+        number = 0
+        while line := stream.readline(MOST_ROW_BYTES):
+            number += 1
+            if len(line) == MOST_ROW_BYTES:
+                raise ValueError(
+                    f"{file}, line {number}: longer than {MOST_ROW_BYTES // 2**20} MB: write one "
+                    "object a line"
+                )
+            yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice[:80]!r} is there twice: keep one")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+
+
+def _parsed(line: bytes, place: str) -> dict[str, Any] | None:
+    """The object in a line; None in a blank one. Bytes that are no UTF-8 become surrogates."""
+    if not line.strip():
+        return None
+    try:
+        row = _DECODER.decode(line.decode("utf-8", "surrogateescape"))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{place}, column {error.colno}: not readable as json: {error.msg[:1].lower()}"
+            f"{error.msg[1:]}; write one object a line"
+        ) from None
+    except (RecursionError, ValueError) as error:  # lists in lists, a number of 5,000 digits
+        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ValueError(f"{place}: not readable as json: {' '.join(said.split())}") from None
+    if not isinstance(row, dict):
+        raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
+            f"{place}: {_KINDS.get(type(row), 'null')} and no object: write one object a line, "
+            'such as {"id": "1", "image_uri": "1.jpg"}'
+        )
+    return row

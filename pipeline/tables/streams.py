@@ -1,0 +1,52 @@
+"""Files of text, read from their beginning to their end in memory of a few megabytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from pipeline import storage
+
+BATCH_ROWS = 4096
+MOST_ROW_BYTES = 64 * 2**20
+"""Of one row: a photograph inside the file fits; a quote that was left open ends there."""
+_BUFFER_BYTES = 2**20
+_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+@contextmanager
+def opened(file: str) -> Iterator[io.BufferedReader]:
+    """The bytes of a file.
+
+    Raises:
+        ValueError: it cannot be opened or read, or is no UTF-8 by its first bytes; one line.
+    """
+    filesystem, path = storage.arrow_filesystem(file)
+    try:
+        with filesystem.open_input_file(path) as native:
+            stream = io.BufferedReader(native, _BUFFER_BYTES)
+            encoding = _MARKS.get(stream.peek(2)[:2])
+            if encoding is not None:
+                raise ValueError(f"{file}: is written in {encoding}: save it as UTF-8")
+            yield stream
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"{file}: cannot be read: {' '.join(str(error).split())}") from None
+
+
+def text_array(values: Sequence[str | None]) -> pa.Array:
+    """Text as Arrow has it; bytes that are no UTF-8, escaped as surrogates, as they were."""
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        encoded = [None if value is None else _encoded(value) for value in values]
+        return pa.array(encoded, pa.binary()).view(pa.string())
+
+
+def _encoded(value: str) -> bytes:
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair, as JSON can spell it
+        return value.encode("utf-8", "surrogatepass")

@@ -1,0 +1,158 @@
+"""One schema for many files: every column of any of them, under a type that holds all its values.
+
+A column may be narrower in one file than in another (int32 and int64, a decimal of fewer digits),
+text may be laid out in any way, and one that is null throughout fits any. What does not fit is a
+conflict of its column, and harmless until somebody uses that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Union:
+    """The columns of many files."""
+
+    schema: pa.Schema
+    conflicts: Mapping[str, str]
+
+
+def union(schemas: Iterable[tuple[str, pa.Schema]]) -> Union:
+    """Bring the schemas of files together.
+
+    Args:
+        schemas: with the file that each is of, in the order of the files; of many files with one
+            schema, the first is enough.
+    """
+    kinds: dict[str, list[_Kind]] = {}
+    conflicts: dict[str, str] = {}
+    for file, schema in schemas:
+        for name, type_ in zip(schema.names, schema.types, strict=True):
+            if schema.names.count(name) > 1:
+                conflicts[name] = f"column {name!r} is twice in {file}: rename one"
+            known = kinds.setdefault(name, [])
+            if plain(type_) not in (other.type for other in known):
+                known.append(_Kind(file, plain(type_)))
+    fields = []
+    for name, listed in kinds.items():
+        merged = _merged(listed)
+        if isinstance(merged, str):
+            conflicts.setdefault(name, f"column {name!r} is {merged}: cast one of them")
+        if name not in conflicts:
+            fields.append(pa.field(name, merged))
+    return Union(schema=pa.schema(fields), conflicts=conflicts)
+
+
+class _Kind(NamedTuple):
+    file: str
+    type: pa.DataType
+
+
+def _merged(kinds: Sequence[_Kind]) -> pa.DataType | str:
+    """The type of them all, or which two disagree."""
+    first, *others = sorted(kinds, key=lambda kind: bool(pa.types.is_null(kind.type)))
+    merged = first.type
+    for other in others:
+        wider = widened(merged, other.type)
+        if wider is None:
+            return f"{first.type} in {first.file} and {other.type} in {other.file}"
+        merged = wider
+    return merged
+
+
+def widened(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """A type that holds the values of both; None: there is none.
+
+    >>> str(widened(pa.int32(), pa.int64()))
+    'int64'
+    >>> widened(pa.int64(), pa.string())
+    """
+    if one == other or pa.types.is_null(other):
+        return one
+    if pa.types.is_null(one):
+        return other
+    one, other = _decoded(one), _decoded(other)
+    if _is_text(one) != _is_text(other) or pa.types.is_boolean(one) != pa.types.is_boolean(other):
+        return None  # Arrow would make bytes of both, or 0 and 1
+    if pa.types.is_date(one) != pa.types.is_date(other):
+        return None  # a date and an instant
+    try:
+        merged = pa.unify_schemas(
+            [pa.schema([("x", one)]), pa.schema([("x", other)])], promote_options="permissive"
+        )
+    except pa.ArrowException:
+        return None
+    return merged.field("x").type
+
+
+def plain(type_: pa.DataType) -> pa.DataType:
+    """The type without views, which Arrow cannot take rows out of; same values, same order."""
+    if isinstance(type_, pa.BaseExtensionType):
+        return type_
+    if pa.types.is_string_view(type_):
+        return pa.large_string()
+    if pa.types.is_binary_view(type_):
+        return pa.large_binary()
+    if pa.types.is_struct(type_):
+        return pa.struct([field.with_type(plain(field.type)) for field in type_])
+    if pa.types.is_map(type_):
+        return pa.map_(
+            type_.key_field.with_type(plain(type_.key_type)),
+            type_.item_field.with_type(plain(type_.item_type)),
+            keys_sorted=type_.keys_sorted,
+        )
+    if pa.types.is_dictionary(type_):
+        return pa.dictionary(type_.index_type, plain(type_.value_type), ordered=type_.ordered)
+    if pa.types.is_fixed_size_list(type_):
+        return pa.list_(_plain_items(type_), type_.list_size)
+    if pa.types.is_list(type_):
+        return pa.list_(_plain_items(type_))
+    if pa.types.is_large_list(type_):
+        return pa.large_list(_plain_items(type_))
+    return type_  # Arrow takes rows out of views of lists; it is a cast of them that goes wrong
+
+
+def fitted(batch: pa.RecordBatch, columns: Sequence[pa.Field], file: str) -> pa.RecordBatch:
+    """A batch of a file under the schema of all: what it lacks is null.
+
+    Raises:
+        ValueError: a value does not fit the wider type without loss.
+    """
+    arrays = []
+    for column in columns:
+        index = batch.schema.get_field_index(column.name)
+        if index < 0:
+            arrays.append(pa.nulls(batch.num_rows, column.type))
+            continue
+        array = batch.column(index)
+        try:
+            arrays.append(array if array.type == column.type else array.cast(column.type))
+        except pa.ArrowException as error:
+            said = " ".join(str(error).split())
+            raise ValueError(
+                f"{file}: column {column.name!r} is {array.type} here and {column.type} over all "
+                f"files, which not all of its values are ({said}): cast it"
+            ) from None
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns))
+
+
+def is_coded_text(type_: pa.DataType) -> bool:
+    """Whether values are numbers of the texts in a dictionary."""
+    return bool(pa.types.is_dictionary(type_)) and _is_text(type_.value_type)
+
+
+def _plain_items(type_: pa.DataType) -> pa.Field:
+    return type_.value_field.with_type(plain(type_.value_type))
+
+
+def _decoded(type_: pa.DataType) -> pa.DataType:
+    return type_.value_type if pa.types.is_dictionary(type_) else type_
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
