@@ -6,10 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from statistics import fmean, variance
-
-import pyarrow as pa
 
 from pipeline.manifest import Manifest
 from pipeline.sql import query
@@ -51,10 +48,6 @@ def stratified(manifest: Manifest, size: int) -> Sample:
     follows from their ids: the same manifest gives the same sample.
     """
     strata = max(1, size // _ROWS_PER_STRATUM)
-    batches = manifest.batches(["id"])
-    first = next(batches, None)
-    if first is None:
-        return Sample(strata={}, sizes={})
     drawn = query(
         f"""
         WITH placed AS (
@@ -68,7 +61,7 @@ def stratified(manifest: Manifest, size: int) -> Sample:
         SELECT id, stratum, size FROM ranked WHERE rank <= {_ROWS_PER_STRATUM:d}
         ORDER BY stratum, rank
         """,
-        ids=pa.RecordBatchReader.from_batches(first.schema, chain([first], batches)),
+        ids=manifest.ids(),
     )
     rows = drawn.read_all().to_pylist()
     return Sample(

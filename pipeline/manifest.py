@@ -1,102 +1,262 @@
-"""Reading a manifest: finding its files, checking its columns, filtering its rows."""
+"""Reading a manifest: finding its files, checking its columns, selecting its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.dataset as pads
 
 from pipeline import storage
-from pipeline.brief import COLUMNS, TEXT_COLUMNS, ColumnKind
-from pipeline.sql import check_condition, query, quoted
+from pipeline.brief import COLUMNS, ColumnKind
+from pipeline.sql import Stream, check_condition, columns_of, query
+from pipeline.tables import FORMATS, Faults, Table, is_kind, open_table, readable, types_of
 
-_FORMATS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
 _TEXT_COLUMNS = ("id", "image_uri", "mask_uri", "prompt")
-"""Always text, whatever a CSV file's values look like: an id of 00123 is not the number 123."""
+_NOTHING = pa.schema([])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
-    """An opened manifest. Nothing but schemas has been read."""
+    """An opened manifest: which rows it selects is found out when they are asked for."""
 
     uri: str
     root: str
     """Folder that relative image URIs start from."""
-    dataset: pads.Dataset
-    where: str | None
-    limit: int | None
+    table: Table
+    where: str | None = None
+    limit: int | None = None
+    asked: pa.Schema = field(default=_NOTHING)
+    """The columns that the condition reads, under the types in which it reads them."""
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The selected rows, in the manifest's order."""
-        yield from self._query(self._selection(columns))
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of all files that can be read."""
+        return self.table.schema
+
+    def field(self, name: str) -> pa.Field:
+        """A column.
+
+        Raises:
+            ValueError: it is not there, or its files do not agree on what it is.
+        """
+        if name in self.table.conflicts:
+            raise ValueError(f"manifest {self.uri}: {self.table.conflicts[name]}")
+        if name not in self.schema.names:
+            raise ValueError(f"the manifest has no column {name!r}; it has {self.schema.names}")
+        return self.schema.field(name)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, Faults]]:
+        """The selected rows in the manifest's order, and in which of them a column is unreadable.
+
+        Raises:
+            ValueError: one line; a file or a value in it cannot be read, or the condition stumbles
+                over a value.
+        """
+        for batch in self._selected(columns):
+            yield readable(batch)
+
+    def raw_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """All rows, selected or not, with text as it is even where that is no UTF-8."""
+        try:
+            yield from self.table.batches(columns)
+        except ValueError as error:
+            raise _about(self.uri, error) from None
 
     def count(self) -> int:
-        """How many rows are selected."""
-        selection = self._selection(["id"])
-        (batch,) = self._query(f"SELECT count(*) AS n FROM ({selection})")
-        return int(batch["n"][0].as_py())
+        """How many rows are selected. Raises as `batches`."""
+        if self.where is None:
+            found = self.table.count()
+        else:
+            found = sum(map(len, self._positions(self.where)))
+        return found if self.limit is None else min(found, self.limit)
+
+    def ids(self) -> Stream:
+        """The ids of the selected rows, in order."""
+        columns = pa.schema([("id", pa.large_string())])
+        return Stream(columns, (batch.cast(columns) for batch, _ in self.batches(["id"])))
 
     def is_empty(self) -> bool:
-        """Whether no row is selected."""
-        selection = self._selection(["id"])
-        (batch,) = self._query(f"SELECT count(*) AS n FROM (SELECT 1 FROM ({selection}) LIMIT 1)")
-        return not batch["n"][0].as_py()
+        """Whether no row is selected. Raises as `batches`."""
+        return next(self._selected(["id"]), None) is None
 
     def unsound_ids(self) -> list[tuple[str | None, int]]:
         """Ids that are null or not unique among the selected rows, with how often; at most 5."""
-        selection = self._selection(["id"])
-        batches = self._query(
-            f"SELECT id, count(*) AS times FROM ({selection}) GROUP BY id "
-            "HAVING count(*) > 1 OR id IS NULL ORDER BY times DESC, id LIMIT 5"
+        found = query(
+            "SELECT id, count(*) AS times FROM selected GROUP BY id "
+            "HAVING count(*) > 1 OR id IS NULL ORDER BY times DESC, id LIMIT 5",
+            selected=self.ids(),
         )
-        return [(row["id"], row["times"]) for batch in batches for row in batch.to_pylist()]
+        return [(row["id"], row["times"]) for row in found.read_all().to_pylist()]
 
     def clashing_ids(self) -> tuple[str, str] | None:
         """Two selected ids of which one could name a result of the other; None if there are none.
 
         A result is called `id/placement`, `id/number` or `id/placement/number`.
         """
-        selection = self._selection(["id"])
         shorter = " UNION ALL ".join(
             # 's': an id may hold line breaks, which a dot would not match otherwise.
             f"SELECT id, regexp_extract(id, '{pattern}', 1, 's') AS of FROM selected "
             f"WHERE regexp_full_match(id, '{pattern}', 's')"
             for pattern in ("(.*)/[a-z0-9_:,]+", "(.*)/[a-z0-9_:,]+/[0-9]+")
         )
-        batches = self._query(
-            f"WITH selected AS ({selection}), named AS ({shorter}) SELECT named.of, named.id "
-            "FROM named JOIN selected ON named.of = selected.id ORDER BY ALL LIMIT 1"
+        answer = query(
+            # Materialised: the rows come once.
+            f"WITH selected AS MATERIALIZED (SELECT id FROM stream), named AS ({shorter}) "
+            "SELECT named.of, named.id FROM named JOIN selected ON named.of = selected.id "
+            "ORDER BY ALL LIMIT 1",
+            stream=self.ids(),
         )
-        found = [row for batch in batches for row in batch.to_pylist()]
+        found = answer.read_all().to_pylist()
         return (found[0]["of"], found[0]["id"]) if found else None
 
-    def _query(self, sql: str) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from query(sql, manifest=self.dataset)
-        except ValueError as error:
-            condition = "" if self.where is None else f", --where {self.where!r}"
-            raise ValueError(f"manifest {self.uri}{condition}: {error}") from None
+    def sql_columns(self, condition: str, *, besides: Collection[str] = ()) -> pa.Schema:
+        """The columns that a condition reads, under types that SQL can compare.
 
-    def _selection(self, columns: Sequence[str]) -> str:
-        names = ", ".join(quoted(name) for name in columns)
-        where = "" if self.where is None else f" WHERE ({self.where})"
-        limit = "" if self.limit is None else f" LIMIT {self.limit:d}"
-        return f"SELECT {names} FROM manifest{where}{limit}"
+        Text without a declared type has the type that all of its values have, for which all rows
+        are read.
+
+        Args:
+            condition: one expression.
+            besides: columns in small letters that are somebody else's.
+
+        Raises:
+            ValueError: the condition is no expression, or reads a column that SQL has no type for.
+        """
+        there = [*self.schema.names, *self.table.conflicts]
+        names = columns_of(condition, [name for name in there if name.casefold() not in besides])
+        if names is None:  # by a pattern, such as COLUMNS('price.*'): any that can be read
+            names = [
+                column.name
+                for column in self.schema
+                if column.name.casefold() not in besides and _sql_type(column.type)
+            ]
+        found = types_of(self.table, [name for name in names if name in self.table.untyped])
+        fields = []
+        for name in names:
+            column = self.field(name)
+            type_ = found.get(name) or _sql_type(column.type)
+            if type_ is None:
+                raise ValueError(
+                    f"column {name!r} is {column.type}, which a condition cannot read: cast it, or "
+                    "leave it out of the condition"
+                )
+            fields.append(pa.field(name, type_))
+        return pa.schema(fields)
+
+    def sql_stream(self, columns: pa.Schema) -> Stream:
+        """All rows, selected or not, of what `sql_columns` gave and of `id`."""
+        others = [column for column in columns if column.name != "id"]
+        wanted = pa.schema([pa.field("id", pa.large_string()), *others])
+        return Stream(wanted, self._sql_rows(wanted))
+
+    def _sql_rows(self, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for batch in self.raw_batches(columns.names):
+            clean, _ = readable(batch)
+            arrays = [
+                array.cast(column.type)
+                for array, column in zip(clean.columns, columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(arrays, schema=columns)
+
+    def _selected(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        first, left = 0, self.limit
+        found = None if self.where is None else _Ascending(self._positions(self.where))
+        for batch in self.raw_batches(columns):
+            num_rows = batch.num_rows
+            if found is not None:
+                batch = batch.take(found.within(first, first + num_rows))  # noqa: PLW2901
+            first += num_rows
+            if left is not None:
+                batch = batch.slice(0, left)  # noqa: PLW2901
+                left -= batch.num_rows
+            if batch.num_rows:
+                yield batch
+            if left == 0 or (found is not None and found.is_done):
+                return
+
+    def _positions(self, where: str) -> Iterator[np.ndarray]:
+        """Of the rows that meet the condition, ascending.
+
+        SQL sees the columns of the condition and nothing else: what becomes of a row's other values
+        is no business of its.
+        """
+        try:
+            for batch in self._asked_of_sql(where):
+                yield batch.column(0).to_numpy()
+        except ValueError as error:
+            if str(error).startswith("manifest "):  # a file that cannot be read
+                raise
+            raise ValueError(f"manifest {self.uri}, --where {where!r}: {error}") from None
+
+    def _asked_of_sql(self, where: str) -> pa.RecordBatchReader:
+        if columns_of(where, ()) is None:  # a pattern must not match a column of ours
+            return query(
+                "CREATE TEMP TABLE manifest AS SELECT * FROM stream; "
+                f"SELECT rowid FROM manifest WHERE ({where})",
+                stream=Stream(self.asked, self._sql_rows(self.asked)),
+            )
+        position = "position"
+        while position in self.asked.names:
+            position += "_"
+        columns = self.asked.append(pa.field(position, pa.int64()))
+        return query(
+            f"SELECT {position} FROM manifest WHERE ({where})",
+            manifest=Stream(columns, self._numbered(columns)),
+        )
+
+    def _numbered(self, columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The columns of the condition, and the position of the row."""
+        first = 0
+        # Of no column a table would have no rows.
+        read = self.asked if len(self.asked) else pa.schema([self.schema.field("id")])
+        for batch in self._sql_rows(read):
+            numbers = pa.array(np.arange(first, first + batch.num_rows))
+            first += batch.num_rows
+            arrays = [*batch.columns[: len(self.asked)], numbers]
+            yield pa.RecordBatch.from_arrays(arrays, schema=columns)
+
+
+class _Ascending:
+    """Positions in a table, handed out for one stretch of it after another."""
+
+    def __init__(self, positions: Iterator[np.ndarray]) -> None:
+        self._positions = positions
+        self._waiting = np.empty(0, np.int64)
+        self._last = -1
+        self._fill()
+
+    @property
+    def is_done(self) -> bool:
+        return not len(self._waiting)
+
+    def within(self, start: int, stop: int) -> pa.Array:
+        """Those from `start` up to and without `stop`, counted from `start`."""
+        parts = []
+        while len(self._waiting):
+            cut = int(np.searchsorted(self._waiting, stop))
+            parts.append(self._waiting[:cut])
+            self._waiting = self._waiting[cut:]
+            if len(self._waiting):
+                break
+            self._fill()
+        return pa.array(np.concatenate([np.empty(0, np.int64), *parts]) - start)
+
+    def _fill(self) -> None:
+        self._waiting = next((some for some in self._positions if len(some)), self._waiting[:0])
+        if len(self._waiting):
+            assert self._last < self._waiting[0], "rows left SQL in another order"
+            assert (np.diff(self._waiting) > 0).all(), "rows left SQL in another order"
+            self._last = int(self._waiting[-1])
 
 
 def open_manifest(uri: str, *, where: str | None = None, limit: int | None = None) -> Manifest:
-    """Find the files of a manifest and read their schema.
+    """Find the files of a manifest and read their columns.
+
+    Of Parquet files the footers are read, of CSV files the headers, of JSON Lines files every line.
 
     Args:
         uri: a file, a folder or a glob pattern; Parquet, CSV or JSON Lines.
@@ -108,23 +268,23 @@ def open_manifest(uri: str, *, where: str | None = None, limit: int | None = Non
     """
     uri = storage.absolute(uri)
     files, root = _files(uri)
-    format_name = _format(uri, files)
-    filesystem, _ = storage.arrow_filesystem(uri)
-    paths = [storage.arrow_filesystem(file)[1] for file in files]
+    file_format = _format(uri, files)
     try:
-        dataset = pads.dataset(paths, filesystem=filesystem, format=_reader(format_name))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(
-            f"manifest {uri}: not readable as {format_name}: {_first_line(error)}"
-        ) from None
-    manifest = Manifest(uri=uri, root=root, dataset=dataset, where=where, limit=limit)
+        table = open_table(files, file_format)
+    except ValueError as error:
+        raise _about(uri, error) from None
+    manifest = Manifest(uri=uri, root=root, table=table, where=where, limit=limit)
     _check_columns(manifest)
-    if where is not None:
-        try:
-            check_condition(where, dataset.schema)
-        except ValueError as error:
-            raise ValueError(f"--where {where!r}: {error}") from None
-    return manifest
+    if where is None:
+        return manifest
+    try:
+        asked = manifest.sql_columns(where)
+        # The others stand there for the message: "did you mean".
+        others = [pa.field(n, pa.string()) for n in manifest.schema.names if n not in asked.names]
+        check_condition(where, pa.schema([*asked, *others]))
+    except ValueError as error:
+        raise ValueError(f"--where {where!r}: {error}") from None
+    return replace(manifest, asked=asked)
 
 
 def brief_columns(manifest: Manifest, ignored: Sequence[str]) -> list[str]:
@@ -133,21 +293,44 @@ def brief_columns(manifest: Manifest, ignored: Sequence[str]) -> list[str]:
     Raises:
         ValueError: one is of a type that no value of it could have.
     """
-    fields = [
-        manifest.dataset.schema.field(name)
-        for name in COLUMNS
-        if name not in ignored and name in manifest.dataset.schema.names
-    ]
-    for field in fields:
-        kind = COLUMNS[field.name]
-        if not _holds(field.type, kind):
+    there = {*manifest.schema.names, *manifest.table.conflicts}
+    fields = [manifest.field(name) for name in COLUMNS if name in there and name not in ignored]
+    for column in fields:
+        kind = COLUMNS[column.name]
+        if column.name not in manifest.table.untyped and not _holds(column.type, kind):
             raise ValueError(
-                f"manifest {manifest.uri}: column {field.name!r} must be {_KINDS[kind]}, is "
-                f"{field.type}: cast it, or put it into ignore_columns if it means something else"
+                f"manifest {manifest.uri}: column {column.name!r} must be {_KINDS[kind]}, is "
+                f"{column.type}: cast it, or put it into ignore_columns if it means something else"
             )
-    return [field.name for field in fields]
+    return [column.name for column in fields]
 
 
+def check_untyped(manifest: Manifest, columns: Sequence[str]) -> None:
+    """Look whether columns of text hold what they should, by the first rows of the manifest.
+
+    One bad value costs its row. A column of which no value is good means something else.
+
+    Raises:
+        ValueError: names the column, a value and the fix.
+    """
+    kinds = {name: _KIND_OF[name] for name in columns if name in manifest.table.untyped}
+    if not kinds:
+        return
+    first = next(manifest.raw_batches(list(kinds)), None)
+    if first is None:
+        return
+    batch, _ = readable(first)
+    for name, kind in kinds.items():
+        values = [value for value in batch.column(name).to_pylist() if value is not None]
+        if values and not any(is_kind(value, kind) for value in values):
+            also = "" if name == "seed" else ", or put it into ignore_columns"
+            raise ValueError(
+                f"manifest {manifest.uri}: column {name!r} must be {_KINDS[kind]}, is text such as "
+                f"{values[0][:40]!r}: correct it{also} if it means something else"
+            )
+
+
+_KIND_OF: dict[str, ColumnKind] = {**COLUMNS, "seed": "integer"}
 _KINDS: dict[ColumnKind, str] = {
     "integer": "an integer",
     "number": "a number",
@@ -178,7 +361,7 @@ def _files(uri: str) -> tuple[list[str], str]:
             root = fixed.rpartition("/")[0]
         elif storage.is_folder(uri):
             found = [
-                f for f in storage.list_files(uri) if PurePosixPath(f).suffix.lower() in _FORMATS
+                f for f in storage.list_files(uri) if PurePosixPath(f).suffix.lower() in FORMATS
             ]
             root = uri
         else:
@@ -196,46 +379,37 @@ def _files(uri: str) -> tuple[list[str], str]:
 
 def _format(uri: str, files: Sequence[str]) -> str:
     suffixes = {PurePosixPath(file).suffix.lower() for file in files}
-    formats = {_FORMATS.get(suffix) for suffix in suffixes}
+    formats = {FORMATS.get(suffix) for suffix in suffixes}
     if None in formats:
         raise ValueError(
-            f"manifest {uri}: {sorted(suffixes)} is not a manifest format: use "
-            f"{', '.join(_FORMATS)}"
+            f"manifest {uri}: {sorted(suffixes)} is not a manifest format: use {', '.join(FORMATS)}"
         )
     if len(formats) > 1:
         raise ValueError(f"manifest {uri}: mixes {sorted(suffixes)}: keep one format per manifest")
     return str(formats.pop())
 
 
-def _reader(format_name: str) -> Any:
-    if format_name == "csv":
-        as_text = dict.fromkeys((*_TEXT_COLUMNS, *TEXT_COLUMNS), pa.string())
-        return pads.CsvFileFormat(
-            # Only nothing is null: an id or a brand may well be called NA.
-            convert_options=pacsv.ConvertOptions(
-                column_types=as_text, strings_can_be_null=True, null_values=[""]
-            )
-        )
-    return format_name
-
-
 def _check_columns(manifest: Manifest) -> None:
-    schema = manifest.dataset.schema
+    schema = manifest.schema
     # SQL does not tell apart names that differ in case only.
     folded = [name.casefold() for name in schema.names]
     twice = sorted(name for name in schema.names if folded.count(name.casefold()) > 1)
     if twice:
         raise ValueError(f"manifest {manifest.uri}: columns {twice} share a name: rename one")
-    if "id" not in schema.names:
+    there = {*schema.names, *manifest.table.conflicts}
+    if "id" not in there:
         raise ValueError(
             f"manifest {manifest.uri}: column 'id' is missing (there are {schema.names}): "
             "add one unique string per row"
         )
-    if "image_uri" not in schema.names and "image" not in schema.names:
+    if there.isdisjoint({"image_uri", "image"}):
         raise ValueError(
             f"manifest {manifest.uri}: column 'image_uri' (or 'image' with the bytes) is missing; "
             f"there are {schema.names}"
         )
+    for name in (*_TEXT_COLUMNS, "image", "seed"):
+        if name in manifest.table.conflicts:
+            manifest.field(name)
     for name in _TEXT_COLUMNS:
         if name in schema.names and not _is_text(schema.field(name).type):
             raise ValueError(
@@ -247,11 +421,38 @@ def _check_columns(manifest: Manifest) -> None:
             f"manifest {manifest.uri}: column 'image' must be binary (or a struct with binary "
             f"'bytes'), is {schema.field('image').type}"
         )
-    if "seed" in schema.names and not pa.types.is_integer(schema.field("seed").type):
+    if "seed" in schema.names and not _may_be_seed(manifest):
         raise ValueError(
             f"manifest {manifest.uri}: column 'seed' must be an integer, is "
             f"{schema.field('seed').type}: cast it"
         )
+
+
+def _may_be_seed(manifest: Manifest) -> bool:
+    type_ = manifest.schema.field("seed").type
+    is_whole = pa.types.is_integer(type_) or pa.types.is_null(type_)
+    return bool(is_whole or "seed" in manifest.table.untyped)
+
+
+@lru_cache(maxsize=1024)
+def _sql_type(type_: pa.DataType) -> pa.DataType | None:
+    """The type under which SQL compares values of this one; None: it cannot."""
+    if pa.types.is_dictionary(type_):
+        return _sql_type(type_.value_type)
+    if pa.types.is_float16(type_):
+        return pa.float32()
+    if pa.types.is_decimal(type_) and type_.precision <= 38:
+        return pa.decimal128(type_.precision, type_.scale)
+    try:
+        query("SELECT x FROM nothing", nothing=pa.table({"x": pa.nulls(0, type_)})).read_all()
+    except ValueError:
+        return None
+    return type_
+
+
+def _about(uri: str, error: ValueError) -> ValueError:
+    said = str(error)
+    return ValueError(f"manifest {said}" if said.startswith(uri) else f"manifest {uri}: {said}")
 
 
 def _is_text(type_: pa.DataType) -> bool:

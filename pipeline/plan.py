@@ -7,6 +7,7 @@ can decide them differently. A row that cannot be planned is planned all the sam
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import posixpath
 import string
@@ -17,14 +18,16 @@ from itertools import chain
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline import schema, storage
-from pipeline.brief import Brief, Shot, Wishes, read_brief, shots, suffix
+from pipeline.brief import COLUMNS, Brief, Shot, Wishes, read_brief, shots, suffix
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.recolor import SCREEN_PROMPT
 from pipeline.imaging.solid import Rgb8, parse_color, solid_color
-from pipeline.manifest import Manifest, brief_columns
+from pipeline.manifest import Manifest, brief_columns, check_untyped
 from pipeline.recipe import Recipe
+from pipeline.tables import as_kind, python_rows
 
 ROWS_PER_FILE = 4096
 """Of a plan file: the unit the pipeline reads. A multiple of every block size it cuts them into."""
@@ -33,6 +36,21 @@ _MAX_SEED = 2**31 - 1
 _COLORING = frozenset({"background_color", "channel"})
 """Columns by which a row can ask for a background without a prompt."""
 _UNSAID = Wishes().model_dump(mode="json")
+_DECIDED = (
+    schema.SAMPLE_ID,
+    schema.ID,
+    schema.FINGERPRINT,
+    schema.IMAGE_URI,
+    schema.IMAGE_VERSION,
+    schema.IMAGE_INPUT,
+    schema.MASK_URI,
+    schema.PROMPT,
+    schema.PROMPT_ORIGIN,
+    schema.SEED,
+    schema.REFERENCE_URIS,
+    schema.SHOT,
+)
+"""The columns of a plan file but for those that are kept and the error."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,27 +62,13 @@ class Planner:
 
     @property
     def keep_fields(self) -> list[pa.Field]:
-        """The manifest columns that travel to the result."""
-        return [self.manifest.dataset.schema.field(name) for name in self.recipe.keep]
+        """The manifest columns that travel to the result, as they are."""
+        return [self.manifest.field(name) for name in self.recipe.keep]
 
     @property
     def plan_schema(self) -> pa.Schema:
         """The columns of a plan file."""
-        planned = [
-            schema.SAMPLE_ID,
-            schema.ID,
-            schema.FINGERPRINT,
-            schema.IMAGE_URI,
-            schema.IMAGE_VERSION,
-            schema.IMAGE_INPUT,
-            schema.MASK_URI,
-            schema.PROMPT,
-            schema.PROMPT_ORIGIN,
-            schema.SEED,
-            schema.REFERENCE_URIS,
-            schema.SHOT,
-        ]
-        return pa.schema([*planned, *self.keep_fields, schema.ERROR])
+        return pa.schema([*_DECIDED, *self.keep_fields, schema.ERROR])
 
     def check(self) -> None:
         """Refuse what no row could survive, before anything is written.
@@ -72,7 +76,7 @@ class Planner:
         Raises:
             ValueError: one line naming the column or field and the fix.
         """
-        names = self.manifest.dataset.schema.names
+        names = [*self.manifest.schema.names, *self.manifest.table.conflicts]
         config = self.recipe.prompt
         columns = self.brief_columns
         for name in self.recipe.keep:
@@ -82,11 +86,14 @@ class Planner:
                 raise ValueError(f"keep: the manifest has no column {name!r}; it has {names}")
             if name in schema.RESERVED:
                 raise ValueError(f"keep: {name!r} is a column of every result: take it out of keep")
+            _check_can_be_carried(self.manifest.field(name))
         for name in template_columns(config.template):
             if name not in names:
                 raise ValueError(
                     f"prompt.template: the manifest has no column {name!r}; it has {names}"
                 )
+            self.manifest.field(name)
+        check_untyped(self.manifest, [*columns, "seed"])
         colored = not _COLORING.isdisjoint(columns) or self._brief.background_color is not None
         prompted = "prompt" in names or config.template or config.default is not None
         if not (prompted or colored):
@@ -136,28 +143,57 @@ class Planner:
     def tables(self) -> Iterator[pa.Table]:
         """The plan, in files' worth of rows."""
         rows: list[Mapping[str, Any]] = []
+        carried: list[pa.Table] = []
         asked = self.brief_columns
-        for batch in self.manifest.batches(self._columns()):
-            for row in batch.to_pylist():
-                rows.extend(self._plan_rows(row, asked))
+        for batch, faults in self.manifest.batches(self._columns()):
+            values, unwritable = python_rows(batch.select(self._looked_at()))
+            faults = {**unwritable, **faults}  # noqa: PLW2901
+            places = []
+            for place, row in enumerate(values):
+                made = self._plan_rows(self._as_meant(row), asked, faults.get(place))
+                rows += made
+                places += [place] * len(made)
+            # Straight from the manifest's file to the plan's: Python has no value for all of them.
+            carried.append(self._kept(batch).take(pa.array(places, pa.int64())))
             while len(rows) >= ROWS_PER_FILE:
-                yield self._table(rows[:ROWS_PER_FILE])
+                kept = pa.concat_tables(carried)
+                yield self._table(rows[:ROWS_PER_FILE], kept.slice(0, ROWS_PER_FILE))
+                carried = [kept.slice(ROWS_PER_FILE)]
                 del rows[:ROWS_PER_FILE]
         if rows:
-            yield self._table(rows)
+            yield self._table(rows, pa.concat_tables(carried))
+
+    def _kept(self, batch: pa.RecordBatch) -> pa.Table:
+        """The columns to keep; a column of positions besides, so that there is always one."""
+        place = pa.array(range(batch.num_rows), pa.int64())
+        arrays = [batch.column(field.name).cast(field.type) for field in self.keep_fields]
+        return pa.table([place, *arrays], names=["place", *self.recipe.keep])
+
+    def _looked_at(self) -> list[str]:
+        """The columns whose values decide something, here or where the prompt is made."""
+        config = self.recipe.prompt
+        wanted = ["id", "image_uri", "image", "mask_uri", "prompt", "seed"]
+        wanted += [*template_columns(config.template), *config.columns, *self.brief_columns]
+        return [name for name in dict.fromkeys(wanted) if name in self.manifest.schema.names]
 
     def _columns(self) -> list[str]:
-        wanted = ["id", "image_uri", "image", "mask_uri", "prompt", "seed"]
-        wanted += [*self.recipe.keep, *template_columns(self.recipe.prompt.template)]
-        wanted += self.brief_columns
-        present = self.manifest.dataset.schema.names
-        return [name for name in dict.fromkeys(wanted) if name in present]
+        return list(dict.fromkeys([*self._looked_at(), *self.recipe.keep]))
 
-    def _plan_rows(self, row: Mapping[str, Any], asked: Sequence[str]) -> list[dict[str, Any]]:
+    def _as_meant(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The row with its numbers, where the manifest has text for all."""
+        untyped = self.manifest.table.untyped
+        kinds = {"seed": "integer", **{name: COLUMNS[name] for name in self.brief_columns}}
+        return {
+            name: as_kind(value, kinds[name]) if name in kinds and name in untyped else value
+            for name, value in row.items()
+        }
+
+    def _plan_rows(
+        self, row: Mapping[str, Any], asked: Sequence[str], fault: str | None
+    ) -> list[dict[str, Any]]:
         """The results of one manifest row, next to each other; one with its error if it has one."""
         # Filled in as it is decided: a row that fails tells what was known of it by then.
         whole: dict[str, Any] = {
-            **{name: row[name] for name in self.recipe.keep},
             "sample_id": row["id"],
             "id": row["id"],
             "image_uri": None,
@@ -170,6 +206,9 @@ class Planner:
             "shot": None,
             "error": None,
         }
+        if fault is not None:
+            found = RowError(ErrorCode.BAD_REQUEST, fault)
+            return [{**whole, "error": error_value("plan", found)}]
         try:
             brief = read_brief(row, self.recipe.brief, columns=asked)
             prompt, origin = resolve_prompt(row, self.recipe, color=brief.background_color)
@@ -193,8 +232,8 @@ class Planner:
             for one in _listed(brief, resolve_color(brief, prompt))
         ]
 
-    def _table(self, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-        """Planned rows with their versions, looked up together, and their fingerprints."""
+    def _table(self, rows: Sequence[Mapping[str, Any]], kept: pa.Table) -> pa.Table:
+        """Planned rows with their versions, looked up together, their fingerprints, and `kept`."""
         versions = self._versions(rows)
         dated = [
             {
@@ -207,10 +246,13 @@ class Planner:
             for row in rows
         ]
         pixel_hash = self.recipe.pixel_hash
-        return pa.Table.from_pylist(
+        decided = pa.Table.from_pylist(
             [{**row, "fingerprint": fingerprint(row, pixel_hash)} for row in dated],
-            schema=self.plan_schema,
+            schema=pa.schema([*_DECIDED, schema.ERROR]),
         )
+        arrays = {**_by_name(decided), **_by_name(kept)}
+        columns = self.plan_schema
+        return pa.table([arrays[name] for name in columns.names], schema=columns)
 
     def _versions(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
         if self.recipe.fetch.versions == "none":
@@ -228,6 +270,21 @@ class Planner:
         if storage.scheme_of(uri) != "file":
             return True
         return posixpath.normpath(uri).startswith(self.manifest.root.rstrip("/") + "/")
+
+
+def _by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def _check_can_be_carried(column: pa.Field) -> None:
+    sink = io.BytesIO()
+    try:
+        pq.write_table(pa.schema([column]).empty_table(), sink)
+    except (pa.ArrowException, OSError):
+        raise ValueError(
+            f"keep: column {column.name!r} is {column.type}, which a Parquet file cannot hold: "
+            "cast it, such as to a string, or take it out of keep"
+        ) from None
 
 
 def error_value(stage: str, error: RowError) -> dict[str, Any]:
@@ -302,12 +359,14 @@ def resolve_prompt(
     )
 
 
-def resolve_seed(requested: int | None, sample_id: str) -> int:
+def resolve_seed(requested: int | str | None, sample_id: str) -> int:
     """The row's seed, or one that follows from its identity; in [0, 2^31 - 1).
 
     Raises:
-        RowError: `bad_request`, the seed is below -1 (-1 asks for a derived one).
+        RowError: `bad_request`, the seed is text or below -1 (-1 asks for a derived one).
     """
+    if isinstance(requested, str):
+        raise RowError(ErrorCode.BAD_REQUEST, f"seed {requested[:40]!r} is no whole number")
     if requested is not None and requested < -1:
         raise RowError(ErrorCode.BAD_REQUEST, f"seed {requested} is negative: use 0 or more, or -1")
     if requested is None or requested == -1:

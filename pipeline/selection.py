@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.history import PastRun, in_threads, latest, past_runs
 from pipeline.manifest import Manifest, open_manifest
 from pipeline.merge import Files, file_schema, fitted, unified
-from pipeline.sql import check_condition, query, quoted
+from pipeline.sql import Stream, check_condition, query, quoted
+from pipeline.tables import UNTYPED, readable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +83,7 @@ def write_manifest(chosen: Chosen, folder: str) -> int:
         ValueError: the manifests that the rows come from do not fit together.
     """
     opened = [chosen.manifests[source] for source in chosen.ids]
-    merged = unified([manifest.dataset.schema for manifest in opened], "the manifests")
+    merged = unified([_all_columns(manifest) for manifest in opened], "the manifests")
     files, num_rows = Files(folder=folder, schema=merged), 0
     for source, ids in chosen.ids.items():
         for table in _rows_of(chosen.manifests[source], ids, chosen.image_root):
@@ -119,37 +121,48 @@ def _names(condition: str, column: str) -> bool:
 
 def _check(condition: str, results: pa.Schema, manifests: Iterable[Manifest]) -> None:
     for manifest in manifests:
-        own = _own_columns(manifest, results)
         try:
-            check_condition(condition, pa.schema([*results, *own]))
+            own = _own_columns(manifest, results, condition)
+            others = [f for f in manifest.schema if f.name not in own.names]
+            taken = {name.casefold() for name in results.names}
+            shown = [
+                pa.field(f.name, pa.string()) for f in others if f.name.casefold() not in taken
+            ]
+            check_condition(condition, pa.schema([*results, *own, *shown]))
         except ValueError as error:
             raise ValueError(f"--where {condition!r}: {error}") from None
 
 
-def _own_columns(manifest: Manifest, results: pa.Schema) -> list[pa.Field]:
-    """The manifest's columns but for those that a result column of the same name hides."""
+def _own_columns(manifest: Manifest, results: pa.Schema, condition: str) -> pa.Schema:
+    """The manifest's columns that a condition reads, but for those that a result's hides."""
     taken = {name.casefold() for name in results.names}
-    return [f for f in manifest.dataset.schema if f.name.casefold() not in taken]
+    return pa.schema(
+        [
+            f
+            for f in manifest.sql_columns(condition, besides=taken)
+            if f.name.casefold() not in taken
+        ]
+    )
 
 
 def _matching(
     files: Sequence[_Newest], columns: pa.Schema, manifest: Manifest, condition: str
 ) -> pa.Table:
     """`id` and `run_id` of the rows that meet the condition."""
-    own = [f.name for f in _own_columns(manifest, columns) if _names(condition, f.name)]
+    own = _own_columns(manifest, columns, condition)
     with_run = columns.append(pa.field(_RUN, pa.string()))
     batches = (
         batch
         for table in in_threads(lambda pick: _read(pick, with_run), files)
         for batch in table.to_batches()
     )
-    picked = "".join(f", manifest.{quoted(name)}" for name in own)
+    picked = "".join(f", manifest.{quoted(name)}" for name in own.names)
     try:
         found = query(
             f"SELECT DISTINCT id, {_RUN} AS run_id FROM (SELECT results.*{picked} FROM results "
             f"JOIN manifest ON results.id = manifest.id) WHERE ({condition})",
-            results=pa.RecordBatchReader.from_batches(with_run, batches),
-            manifest=manifest.dataset,
+            results=Stream(with_run, batches),
+            manifest=manifest.sql_stream(own),
         )
         return found.read_all()
     except ValueError as error:
@@ -178,16 +191,26 @@ def _image_root(runs: Sequence[PastRun]) -> str:
     return roots[0]
 
 
-def _rows_of(manifest: Manifest, ids: pa.Table, root: str) -> Iterator[pa.Table]:
-    found = query(
-        "SELECT manifest.* FROM manifest SEMI JOIN ids USING (id)",
-        manifest=manifest.dataset,
-        ids=ids,
+def _all_columns(manifest: Manifest) -> pa.Schema:
+    """All that can be read; text that nobody has declared to be text says so."""
+    untyped = manifest.table.untyped
+    return pa.schema(
+        [
+            field.with_metadata(UNTYPED) if field.name in untyped else field
+            for field in manifest.schema
+        ]
     )
-    for batch in found:
-        table = pa.Table.from_batches([batch])
+
+
+def _rows_of(manifest: Manifest, ids: pa.Table, root: str) -> Iterator[pa.Table]:
+    wanted = ids["id"].cast(pa.large_string()).combine_chunks()
+    for raw in manifest.raw_batches(manifest.schema.names):
+        clean, _ = readable(raw)
+        is_wanted = pc.is_in(clean.column("id").cast(pa.large_string()), wanted)
+        rows, shown = raw.filter(is_wanted), clean.filter(is_wanted)
+        table = pa.Table.from_batches([rows])
         for name in {"image_uri", "mask_uri"}.intersection(table.column_names):
-            absolute = [_resolved(uri, root) for uri in table[name].to_pylist()]
+            absolute = [_resolved(uri, root) for uri in shown.column(name).to_pylist()]
             position = table.column_names.index(name)
             table = table.set_column(position, name, pa.array(absolute, pa.string()))
         yield table

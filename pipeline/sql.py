@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -21,21 +21,40 @@ _SEALED: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
+class Stream:
+    """Rows for a query that are made while it runs, and that can be read once.
+
+    What their maker raises is what the query raises, and not what DuckDB makes of it.
+    """
+
+    def __init__(self, columns: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+        self.failure: Exception | None = None
+        self.reader = pa.RecordBatchReader.from_batches(columns, self._watched(batches))
+
+    def _watched(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except Exception as error:
+            self.failure = error
+            raise
+
+
 def query(sql: str, **tables: Any) -> pa.RecordBatchReader:
-    """Run `sql` over Arrow tables or datasets, named by keyword; rows keep their order.
+    """Run `sql` over Arrow tables or `Stream`s, named by keyword; rows keep their order.
 
     Raises:
         ValueError: one line saying what is wrong with the SQL or, while rows are read from the
             answer, with the data.
     """
     connection = duckdb.connect(config=_SEALED)
-    for name, table in tables.items():
-        connection.register(name, table)
+    streams = [table for table in tables.values() if isinstance(table, Stream)]
     try:
+        for name, table in tables.items():
+            connection.register(name, table.reader if isinstance(table, Stream) else table)
         answer = connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
     except duckdb.Error as error:
-        raise ValueError(_one_line(error)) from None
-    return pa.RecordBatchReader.from_batches(answer.schema, _streamed(answer))
+        raise _cause(error, streams) from None
+    return pa.RecordBatchReader.from_batches(answer.schema, _streamed(answer, streams))
 
 
 def check_condition(condition: str, columns: pa.Schema) -> None:
@@ -47,14 +66,42 @@ def check_condition(condition: str, columns: pa.Schema) -> None:
     _check_is_one_expression(condition)
     # Rows come and go once, in a stream: a condition that named their table would read it twice.
     name = f"rows_{uuid.uuid4().hex}"
-    query(f"SELECT 1 FROM {name} WHERE ({condition})", **{name: columns.empty_table()}).read_all()
+    statement = f"SELECT 1 FROM {name} AS manifest WHERE ({condition})"
+    query(statement, **{name: columns.empty_table()}).read_all()
 
 
-_MOST_CHARACTERS = 100_000
-"""Of a condition: a list of some ten thousand ids. Parsing takes more than linear time."""
+_MOST_CHARACTERS = 1_000_000
+"""Of a condition: a list of some ten thousand ids."""
 _PLACES = ("SELECT {}", "SELECT true WHERE ({})")
 """Where one expression, and nothing else, may stand. In the first a closing bracket or a semicolon
 too many shows, in the second a keyword or an alias."""
+
+
+def columns_of(condition: str, columns: Sequence[str]) -> list[str] | None:
+    """Those of some columns that a condition speaks of, and maybe more; None: any, by a pattern.
+
+    Raises:
+        ValueError: it is not one expression.
+    """
+    _check_is_one_expression(condition)
+    named: set[str] = set()
+    for node in _nodes(_parsed(f"SELECT {condition}")):
+        if node.get("class") == "STAR":
+            return None
+        if node.get("class") == "COLUMN_REF":  # `error.code`: a column and what is in it
+            named.update(name.casefold() for name in node["column_names"])
+    return [name for name in columns if name.casefold() in named]
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            yield node
+            pending += node.values()
+        elif isinstance(node, list):
+            pending += node
 
 
 def _check_is_one_expression(condition: str) -> None:
@@ -84,8 +131,8 @@ def _parser() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config=_SEALED)
 
 
-def _around(statements: str) -> Any:
-    """What DuckDB's own parser finds around the one expression that statements should hold."""
+def _parsed(statements: str) -> Any:
+    """What DuckDB's own parser finds."""
     asked = _parser().cursor().execute("SELECT json_serialize_sql(?)", [statements])
     try:
         parsed = json.loads(str(asked.fetchall()[0][0]))
@@ -94,6 +141,12 @@ def _around(statements: str) -> Any:
     if parsed["error"]:
         said = str(parsed["error_message"])
         raise ValueError(_one_line(f"{parsed['error_type']} error: {said}"))
+    return parsed
+
+
+def _around(statements: str) -> Any:
+    """What stands around the one expression that statements should hold."""
+    parsed = _parsed(statements)
     for statement in parsed["statements"]:
         node = statement["node"]
         node["where_clause"] = node.get("where_clause") is not None
@@ -120,11 +173,16 @@ def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _streamed(answer: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _streamed(answer: pa.RecordBatchReader, streams: Sequence[Stream]) -> Iterator[pa.RecordBatch]:
     try:
         yield from answer
     except OSError as error:  # a value that the condition stumbles over, far into the rows
-        raise ValueError(_one_line(error)) from None
+        raise _cause(error, streams) from None
+
+
+def _cause(error: Exception, streams: Sequence[Stream]) -> Exception:
+    failures = (stream.failure for stream in streams if stream.failure is not None)
+    return next(failures, ValueError(_one_line(error)))
 
 
 def _one_line(error: Exception | str) -> str:

@@ -21,59 +21,7 @@ _NO_BUGS = frozenset({PICTURE, *ErrorCode}) - {ErrorCode.UNEXPECTED, ErrorCode.K
 EVERY = 40
 """One case in so many of a group is tried by `make test`, the first among them."""
 
-_WAITING = frozenset(
-    {
-        "csv-a quote left open",
-        "csv-latin 1 in a header",
-        "jsonl-half a character",
-        "type in a role-float16 as margin",
-        "type in a role-float16 as num_results",
-        "type in a role-no utf-8 as id",
-        "type in a role-no utf-8 as image_uri",
-        "type in a role-no utf-8 as placement",
-        "type in a role-no utf-8 as prompt",
-        "type, condition-decimal256",
-        "type, condition-float16",
-        "type, condition-list of float16",
-        "type, condition-struct of decimals",
-        "type, template-date32 far away",
-        "type, template-decimal256",
-        "type, template-float16",
-        "type, template-list of float16",
-        "type, template-no utf-8",
-        "type, template-struct of decimals",
-        "type, template-struct with a name twice",
-        "type, template-timestamp ms far away",
-        "type, template-timestamp us far away",
-        "type, unused-decimal256",
-        "type, unused-float16",
-        "type, unused-list of float16",
-        "type, unused-struct of decimals",
-        "type, kept-float16",
-        "type, kept-decimal256",
-        "type, kept-string view",
-        "type, kept-no utf-8",
-        "type, kept-binary view",
-        "type, kept-date32 far away",
-        "type, kept-duration s",
-        "type, kept-duration ms",
-        "type, kept-duration us",
-        "type, kept-duration ns",
-        "type, kept-timestamp ms far away",
-        "type, kept-duration ms far away",
-        "type, kept-timestamp us far away",
-        "type, kept-duration us far away",
-        "type, kept-duration ns far away",
-        "type, kept-timestamp in no zone",
-        "type, kept-list of float16",
-        "type, kept-map with a key twice",
-        "type, kept-struct with odd names",
-        "type, kept-struct with a name twice",
-        "type, kept-struct of decimals",
-        "type, kept-uuid",
-        "type, kept-bool8",
-    }
-)
+_WAITING: frozenset[str] = frozenset()
 """Cases that come with the mends which they wait for."""
 
 File = bytes | Callable[[Path], None]

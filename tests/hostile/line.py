@@ -47,8 +47,13 @@ class Line:
         read = _Reader(partial(read_unit, self._run), timings)
         self._worker = PoolWorker(_Work(pool, Strikes(), _NEVER, read=read))
 
-    def results(self, table: pa.Table, settings: Sequence[str] = ()) -> list[Mapping[str, Any]]:
-        """The result rows of a manifest, as they come back from storage.
+    def results(self, table: pa.Table) -> list[Mapping[str, Any]]:
+        """The result rows of a manifest, as they come back. Raises as `result_table`."""
+        rows: list[Mapping[str, Any]] = self.result_table(table).to_pylist()
+        return rows
+
+    def result_table(self, table: pa.Table, settings: Sequence[str] = ()) -> pa.Table:
+        """The result files of a manifest, as they come back from storage.
 
         Args:
             table: the manifest.
@@ -63,7 +68,7 @@ class Line:
         finally:
             shutil.rmtree(self._run, ignore_errors=True)
 
-    def _results(self, settings: Sequence[str]) -> list[Mapping[str, Any]]:
+    def _results(self, settings: Sequence[str]) -> pa.Table:
         recipe = load_recipe(_RECIPE, overrides=settings)
         planner = Planner(recipe=recipe, manifest=open_manifest(str(self._manifest)))
         planner.check()
@@ -72,7 +77,7 @@ class Line:
         for unit in ledger.pending([], ROWS_PER_FILE):
             write(self._worker(_packed([unit])))
         files = committed_files(self._run)
-        rows = [row for file in files for row in pq.ParquetFile(file).read().to_pylist()]
-        assert len(rows) == ledger.num_planned
-        assert len(cards(files, filesystem=None)) == len(rows)
+        rows = pa.concat_tables([pq.ParquetFile(file).read() for file in files])
+        assert rows.num_rows == ledger.num_planned
+        assert len(cards(files, filesystem=None)) == rows.num_rows
         return rows

@@ -1,0 +1,260 @@
+"""What becomes of a manifest's columns in its plan: those that decide, those that are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.manifest import open_manifest
+from pipeline.plan import Planner
+from pipeline.recipe import parse_recipe
+from pipeline.tables.union import plain
+from tests.conftest import MakeManifest
+from tests.hostile.arrow_types import columns
+
+ALL = columns()
+"""A column of two values of every type that a Parquet file can hold."""
+
+
+def planner(uri: str, *overrides: str, **how: Any) -> Planner:
+    recipe = parse_recipe("name: mine", overrides=overrides, source="mine")
+    made = Planner(recipe=recipe, manifest=open_manifest(uri, **how))
+    made.check()
+    return made
+
+
+def planned(uri: str, *overrides: str, **how: Any) -> pa.Table:
+    return pa.concat_tables(list(planner(uri, *overrides, **how).tables()))
+
+
+def errors(table: pa.Table) -> list[str | None]:
+    return [
+        error and f"{error['code']}: {error['message']}" for error in table["error"].to_pylist()
+    ]
+
+
+def refusal(uri: str, *overrides: str, **how: Any) -> str:
+    with pytest.raises(ValueError, match=r"\S") as caught:
+        planned(uri, *overrides, **how)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def two(make_manifest: MakeManifest, x: pa.Array) -> str:
+    return make_manifest(id=["a", "b"], image_uri=["1.jpg"] * 2, prompt=["oak"] * 2, x=x)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_column_that_nobody_uses_does_not_matter(make_manifest: MakeManifest, name: str) -> None:
+    uri = two(make_manifest, ALL[name])
+    assert errors(planned(uri)) == [None, None]
+    assert errors(planned(uri, where="id = 'b'")) == [None]
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "no utf-8"])
+def test_a_kept_column_is_carried_as_it_is(make_manifest: MakeManifest, name: str) -> None:
+    uri = two(make_manifest, ALL[name])
+    stored = pq.read_table(uri)["x"].combine_chunks()
+    expected = stored if plain(stored.type) == stored.type else stored.cast(plain(stored.type))
+    found = planned(uri, "keep=[x]", "brief.num_results=2")
+    assert errors(found) == [None] * 4
+    kept = found["x"].combine_chunks()
+    assert kept.type == expected.type
+    doubled = pa.concat_arrays([expected.slice(row, 1) for row in (0, 0, 1, 1)])
+    assert str(kept) == str(doubled)
+    assert kept.equals(doubled) or pa.types.is_floating(kept.type)  # not-a-number is not itself
+
+
+def test_a_kept_column_is_carried_over_files_that_lack_it(
+    make_manifest: MakeManifest, tmp_path: Path
+) -> None:
+    columns = {"image_uri": ["1.jpg"], "prompt": ["oak"]}
+    far = pa.array([10**17], pa.int64()).cast(pa.timestamp("us", "Asia/Tokyo"))
+    make_manifest("all/1.parquet", id=["a"], **columns)
+    make_manifest("all/2.parquet", id=["b"], **columns, valid_to=far)
+    found = planned(str(tmp_path / "all"), "keep=[valid_to]")
+    assert found["valid_to"].cast(pa.int64()).to_pylist() == [None, 10**17]
+
+
+def torn() -> pa.Array:
+    return pa.array([b"oak", b"K\xfcche"], pa.binary()).view(pa.string())
+
+
+@pytest.mark.parametrize(
+    ("column", "overrides"),
+    [
+        ("id", []),
+        ("image_uri", []),
+        ("mask_uri", []),
+        ("prompt", []),
+        ("placement", []),
+        ("channel", []),
+        ("title", ["keep=[title]"]),
+        ("title", ["prompt.template='{title} wall'"]),
+    ],
+)
+def test_bytes_that_are_no_utf8_cost_their_row_in_a_column_that_matters(
+    make_manifest: MakeManifest, column: str, overrides: list[str]
+) -> None:
+    good = {"placement": b"fit", "channel": b"ebay"}.get(column, b"good")
+    cells = pa.array([good, b"K\xfcche"], pa.binary()).view(pa.string())
+    uri = make_manifest(
+        **{"id": ["a", "b"], "image_uri": ["1.jpg"] * 2, "prompt": ["oak"] * 2, column: cells}
+    )
+    found = planned(uri, *overrides)
+    first, second = errors(found)
+    assert first is None
+    assert second == f"bad_request: {column} holds bytes that are no UTF-8: write it in UTF-8"
+    assert found["id"].to_pylist() == (["good", r"K\xfcche"] if column == "id" else ["a", "b"])
+
+
+@pytest.mark.parametrize("index", [pa.int8(), pa.int32()], ids=str)
+@pytest.mark.parametrize(("column", "overrides"), [("prompt", []), ("x", ["keep=[x]"]), ("x", [])])
+def test_bytes_that_are_no_utf8_cost_their_row_out_of_a_dictionary_too(
+    make_manifest: MakeManifest, column: str, overrides: list[str], index: pa.DataType
+) -> None:
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 1], index), torn())
+    columns = {"id": ["a", "b"], "image_uri": ["1.jpg"] * 2, "prompt": ["oak"] * 2, column: coded}
+    found = planned(make_manifest(**columns), *overrides)
+    said = f"bad_request: {column} holds bytes that are no UTF-8: write it in UTF-8"
+    assert errors(found) == [None, None if (column, overrides) == ("x", []) else said]
+    if overrides:
+        assert found["x"].type == coded.type
+        assert found["x"].to_pylist() == ["oak", r"K\xfcche"]
+
+
+def test_bytes_that_are_no_utf8_matter_nowhere_else(make_manifest: MakeManifest) -> None:
+    uri = two(make_manifest, torn())
+    assert errors(planned(uri)) == [None, None]
+    assert errors(planned(uri, where="x IS NOT NULL")) == [None, None]
+
+
+@pytest.mark.parametrize("name", ["date32 far away", "timestamp us far away"])
+def test_a_value_that_cannot_be_written_out_costs_its_row_where_words_are_made_of_it(
+    make_manifest: MakeManifest, name: str
+) -> None:
+    columns = {"id": ["a", "b"], "image_uri": ["1.jpg"] * 2, "x": ALL[name]}
+    found = planned(make_manifest(**columns), "prompt.template='until {x}'")
+    said = f"bad_request: x holds a {name[:3]}"
+    assert all(error is not None and error.startswith(said) for error in errors(found))
+
+
+def text_file(folder: Path, ending: str, records: list[dict[str, str]]) -> str:
+    path = folder / f"m.{ending}"
+    if ending == "jsonl":
+        path.write_text("\n".join(map(json.dumps, records)))
+    else:
+        lines = [list(records[0]), *(list(record.values()) for record in records)]
+        path.write_text("\n".join(",".join(line) for line in lines))
+    return str(path)
+
+
+def test_numbers_of_a_csv_are_numbers_where_they_should_be(tmp_path: Path) -> None:
+    base = {"image_uri": "1.jpg", "prompt": "oak"}
+    records = [
+        {"id": "1", **base, "seed": "7", "num_results": "1", "margin": "0.1", "fast": "true"},
+        {"id": "2", **base, "seed": "", "num_results": "", "margin": "", "fast": ""},
+        {"id": "3", **base, "seed": "8.0", "num_results": "1.0", "margin": "0", "fast": "FALSE"},
+        {"id": "4", **base, "seed": "many", "num_results": "1", "margin": "0", "fast": "0"},
+        {"id": "5", **base, "seed": "1", "num_results": "some", "margin": "0", "fast": "1"},
+        {"id": "6", **base, "seed": "1", "num_results": "1", "margin": "wide", "fast": "1"},
+    ]
+    found = planned(text_file(tmp_path, "csv", records))
+    first, _, third, *bad = found.to_pylist()
+    assert (first["seed"], first["shot"]["margin"], first["shot"]["fast"]) == (7, 0.1, True)
+    assert (third["seed"], third["shot"]["margin"], third["shot"]["fast"]) == (8, 0.0, False)
+    assert [error and error.split(":")[0] for error in errors(found)[:3]] == [None] * 3
+    said = [row["error"]["message"] for row in bad]
+    assert said[0] == "seed 'many' is no whole number"
+    assert said[1].startswith("num_results: ")
+    assert said[2].startswith("margin: ")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kind"),
+    [("seed", "many", "an integer"), ("margin", "12 EUR", "a number"), ("fast", "2", "boolean")],
+)
+def test_a_column_of_a_csv_of_which_no_value_is_good_is_refused_at_once(
+    tmp_path: Path, column: str, value: str, kind: str
+) -> None:
+    record = {"id": "1", "image_uri": "1.jpg", "prompt": "oak", column: value}
+    uri = text_file(tmp_path, "csv", [record, {**record, "id": "2", column: ""}])
+    said = refusal(uri)
+    assert f"column {column!r} must be {kind}, is text such as {value!r}: correct it" in said
+    if column != "seed":
+        assert errors(planned(uri, f"ignore_columns=[{column}]")) == [None, None]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_kept_text_stays_as_it_was_written(tmp_path: Path, ending: str) -> None:
+    record = {"id": "1", "image_uri": "1.jpg", "prompt": "oak", "gtin": "0012", "day": "2026-01-01"}
+    records = [record, {**record, "id": "2", "gtin": "x1", "day": "soon"}]
+    found = planned(text_file(tmp_path, ending, records), "keep=[gtin, day]")
+    assert found["gtin"].to_pylist() == ["0012", "x1"]
+    assert found["day"].to_pylist() == ["2026-01-01", "soon"]
+    alone = planned(text_file(tmp_path, ending, records[:1]), "keep=[gtin, day]")
+    assert alone.schema == found.schema
+
+
+def test_values_of_json_lines_keep_their_types(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    base = {"image_uri": "1.jpg", "prompt": "oak"}
+    kept: list[dict[str, Any]] = [
+        {"n": 2**53 + 1, "x": 1, "b": True, "l": ["a"], "o": {"k": 1}},
+        {"n": None, "x": 2.5, "b": None, "l": [], "o": None},
+    ]
+    lines = [{"id": str(n), **base, **values} for n, values in enumerate(kept)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    found = planned(str(path), "keep=[n, x, b, l, o]")
+    assert found.select(["n", "x", "b", "l", "o"]).to_pylist() == kept
+
+
+def test_a_type_that_no_parquet_file_can_hold_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text('{"id": "1", "image_uri": "1.jpg", "prompt": "oak", "extra": {}}\n')
+    assert errors(planned(str(path))) == [None]
+    said = refusal(str(path), "keep=[extra]")
+    assert said.startswith("keep: column 'extra' is struct<>, which a Parquet file cannot hold")
+
+
+def test_kinds_that_differ_are_refused_where_they_are_used(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    base = {"image_uri": "1.jpg", "prompt": "oak"}
+    path.write_text(
+        json.dumps({"id": "1", **base, "size": 38}) + "\n"
+        + json.dumps({"id": "2", **base, "size": "XL"}) + "\n"
+    )  # fmt: skip
+    assert errors(planned(str(path))) == [None, None]
+    said = f"column 'size' is whole number in {path}, line 1 and text in {path}, line 2"
+    for override in ("keep=[size]", "prompt.template='{size}'"):
+        assert said in refusal(str(path), override)
+    assert said in refusal(str(path), where="size = 38")
+
+
+def test_columns_of_later_files_ask_for_what_they_ask(
+    make_manifest: MakeManifest, tmp_path: Path
+) -> None:
+    plain_rows = {"image_uri": ["1.jpg"], "prompt": ["oak"]}
+    for name, id_ in (("2024-01", "a"), ("2024-03", "c")):
+        make_manifest(f"all/{name}.parquet", id=[id_], **plain_rows)
+    make_manifest(
+        "all/2024-02.parquet",
+        id=["b"],
+        **plain_rows,
+        mask_uri=["m.png"],
+        num_results=[3],
+        seed=[7],
+        channel=["ebay"],
+        day=[dt.date(2024, 2, 1)],
+    )
+    rows = planned(str(tmp_path / "all")).to_pylist()
+    assert [row["sample_id"] for row in rows] == ["a", "b/1", "b/2", "b/3", "c"]
+    assert [row["seed"] for row in rows[1:4]] == [7, 8, 9]
+    assert {row["mask_uri"] for row in rows} == {None, str(tmp_path / "all" / "m.png")}
+    assert {row["shot"]["channel"] for row in rows[1:4]} == {"ebay"}
