@@ -29,6 +29,7 @@ from pipeline.recipe import Recipe
 from pipeline.request import RunConfig
 from pipeline.stage import Resources, Stage
 from pipeline.storage import PhotoReader
+from pipeline.tables import python_rows
 
 _PLANNED = 1000
 """Rows of the manifest that are planned."""
@@ -139,7 +140,8 @@ def _on_cluster(
 
 
 def _planned(planner: Planner) -> Iterator[Mapping[str, Any]]:
-    return chain.from_iterable(table.to_pylist() for table in planner.tables())
+    # What is kept may be nothing that Python has.
+    return chain.from_iterable(python_rows(table)[0] for table in planner.tables())
 
 
 def access(found: Sequence[Findings], probe: Probe) -> Iterator[Check]:

@@ -17,6 +17,7 @@ from pipeline.manifest import open_manifest
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
 from pipeline.stage import Stage
+from pipeline.tables import python_rows
 from pipeline.wording import visible
 
 _ROWS = 64
@@ -66,7 +67,7 @@ def prompt_outcomes(
     needed = _needed(stages(recipe, manifest, _NO_RUN))
     mappers = [(stage, stage.mapper(stage.config)) for stage in needed]
     for table in planner.tables():
-        rows: list[dict[str, Any]] = table.to_pylist()
+        rows, _ = python_rows(table)  # what is kept may be nothing that Python has
         for first in range(0, len(rows), _ROWS):
             batch = rows[first : first + _ROWS]
             outcomes: list[Outcome] = [_planned(row) for row in batch]

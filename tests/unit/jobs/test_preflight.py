@@ -3,12 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from jobs.preflight import (
     Check,
     Findings,
     Probe,
+    _planned,
     access,
     failures,
     gpu_memory,
@@ -18,8 +20,10 @@ from jobs.preflight import (
     weights,
 )
 from jobs.recipes import load_recipe
+from pipeline.manifest import open_manifest
 from pipeline.models.generation.diffusion.config import SdxlInpaintConfig
 from pipeline.models.weights import Checkpoint
+from pipeline.plan import Planner
 from pipeline.request import RunConfig
 from tests.flow import pictures
 from tests.unit.jobs.test_fleet import HEAVY, LIGHT, stage
@@ -118,6 +122,15 @@ def test_a_manifest_that_cannot_be_read_ends_the_list(tmp_path):
     (check,) = preflight(config, address=None)
     assert (check.name, check.ok) == ("manifest", False)
     assert "nothing there" in check.said
+
+
+def test_a_kept_value_that_python_has_not_ends_no_preflight(make_manifest):
+    far = pa.array([2**31 - 1, None], pa.int32()).cast(pa.date32())
+    uri = make_manifest(id=["a", "b"], image_uri=["1.jpg"] * 2, prompt=["oak"] * 2, until=far)
+    recipe = load_recipe("studio", overrides=["keep=[until]"])
+    rows = list(_planned(Planner(recipe=recipe, manifest=open_manifest(uri))))
+    assert [row["id"] for row in rows] == ["a", "b"]
+    assert failures(rows, [findings()], recipe, 2).ok
 
 
 def test_a_check_is_a_line_and_a_failed_one_has_its_fix():

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from jobs.cli import main
@@ -27,6 +28,15 @@ def test_prompts_are_shown_before_and_after_with_the_reasons(
     assert lines["c"].count("[red]slate[/red]") == 2
     assert "prompt_missing" in lines["d"]
     assert "1 changed  2 refused  1 unchanged" in said
+
+
+def test_a_kept_value_that_python_has_not_is_no_matter_of_prompts(
+    make_manifest: MakeManifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    far = pa.array([2**31 - 1], pa.int32()).cast(pa.date32())
+    uri = make_manifest(id=["a"], image_uri=["1.jpg"], prompt=["oak"], until=far)
+    assert main(["prompts", uri, "--recipe", "studio", "--set", "keep=[until]"]) == 0
+    assert "1 unchanged" in capsys.readouterr().out
 
 
 def test_words_of_a_manifest_steer_no_terminal(

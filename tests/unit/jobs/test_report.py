@@ -116,6 +116,21 @@ def test_a_small_run_is_shown_whole_with_failures_last(tmp_path: Path) -> None:
     assert chosen[2].error["message"] == "cannot do 2"
 
 
+def test_kept_values_that_python_has_not_are_shown_as_text(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", [result_row(1), result_row(2)])
+    days = pa.array([2**31 - 1, 0], pa.int32()).cast(pa.date32())
+    moments = pa.array([0, 2**62], pa.int64()).cast(pa.timestamp("us"))
+    table = pq.read_table(path).append_column("day", days).append_column("moment", moments)
+    pq.write_table(table, path)
+    first, second = cards([path], filesystem=None)
+    assert str(first.kept["moment"]) == "1970-01-01 00:00:00"
+    assert str(second.kept["day"]) == "1970-01-01"
+    page = Page(render_html(SUMMARY, [first, second], kept=["day", "moment"])).text
+    for far in (first.kept["day"], second.kept["moment"]):
+        assert isinstance(far, str)
+        assert far in page
+
+
 def test_files_are_read_through_the_given_filesystem(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", [result_row(1)])
     filesystem = SubTreeFileSystem(str(tmp_path), LocalFileSystem())
