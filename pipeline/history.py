@@ -311,24 +311,30 @@ def _outcomes_of(item: tuple[int, _File], *, unread: list[_File]) -> list[pa.Rec
     if table is None:
         unread.append(file)
         return []
-    healthy = pc.is_null(table["error"])
-    retryable = pc.fill_null(pc.struct_field(table["error"], "retryable"), False)  # noqa: FBT003
-    of_a_file = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(OF_A_FILE)))
-    passing = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(PASSING)))
     columns = {
         "run": _repeated(file.run, table, pa.int32()),
         "place": pa.array((position << _ROW_BITS) + np.arange(table.num_rows), pa.int64()),
+        "regular": _repeated(file.regular, table, pa.bool_()),
+        **_answers(table),
+    }
+    batches: list[pa.RecordBatch] = pa.table(columns, schema=_PAST).to_batches()
+    return batches
+
+
+def _answers(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """What a file says of its rows, wherever the file is."""
+    retryable = pc.fill_null(pc.struct_field(table["error"], "retryable"), False)  # noqa: FBT003
+    of_a_file = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(OF_A_FILE)))
+    passing = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(PASSING)))
+    return {
         "sample_id": table["sample_id"],
         "fingerprint": table["fingerprint"],
-        "healthy": healthy,
+        "healthy": pc.is_null(table["error"]),
         "conclusive": pc.invert(pc.or_(retryable, passing)),
         "finding": pc.if_else(
             pc.and_(retryable, of_a_file), pc.struct_field(table["error"], "message"), None
         ),
-        "regular": _repeated(file.regular, table, pa.bool_()),
     }
-    batches: list[pa.RecordBatch] = pa.table(columns, schema=_PAST).to_batches()
-    return batches
 
 
 def _repeated(value: Any, table: pa.Table, type_: pa.DataType) -> pa.Array:

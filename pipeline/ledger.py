@@ -141,9 +141,8 @@ class Ledger:
     def _positions(self) -> Iterator[pa.RecordBatch]:
         for index, file in enumerate(self.plan_files):
             filesystem, path = storage.arrow_filesystem(storage.join(self.uri, file))
-            ids = pq.read_table(
-                path, columns=["sample_id"], filesystem=filesystem, partitioning=None
-            )["sample_id"].combine_chunks()
+            with pq.ParquetFile(path, filesystem=filesystem) as opened:
+                ids = opened.read(columns=["sample_id"])["sample_id"].combine_chunks()
             yield pa.record_batch(
                 [
                     pa.array([index] * len(ids), pa.int32()),
@@ -312,4 +311,5 @@ def _next_moment(after: datetime | None) -> datetime:
 
 def _num_rows(uri: str) -> int:
     filesystem, path = storage.arrow_filesystem(uri)
-    return int(pq.read_metadata(path, filesystem=filesystem).num_rows)
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        return int(file.metadata.num_rows)

@@ -145,8 +145,8 @@ def _count(uri: str) -> _FileCount | None:
 
 def _planned_ids(uri: str) -> pa.Array:
     filesystem, path = storage.arrow_filesystem(uri)
-    table = pq.read_table(path, columns=["sample_id"], filesystem=filesystem, partitioning=None)
-    return table["sample_id"].combine_chunks()
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        return file.read(columns=["sample_id"])["sample_id"].combine_chunks()
 
 
 def _object_sizes(run_uri: str) -> dict[str, int]:

@@ -1,0 +1,247 @@
+"""The rules: what may happen to a dataset, in any order."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from pipeline.history import current, latest
+from pipeline.ledger import Origin
+from pipeline.report import Report
+from pipeline.verify import verify
+from tests.unit.conservation.actors import WHERE, Actor, Fault
+from tests.unit.conservation.world import NAMES, World
+
+_SEEDS = st.integers(0, 2**16)
+_SKEWS = st.sampled_from([0.0, 0.0, -3600.0, 5400.0])
+_WHERE = st.one_of(*(st.integers(first, first + most) for first, most in WHERE.items()))
+_FAULTS = st.just({}) | st.dictionaries(
+    _WHERE, st.sampled_from(list(Fault)), min_size=1, max_size=2
+)
+_RECIPES = st.sampled_from(["oak", "oak", "oak", "sand"])
+TTL_S = 62.0
+
+COUNTS: Counter[str] = Counter()
+"""Sequences, steps, requests, faults by kind and actions by name, of all machines so far."""
+
+
+def every(times: int) -> Callable[[Any], Any]:
+    """A rule for what is rare: possible at every so manieth step only."""
+    return precondition(lambda machine: machine.num_steps % times == times - 1)
+
+
+class Conservation(RuleBasedStateMachine):
+    """A dataset on an object store."""
+
+    is_local = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._patch = pytest.MonkeyPatch()
+        self._folder = tempfile.mkdtemp(prefix="conservation-") if self.is_local else None
+        self.world = World(self._patch, self._folder, COUNTS)
+        self.num_steps = 0
+        self._num_reprocessed = 0
+        COUNTS["sequences"] += 1
+
+    # --- drivers ------------------------------------------------------------------------------
+
+    @rule(recipe=_RECIPES, seed=_SEEDS, faults=_FAULTS, skew_s=_SKEWS)
+    def run(self, recipe: str, seed: int, faults: Mapping[int, Fault], skew_s: float) -> None:
+        self._drive("run", self.world.config(recipe), seed, faults, skew_s)
+
+    @rule(recipe=_RECIPES, seed=_SEEDS, faults=_FAULTS, skew_s=_SKEWS)
+    def nightly(self, recipe: str, seed: int, faults: Mapping[int, Fault], skew_s: float) -> None:
+        config = self.world.config(recipe, only_changed=True)
+        self._drive("nightly", config, seed, faults, skew_s)
+
+    @every(5)
+    @rule(recipe=_RECIPES, seed=_SEEDS, faults=_FAULTS, skew_s=_SKEWS)
+    def reprocess(self, recipe: str, seed: int, faults: Mapping[int, Fault], skew_s: float) -> None:
+        """Make some rows anew, as somebody chose them."""
+        view = latest(self.world.output)
+        there = [id_ for id_ in view["sample_id"].to_pylist() if id_ in self.world.manifest]
+        chosen = sorted(random.Random(seed).sample(there, len(there) // 2))
+        if not chosen:
+            self._did("reprocess nothing")
+            return
+        self._num_reprocessed += 1
+        config = replace(
+            self.world.config(recipe, run_id=f"again-{self._num_reprocessed}"),
+            manifest=",".join(chosen),
+            origin=Origin(parent=("some",), condition="some", image_root="/images"),
+        )
+        self._drive("reprocess", config, seed, faults, skew_s)
+
+    @precondition(lambda machine: machine.world.stopped)
+    @rule(which=_SEEDS)
+    def resume(self, which: int) -> None:
+        """One that was stopped goes on."""
+        actor = self.world.stopped[which % len(self.world.stopped)]
+        self._did(f"resume {actor.name}")
+        self.world.go_on(actor)
+        self._ended(actor)
+
+    @precondition(lambda machine: machine.world.stopped)
+    @rule(which=_SEEDS)
+    def kill(self, which: int) -> None:
+        """One that was stopped is killed."""
+        actor = self.world.stopped.pop(which % len(self.world.stopped))
+        self._did(f"kill {actor.name}")
+        actor.kill()
+
+    # --- workers ------------------------------------------------------------------------------
+
+    @precondition(lambda machine: machine.world.tasks)
+    @rule(which=_SEEDS, seed=_SEEDS, faults=_FAULTS)
+    def write_late(self, which: int, seed: int, faults: Mapping[int, Fault]) -> None:
+        """A worker writes a block whose driver is gone, or has long given it up."""
+        task = self.world.tasks[which % len(self.world.tasks)]
+        dice = random.Random(seed)
+        self._act("write late", lambda: task.write(dice), seed, faults)
+
+    @every(6)
+    @precondition(lambda machine: machine.world.tasks)
+    @rule(which=_SEEDS)
+    def write_torn(self, which: int) -> None:
+        """Power fails while a block is written that nobody has been told of."""
+        self._did("write torn")
+        task = self.world.tasks[which % len(self.world.tasks)]
+        self.world.write_torn(task, which)
+
+    # --- everything else ----------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([TTL_S, TTL_S, 900.0, 90_000.0]))
+    def wait(self, seconds: float) -> None:
+        self._did(f"wait {seconds:.0f} s")
+        self.world.pass_time(seconds)
+
+    @every(3)
+    @rule(which=_SEEDS)
+    def change_manifest(self, which: int) -> None:
+        """A photograph is new, replaced, or gone."""
+        manifest = self.world.manifest
+        name = NAMES[which % len(NAMES)]
+        self._did(f"change {name!r}")
+        if name in manifest and which % 3 == 0 and len(manifest) > 2:
+            del manifest[name]
+        else:
+            manifest[name] = manifest.get(name, 0) + 1
+
+    @rule(faults=_FAULTS)
+    def read_current(self, faults: Mapping[int, Fault]) -> None:
+        """A reader takes the merged view."""
+        before = set(self.world.model.newest())
+        # Half a file is as good as none where nobody looks twice: a reader is told then.
+        faults = {n: fault for n, fault in faults.items() if fault is not Fault.CUT_SHORT}
+        self._act("read current", lambda: (before, current(self.world.output)), 0, faults)
+
+    # --- how ----------------------------------------------------------------------------------
+
+    def _drive(
+        self, name: str, config: Any, seed: int, faults: Mapping[int, Fault], skew_s: float
+    ) -> None:
+        recipe = config.recipe.name
+        self._act(f"{name} {recipe}", lambda: self.world.drive(config), seed, faults, skew_s)
+
+    def _act(
+        self,
+        name: str,
+        work: Callable[[], Any],
+        seed: int,
+        faults: Mapping[int, Fault],
+        skew_s: float = 0.0,
+    ) -> Actor:
+        self._did(name, f"{ {n: str(fault) for n, fault in faults.items()} }, skew {skew_s:.0f} s")
+        actor = self.world.act(name, work, seed=seed, faults=faults, skew_s=skew_s)
+        self._ended(actor)
+        return actor
+
+    def _did(self, what: str, how: str = "") -> None:
+        self.num_steps += 1
+        COUNTS["steps"] += 1
+        COUNTS[what.partition(" ")[0]] += 1
+        note(f"{self.num_steps}. {what} {how}")
+
+    def _ended(self, actor: Actor) -> None:
+        note(f"   -> {self._fate(actor)}")
+        if actor.error is not None or actor.is_killed or not actor.is_over:
+            return
+        if actor.name == "read current":
+            before, view = actor.answer
+            assert before <= set(view["sample_id"].to_pylist()), "a reader misses what was shown"
+            if not actor.has_stopped:
+                self._compare(view)
+
+    def _fate(self, actor: Actor) -> str:
+        if actor.is_killed:
+            return "killed"
+        if not actor.is_over:
+            return f"stopped at request {actor.num_requests - 1}"
+        answer = actor.error if actor.error is not None else actor.answer
+        if isinstance(answer, Report):
+            answer = f"{answer.run_id}: {answer.total.rows} rows, {dict(answer.discrepancies)}"
+        return f"{answer}"[:200]
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        """One clean run, and everything is there once; also after the last of the stopped is."""
+        try:
+            self._end()
+        finally:
+            for actor in list(self.world.stopped):
+                actor.kill()
+            COUNTS["requests"] += self.world.board.num_requests
+            COUNTS.update({str(fault): n for fault, n in self.world.board.faults.items()})
+            self._patch.undo()
+            if self._folder is not None:
+                shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _end(self) -> None:
+        world = self.world
+        while self.is_local and world.stopped:  # the lock of one that is stopped is never free
+            self.kill(0)
+        for actor in world.stopped:
+            actor.is_stopped_wholly = True
+        self._compare(current(world.output))
+        world.pass_time(90_000.0)
+        self._clean(world.config("oak"))
+        while world.stopped:
+            self.resume(0)
+        world.pass_time(90_000.0)
+        self._clean(world.config("oak", only_changed=True))
+        self._compare(current(world.output))
+
+    def _clean(self, config: Any) -> None:
+        """Run with no faults, and find every row."""
+        world = self.world
+        world.is_kind = True
+        kind = "nightly" if config.only_changed else "run"
+        actor = self._act(f"{kind} cleanly", lambda: world.drive(config), 0, {}, 0.0)
+        assert actor.error is None, actor.error
+        report = actor.answer
+        assert report.complete, report.discrepancies
+        verdict = verify(report.run_uri)
+        assert not verdict.findings, verdict.findings
+        ids = [row.sample_id for row in world.model.rows(report.run_uri)]
+        assert len(ids) == len(set(ids)), "second copies lie beside what counts"
+
+    def _compare(self, view: pa.Table) -> None:
+        """What the code shows to readers is what the model says."""
+        shown = dict(zip(view["sample_id"].to_pylist(), view["run_id"].to_pylist(), strict=True))
+        may = self.world.model.newest()
+        assert shown.keys() == may.keys(), "readers are shown other samples than there are"
+        wrong = {id_: (run, may[id_]) for id_, run in shown.items() if run not in may[id_]}
+        assert not wrong, "not the newest picture is shown"
