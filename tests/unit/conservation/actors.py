@@ -32,7 +32,7 @@ class Fault(StrEnum):
 
 AT_CHANGE, AT_READ = 1000, 2000
 """Numbers from here on count the requests that change something, or that read a result file."""
-WHERE = {0: 60, AT_CHANGE: 12, AT_READ: 12}
+WHERE = {0: 40, AT_CHANGE: 12, AT_READ: 12}
 """Where something may happen: numbers from each of these on, and how many."""
 _STOPS = (Fault.STOPPED_BEFORE, Fault.STOPPED_AFTER)
 _EXPECTED = (FatalError, FileNotFoundError, TransientError, ValueError)
@@ -78,8 +78,8 @@ class Actor:
         """What the work raised, of what people are told about."""
         self.is_killed = False
         self.is_over = False
-        self.has_stopped = False
-        """Ever."""
+        self.met: list[Fault] = []
+        """What has happened to it so far."""
         self.is_stopped_wholly = dice.random() < 0.5
         """When it stops, whether its heart stops with it."""
         self.num_requests = 0
@@ -111,6 +111,11 @@ class Actor:
             raise self._bug
         return self.is_over
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether it ever did."""
+        return any(fault in _STOPS for fault in self.met)
+
     def kill(self) -> None:
         """End one that has stopped."""
         self.is_killed = True
@@ -123,6 +128,7 @@ class Actor:
         fault = self._fault(is_change=is_change, is_read=is_read)
         self.num_requests += 1
         if fault is not None:
+            self.met.append(fault)
             self._board.faults[fault] += 1
         if fault is Fault.CUT_SHORT:
             return fault
@@ -157,7 +163,6 @@ class Actor:
             self._stop()
 
     def _stop(self) -> None:
-        self.has_stopped = True
         self._rests.release()
         self._may_go.acquire()
         if self.is_killed:

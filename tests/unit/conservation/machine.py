@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -20,17 +20,22 @@ from pipeline.history import current, latest
 from pipeline.ledger import Origin
 from pipeline.report import Report
 from pipeline.verify import verify
-from tests.unit.conservation.actors import WHERE, Actor, Fault
+from tests.unit.conservation.actors import AT_CHANGE, AT_READ, WHERE, Actor, Fault
 from tests.unit.conservation.world import NAMES, World
 
 _SEEDS = st.integers(0, 2**16)
 _SKEWS = st.sampled_from([0.0, 0.0, -3600.0, 5400.0])
-_WHERE = st.one_of(*(st.integers(first, first + most) for first, most in WHERE.items()))
+_WHERE = st.one_of(
+    *(st.integers(first, first + WHERE[first]) for first in (0, AT_CHANGE, AT_CHANGE, AT_READ))
+)
 _FAULTS = st.just({}) | st.dictionaries(
     _WHERE, st.sampled_from(list(Fault)), min_size=1, max_size=2
 )
 _RECIPES = st.sampled_from(["oak", "oak", "oak", "sand"])
 TTL_S = 62.0
+"""After so long without a sign of life, a run is free."""
+_PAUSES = st.sampled_from([0.0, TTL_S, TTL_S, 900.0, 90_000.0])
+"""Seconds that pass before somebody comes."""
 
 COUNTS: Counter[str] = Counter()
 """Sequences, steps, requests, faults by kind and actions by name, of all machines so far."""
@@ -39,6 +44,27 @@ COUNTS: Counter[str] = Counter()
 def every(times: int) -> Callable[[Any], Any]:
     """A rule for what is rare: possible at every so manieth step only."""
     return precondition(lambda machine: machine.num_steps % times == times - 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visit:
+    """Somebody comes."""
+
+    seed: int = 0
+    """Decides what is chance in their work."""
+    after_s: float = 0.0
+    """How long nobody came."""
+    faults: Mapping[int, Fault] = field(default_factory=dict)
+    """What happens to them, as an `Actor` has it."""
+    skew_s: float = 0.0
+    """How far their clock is ahead."""
+
+    def __str__(self) -> str:
+        faults = {n: str(fault) for n, fault in self.faults.items()}
+        return f"{self.after_s:.0f} s later, {faults}, skew {self.skew_s:.0f} s"
+
+
+_VISITS = st.builds(Visit, seed=_SEEDS, after_s=_PAUSES, faults=_FAULTS, skew_s=_SKEWS)
 
 
 class Conservation(RuleBasedStateMachine):
@@ -53,26 +79,24 @@ class Conservation(RuleBasedStateMachine):
         self.world = World(self._patch, self._folder, COUNTS)
         self.num_steps = 0
         self._num_reprocessed = 0
-        COUNTS["sequences"] += 1
 
     # --- drivers ------------------------------------------------------------------------------
 
-    @rule(recipe=_RECIPES, seed=_SEEDS, faults=_FAULTS, skew_s=_SKEWS)
-    def run(self, recipe: str, seed: int, faults: Mapping[int, Fault], skew_s: float) -> None:
-        self._drive("run", self.world.config(recipe), seed, faults, skew_s)
+    @rule(recipe=_RECIPES, visit=_VISITS)
+    def run(self, recipe: str, visit: Visit) -> None:
+        self._drive("run", self.world.config(recipe), visit)
 
-    @rule(recipe=_RECIPES, seed=_SEEDS, faults=_FAULTS, skew_s=_SKEWS)
-    def nightly(self, recipe: str, seed: int, faults: Mapping[int, Fault], skew_s: float) -> None:
-        config = self.world.config(recipe, only_changed=True)
-        self._drive("nightly", config, seed, faults, skew_s)
+    @rule(recipe=_RECIPES, visit=_VISITS)
+    def nightly(self, recipe: str, visit: Visit) -> None:
+        self._drive("nightly", self.world.config(recipe, only_changed=True), visit)
 
-    @every(5)
-    @rule(recipe=_RECIPES, seed=_SEEDS, faults=_FAULTS, skew_s=_SKEWS)
-    def reprocess(self, recipe: str, seed: int, faults: Mapping[int, Fault], skew_s: float) -> None:
+    @every(4)
+    @rule(recipe=_RECIPES, visit=_VISITS)
+    def reprocess(self, recipe: str, visit: Visit) -> None:
         """Make some rows anew, as somebody chose them."""
         view = latest(self.world.output)
         there = [id_ for id_ in view["sample_id"].to_pylist() if id_ in self.world.manifest]
-        chosen = sorted(random.Random(seed).sample(there, len(there) // 2))
+        chosen = sorted(random.Random(visit.seed).sample(there, len(there) // 2))
         if not chosen:
             self._did("reprocess nothing")
             return
@@ -82,7 +106,7 @@ class Conservation(RuleBasedStateMachine):
             manifest=",".join(chosen),
             origin=Origin(parent=("some",), condition="some", image_root="/images"),
         )
-        self._drive("reprocess", config, seed, faults, skew_s)
+        self._drive("reprocess", config, visit)
 
     @precondition(lambda machine: machine.world.stopped)
     @rule(which=_SEEDS)
@@ -104,12 +128,12 @@ class Conservation(RuleBasedStateMachine):
     # --- workers ------------------------------------------------------------------------------
 
     @precondition(lambda machine: machine.world.tasks)
-    @rule(which=_SEEDS, seed=_SEEDS, faults=_FAULTS)
-    def write_late(self, which: int, seed: int, faults: Mapping[int, Fault]) -> None:
+    @rule(which=_SEEDS, visit=_VISITS)
+    def write_late(self, which: int, visit: Visit) -> None:
         """A worker writes a block whose driver is gone, or has long given it up."""
         task = self.world.tasks[which % len(self.world.tasks)]
-        dice = random.Random(seed)
-        self._act("write late", lambda: task.write(dice), seed, faults)
+        dice = random.Random(visit.seed)
+        self._act("write late", lambda: task.write(dice), visit)
 
     @every(6)
     @precondition(lambda machine: machine.world.tasks)
@@ -121,11 +145,6 @@ class Conservation(RuleBasedStateMachine):
         self.world.write_torn(task, which)
 
     # --- everything else ----------------------------------------------------------------------
-
-    @rule(seconds=st.sampled_from([TTL_S, TTL_S, 900.0, 90_000.0]))
-    def wait(self, seconds: float) -> None:
-        self._did(f"wait {seconds:.0f} s")
-        self.world.pass_time(seconds)
 
     @every(3)
     @rule(which=_SEEDS)
@@ -139,32 +158,27 @@ class Conservation(RuleBasedStateMachine):
         else:
             manifest[name] = manifest.get(name, 0) + 1
 
-    @rule(faults=_FAULTS)
-    def read_current(self, faults: Mapping[int, Fault]) -> None:
+    @every(2)
+    @rule(visit=_VISITS)
+    def read_current(self, visit: Visit) -> None:
         """A reader takes the merged view."""
         before = set(self.world.model.newest())
         # Half a file is as good as none where nobody looks twice: a reader is told then.
-        faults = {n: fault for n, fault in faults.items() if fault is not Fault.CUT_SHORT}
-        self._act("read current", lambda: (before, current(self.world.output)), 0, faults)
+        faults = {n: fault for n, fault in visit.faults.items() if fault is not Fault.CUT_SHORT}
+        work = lambda: (before, current(self.world.output))  # noqa: E731
+        self._act("read current", work, replace(visit, faults=faults))
 
     # --- how ----------------------------------------------------------------------------------
 
-    def _drive(
-        self, name: str, config: Any, seed: int, faults: Mapping[int, Fault], skew_s: float
-    ) -> None:
-        recipe = config.recipe.name
-        self._act(f"{name} {recipe}", lambda: self.world.drive(config), seed, faults, skew_s)
+    def _drive(self, name: str, config: Any, visit: Visit) -> None:
+        self._act(f"{name} {config.recipe.name}", lambda: self.world.drive(config), visit)
 
-    def _act(
-        self,
-        name: str,
-        work: Callable[[], Any],
-        seed: int,
-        faults: Mapping[int, Fault],
-        skew_s: float = 0.0,
-    ) -> Actor:
-        self._did(name, f"{ {n: str(fault) for n, fault in faults.items()} }, skew {skew_s:.0f} s")
-        actor = self.world.act(name, work, seed=seed, faults=faults, skew_s=skew_s)
+    def _act(self, name: str, work: Callable[[], Any], visit: Visit) -> Actor:
+        self._did(name, f"{visit}")
+        self.world.pass_time(visit.after_s)
+        actor = self.world.act(
+            name, work, seed=visit.seed, faults=visit.faults, skew_s=visit.skew_s
+        )
         self._ended(actor)
         return actor
 
@@ -176,7 +190,13 @@ class Conservation(RuleBasedStateMachine):
 
     def _ended(self, actor: Actor) -> None:
         note(f"   -> {self._fate(actor)}")
-        if actor.error is not None or actor.is_killed or not actor.is_over:
+        if actor.is_killed or not actor.is_over:
+            return
+        if actor.error is not None:
+            COUNTS["errors"] += 1
+            refused = "is working on this run" in f"{actor.error}"
+            COUNTS["refused"] += refused
+            assert actor.met or refused, f"an error without a cause: {actor.error!r}"
             return
         if actor.name == "read current":
             before, view = actor.answer
@@ -204,7 +224,7 @@ class Conservation(RuleBasedStateMachine):
             for actor in list(self.world.stopped):
                 actor.kill()
             COUNTS["requests"] += self.world.board.num_requests
-            COUNTS.update({str(fault): n for fault, n in self.world.board.faults.items()})
+            COUNTS.update(self.world.board.faults)
             self._patch.undo()
             if self._folder is not None:
                 shutil.rmtree(self._folder, ignore_errors=True)
@@ -216,20 +236,22 @@ class Conservation(RuleBasedStateMachine):
         for actor in world.stopped:
             actor.is_stopped_wholly = True
         self._compare(current(world.output))
-        world.pass_time(90_000.0)
-        self._clean(world.config("oak"))
-        while world.stopped:
-            self.resume(0)
-        world.pass_time(90_000.0)
-        self._clean(world.config("oak", only_changed=True))
+        self._clean()
+        if world.stopped:
+            while world.stopped:
+                self.resume(0)
+            self._clean()
         self._compare(current(world.output))
+        COUNTS["sequences"] += 1
 
-    def _clean(self, config: Any) -> None:
+    def _clean(self) -> None:
         """Run with no faults, and find every row."""
         world = self.world
         world.is_kind = True
+        config = world.config("oak", only_changed=bool(self.num_steps % 2))
         kind = "nightly" if config.only_changed else "run"
-        actor = self._act(f"{kind} cleanly", lambda: world.drive(config), 0, {}, 0.0)
+        visit = Visit(after_s=90_000.0)
+        actor = self._act(f"{kind} cleanly", lambda: world.drive(config), visit)
         assert actor.error is None, actor.error
         report = actor.answer
         assert report.complete, report.discrepancies

@@ -36,7 +36,7 @@ Samples = tuple[tuple[str, str], ...]
 def rows_of(data: bytes) -> tuple[Row, ...] | None:
     """The rows of a result file; None if it is torn."""
     try:
-        table = pq.read_table(io.BytesIO(data), columns=["sample_id", "fingerprint", "error"])
+        table = _read(data, "sample_id", "fingerprint", "error")
     except pa.ArrowInvalid:
         return None
     return tuple(
@@ -52,8 +52,12 @@ def rows_of(data: bytes) -> tuple[Row, ...] | None:
 @lru_cache(maxsize=4096)
 def planned_in(data: bytes) -> Samples:
     """What a plan file plans."""
-    table = pq.read_table(io.BytesIO(data), columns=["sample_id", "fingerprint"])
+    table = _read(data, "sample_id", "fingerprint")
     return tuple(zip(*(table[name].to_pylist() for name in table.column_names), strict=True))
+
+
+def _read(data: bytes, *columns: str) -> pa.Table:
+    return pq.ParquetFile(io.BytesIO(data)).read(columns=list(columns), use_threads=False)
 
 
 @dataclass(slots=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import flow, history, reconcile, results, session, storage
+from pipeline import flow, history, ledger, reconcile, results, session, storage
 from pipeline.documents import as_json
-from pipeline.results import Committed, without
+from pipeline.results import Committed
 
 Mutate = Callable[[pytest.MonkeyPatch], None]
 
@@ -106,6 +107,22 @@ def prefers_any_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "_second_copies", second_copies)
 
 
+def plans_under_one_name(patch: pytest.MonkeyPatch) -> None:
+    """Whoever plans a run writes over the plan of another who began it."""
+    digest = SimpleNamespace(hexdigest=lambda: "0" * 64)
+    patch.setattr(ledger, "hashlib", SimpleNamespace(sha256=lambda _: digest))
+
+
+def finishes_with_rows_missing(patch: pytest.MonkeyPatch) -> None:
+    """Nobody holds the results against the plan."""
+    patch.setattr(ledger.Ledger, "discrepancies", lambda *_: {})
+
+
+def counts_every_copy(patch: pytest.MonkeyPatch) -> None:
+    """A row that was written twice counts twice, and the run is never complete."""
+    patch.setattr(session, "counted_once", lambda _, committed: list(committed))
+
+
 MUTATIONS: tuple[Mutate, ...] = (
     deletes_while_it_writes,
     joins_ids_by_nul,
@@ -115,6 +132,7 @@ MUTATIONS: tuple[Mutate, ...] = (
     forgets_what_was_adopted,
     deletes_what_came_late,
     prefers_any_failure,
+    plans_under_one_name,
+    finishes_with_rows_missing,
+    counts_every_copy,
 )
-
-__all__ = ["MUTATIONS", "Mutate", "without"]

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import io
-import os
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -27,179 +25,40 @@ from pipeline import (
     report,
     request,
     results,
-    schema,
     session,
     storage,
     verify,
 )
 from pipeline.ledger import Request
-from pipeline.recipe import Budget
 from pipeline.request import RunConfig
 from pipeline.results import ResultWriter
-from pipeline.stages.store import OutputConfig
 from pipeline.storage import Lease, lease, verbs
 from pipeline.storage.files import Files
-from pipeline.storage.lease import _FileClaim
 from tests.unit.conservation.actors import Actor, Fault, Switchboard
-from tests.unit.conservation.model import FINAL, PASSING, PICTURE, Model, Samples
+from tests.unit.conservation.model import Model, Samples
+from tests.unit.conservation.places import DriversLease, Place, Requests
+from tests.unit.conservation.rows import (
+    NAMES,
+    ROWS_PER_PLAN_FILE,
+    Task,
+    TinyPlanner,
+    TinyRecipe,
+    finished,
+)
+from tests.unit.conservation.shortcuts import (
+    Idle,
+    InTurn,
+    RememberedFile,
+    answers,
+    committed,
+    repeated,
+    without_waiting,
+)
 from tests.unit.conservation.statements import Statements
 from tests.unit.conservation.store import EPOCH, ArrowReader, Memory
 
-_PLAN = pa.schema([schema.SAMPLE_ID, schema.ID, schema.FINGERPRINT, schema.ERROR])
-_ERRORS = {
-    PICTURE: None,
-    FINAL: {"stage": "fetch", "code": "not_found", "message": "none", "retryable": False},
-    PASSING: {"stage": "fetch", "code": "storage", "message": "slow down", "retryable": True},
-}
-_FINISHED = pa.schema(
-    [
-        schema.PICTURE,
-        schema.ALPHA,
-        schema.PROMPT_FALLBACK,
-        schema.FETCH_RETRIES,
-        schema.STORE_RETRIES,
-        schema.ERROR,
-        schema.timings(("fetch",)),
-    ]
-)
-ROWS_PER_PLAN_FILE = 3
-NAMES = ("a", "b", "a\0b", "c", "b\0c", "a/1", "\n")
-"""Of samples: such as would be mistaken for one another where names are joined."""
 _MOST_TASKS = 12
 BEAT_S = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class TinyRecipe:
-    """As much of a recipe as a ledger asks for."""
-
-    name: str
-    budget: Budget = Budget(max_failures=1e9, max_unexpected=10**9)  # noqa: RUF009 - frozen
-    output: OutputConfig = OutputConfig(image_objects=False)  # noqa: RUF009 - frozen
-    keep: tuple[str, ...] = ()
-
-    @property
-    def config_hash(self) -> str:
-        return f"hash of {self.name}"
-
-    def model_dump(self, *, mode: str) -> dict[str, Any]:
-        return {"name": self.name}
-
-
-@dataclass(frozen=True, slots=True)
-class TinyPlanner:
-    """Plans a manifest of ids."""
-
-    samples: Samples
-    manifest: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(root="/images"))
-    plan_schema: pa.Schema = _PLAN
-
-    def tables(self) -> Iterator[pa.Table]:
-        for first in range(0, len(self.samples), ROWS_PER_PLAN_FILE):
-            ids, prints = zip(*self.samples[first : first + ROWS_PER_PLAN_FILE], strict=True)
-            yield pa.table([ids, ids, prints, pa.nulls(len(ids), schema.ERROR_TYPE)], schema=_PLAN)
-
-
-@dataclass(slots=True)
-class Task:
-    """A block on its way: rows that a worker will write, unless something happens."""
-
-    writer: ResultWriter
-    planned: pa.Table
-
-    def write(self, dice: random.Random, *, is_kind: bool = False) -> str:
-        return self.writer(finished(self.planned, dice, is_kind=is_kind))
-
-
-def finished(planned: pa.Table, dice: random.Random, *, is_kind: bool = False) -> pa.Table:
-    """Rows as they leave the last stage: each with what becomes of it this time."""
-    weights = [1, 0, 0] if is_kind else [6, 1, 2]
-    ranks = dice.choices([PICTURE, FINAL, PASSING], weights, k=planned.num_rows)
-    count = planned.num_rows
-    pictures = [
-        f"{id_} {print_}".encode() if rank == PICTURE else None
-        for id_, print_, rank in zip(
-            planned["sample_id"].to_pylist(), planned["fingerprint"].to_pylist(), ranks, strict=True
-        )
-    ]
-    # The same picture takes another time at each try, so the same block has other bytes.
-    times = [{"fetch_s": float(dice.randrange(1000))}] * count
-    columns = [
-        pictures, [None] * count, [None] * count, [0] * count, [0] * count,
-        [_ERRORS[rank] for rank in ranks], times,
-    ]  # fmt: skip
-    table = planned.drop_columns(["error", "timings"] if "timings" in planned.column_names
-                                 else ["error"])  # fmt: skip
-    for column, values in zip(_FINISHED, columns, strict=True):
-        table = table.append_column(column, pa.array(values, column.type))
-    return table
-
-
-class RememberedFile:
-    """A Parquet file; what was read of the same bytes before is not read again."""
-
-    _files: ClassVar[dict[bytes, pq.ParquetFile]] = {}
-    _tables: ClassVar[dict[tuple[bytes, tuple[str, ...]], pa.Table]] = {}
-    _most = 3000
-
-    def __init__(self, source: Any, *, filesystem: pafs.FileSystem | None = None) -> None:
-        with source if filesystem is None else filesystem.open_input_file(source) as file:
-            self._data = file.read()
-        if len(self._files) > self._most:
-            self._files.clear()
-        if self._data not in self._files:
-            self._files[self._data] = pq.ParquetFile(io.BytesIO(self._data))
-
-    def __enter__(self) -> RememberedFile:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._files[self._data], name)
-
-    def read(self, columns: Sequence[str] = ()) -> pa.Table:
-        key = (self._data, tuple(columns))
-        if len(self._tables) > self._most:
-            self._tables.clear()
-        if key not in self._tables:
-            self._tables[key] = self._files[self._data].read(columns=list(columns) or None)
-        return self._tables[key]
-
-
-def remembering(work: Callable[[pa.Table], Any]) -> Callable[[pa.Table], Any]:
-    """What follows from a table alone is not worked out again for the same table."""
-    known: dict[int, tuple[pa.Table, Any]] = {}
-
-    def remembered(table: pa.Table) -> Any:
-        if len(known) > RememberedFile._most:
-            known.clear()
-        if id(table) not in known:
-            known[id(table)] = (table, work(table))  # kept, so that its id stays its own
-        return known[id(table)][1]
-
-    return remembered
-
-
-_ANSWERS = remembering(history._answers)
-
-
-class InTurn:
-    """A pool of threads that has none: what is submitted is done at once."""
-
-    def __init__(self, *_: Any, **__: Any) -> None: ...
-
-    def __enter__(self) -> InTurn:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        return [work(item) for item in items]
-
-    def submit(self, work: Callable[[Any], Any], item: Any) -> SimpleNamespace:
-        answer = work(item)
-        return SimpleNamespace(result=lambda: answer)
 
 
 class World:
@@ -304,7 +163,7 @@ class World:
     # --- the storage ------------------------------------------------------------------------
 
     def _place(self, uri: str) -> Any:
-        return _Place(self, Files() if self.is_local else self.memory)
+        return Place(self, Files() if self.is_local else self.memory)
 
     def arrow_filesystem(self, uri: str) -> tuple[pafs.FileSystem, str]:
         is_cut = self.board.request(lambda: None, is_read=True) is Fault.CUT_SHORT
@@ -374,15 +233,17 @@ class World:
     def _patch_all(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(verbs, "_place", self._place)
         patch.setattr(storage, "arrow_filesystem", self.arrow_filesystem)
-        patch.setattr(lease, "S3", lambda *_, **__: _Requests(self))
-        patch.setattr(lease, "connection", lambda: SimpleNamespace(run=_run))
-        patch.setattr(lease, "threading", SimpleNamespace(Event=threading.Event, Thread=_Idle))
+        patch.setattr(lease, "S3", lambda *_, **__: Requests(self))
+        patch.setattr(lease, "connection", lambda: SimpleNamespace(run=without_waiting))
+        patch.setattr(lease, "threading", SimpleNamespace(Event=threading.Event, Thread=Idle))
         patch.setattr(results, "ThreadPoolExecutor", InTurn)
         patch.setattr(history, "ThreadPoolExecutor", InTurn)
         files = SimpleNamespace(ParquetFile=RememberedFile, write_table=pq.write_table)
         for module in (history, ledger, reconcile, results, verify):
             patch.setattr(module, "pq", files)
-        patch.setattr(history, "_answers", _ANSWERS)
+        patch.setattr(history, "_answers", answers)
+        patch.setattr(history, "_repeated", repeated)
+        patch.setattr(results, "_committed", committed)
         for module in (history, ledger, reconcile, verify):
             patch.setattr(module, "query", Statements(self.counts).query)
         patch.setattr(flow, "prepare", self._prepare)
@@ -395,95 +256,3 @@ class World:
         patch.setattr(ledger, "datetime", SimpleNamespace(now=self.now))
         for module in (flow, report, request, session):
             patch.setattr(module, "now", self.now)
-
-
-class DriversLease(Lease):
-    """A lease whose heart beats when the time of the test passes, and dies with its driver."""
-
-    driver: Actor
-
-    def beat(self) -> bool:
-        """Beat once, as long as the driver lives; one that is wholly stopped does not.
-
-        Returns:
-            Whether it beats on.
-        """
-        if self.driver.is_stopped_wholly or self._ended.is_set():
-            return False
-        self._renew()
-        return not self.lost.is_set()
-
-    def release(self) -> None:
-        if not self.driver.is_killed:
-            super().release()
-        elif isinstance(self._claim, _FileClaim):
-            os.close(self._claim._descriptor)  # as the kernel does
-
-
-class _Place:
-    """The verbs of a place, each of them a request that something may happen to."""
-
-    def __init__(self, world: World, inner: Any) -> None:
-        self._world = world
-        self._inner = inner
-
-    def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:
-        return int(self._change("write", uri, data, content_type=content_type))
-
-    def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool:
-        return bool(self._change("create", uri, data, content_type=content_type))
-
-    def remove(self, uri: str) -> None:
-        self._change("remove", uri)
-
-    def _change(self, verb: str, uri: str, data: bytes | None = None, **options: Any) -> Any:
-        def change() -> Any:
-            given = () if data is None else (data,)
-            answer = getattr(self._inner, verb)(uri, *given, **options)
-            if answer is not False:
-                self._world.changed(uri, data)
-            return answer
-
-        return self._world.board.request(change, is_change=True)
-
-    def __getattr__(self, verb: str) -> Any:
-        work = getattr(self._inner, verb)
-        return lambda *args, **options: self._world.board.request(partial(work, *args, **options))
-
-
-class _Requests:
-    """The requests that a lease makes of an object store."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def get(self, uri: str) -> Any:
-        return self._world.board.request(partial(self._world.memory.get, uri))
-
-    async def put(
-        self, uri: str, data: bytes, *, if_match: str | None, if_absent: bool, **_: Any
-    ) -> Any:
-        put = partial(self._world.memory.put, uri, data, if_match=if_match, if_absent=if_absent)
-        return self._world.board.request(put, is_change=True), 0
-
-    async def delete(self, uri: str) -> None:
-        self._world.board.request(partial(self._world.memory.remove, uri), is_change=True)
-
-
-def _run(work: Any) -> Any:
-    """Do what waits for nothing."""
-    try:
-        work.send(None)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("it waits")
-
-
-class _Idle:
-    """A thread that never begins: hearts beat when time passes."""
-
-    def __init__(self, **_: Any) -> None: ...
-
-    def start(self) -> None: ...
-
-    def join(self) -> None: ...
