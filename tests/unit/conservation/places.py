@@ -27,6 +27,8 @@ class DriversLease(Lease):
         """
         if self.driver.is_stopped_wholly or self._ended.is_set():
             return False
+        if self._renewing.locked():  # it waits for an answer that its driver waits for
+            return True
         self._renew()
         return not self.lost.is_set()
 
@@ -44,8 +46,8 @@ class Place:
         self._world = world
         self._inner = inner
 
-    def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:
-        return int(self._change("write", uri, data, content_type=content_type))
+    def write(self, uri: str, data: bytes, **options: Any) -> int:
+        return int(self._change("write", uri, data, **options))
 
     def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool:
         return bool(self._change("create", uri, data, content_type=content_type))

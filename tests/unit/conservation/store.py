@@ -59,7 +59,9 @@ class Memory:
             raise FileNotFoundError(f"nothing at {uri}")
         return self.objects[uri].data
 
-    def write(self, uri: str, data: bytes, *, content_type: str | None) -> int:
+    def write(
+        self, uri: str, data: bytes, *, content_type: str | None, below: str | None = None
+    ) -> int:
         self._versions += 1
         self.objects[uri] = Stored(data, self.now_s, self._versions)
         return 0

@@ -235,7 +235,8 @@ class World:
         patch.setattr(storage, "arrow_filesystem", self.arrow_filesystem)
         patch.setattr(lease, "S3", lambda *_, **__: Requests(self))
         patch.setattr(lease, "connection", lambda: SimpleNamespace(run=without_waiting))
-        patch.setattr(lease, "threading", SimpleNamespace(Event=threading.Event, Thread=Idle))
+        parts = {"Event": threading.Event, "Lock": threading.Lock, "Thread": Idle}
+        patch.setattr(lease, "threading", SimpleNamespace(**parts))
         patch.setattr(results, "ThreadPoolExecutor", InTurn)
         patch.setattr(history, "ThreadPoolExecutor", InTurn)
         files = SimpleNamespace(ParquetFile=RememberedFile, write_table=pq.write_table)
