@@ -123,8 +123,9 @@ def _take(rows: Sequence[dict[str, Any]]) -> Counter[str]:
 
 
 def planned(config: RunConfig, output: Path) -> tuple[list[Stage], list[dict[str, Any]]]:
-    """The stages of a run, and its rows."""
+    """The stages of a run, and its rows; the run's folder is there afterwards."""
     planner, _ = prepare(config)
+    Path(output).mkdir(parents=True, exist_ok=True)  # stages make none: it may have been deleted
     rows = [row for table in planner.tables() for row in table.to_pylist()]
     return stages(config.recipe, planner.manifest, str(output)), rows
 
