@@ -1,8 +1,9 @@
 """Files of rows as one table: Parquet, CSV and JSON Lines, with the columns of all files together.
 
 `table` says what a table is, `union` brings the columns of many files under one schema, `parquet`,
-`delimited` and `json_lines` read one format each, `untyped` finds the types of values that are
-text, and `readable` what of it cannot be read. No manifest and no recipe is known here.
+`delimited` and `json_lines` read one format each. `untyped` finds the types of values that are
+text, `text` carries it from Python to Arrow, and `readable` finds what of it cannot be read. No
+manifest and no recipe is known here.
 """
 
 from __future__ import annotations

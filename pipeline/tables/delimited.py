@@ -15,8 +15,9 @@ from itertools import chain
 
 import pyarrow as pa
 
-from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, opened, text_array
+from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, opened
 from pipeline.tables.table import Table
+from pipeline.tables.text import array_of, is_utf8
 from pipeline.tables.union import union
 
 _HEADERS_AT_ONCE = 16
@@ -42,7 +43,7 @@ class _Delimited:
                 arrays = [
                     pa.nulls(len(rows), pa.string())
                     if position is None
-                    else text_array([row[position] or None for row in rows])
+                    else array_of([row[position] or None for row in rows], pa.string())
                     for position in positions
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -69,16 +70,12 @@ def open_delimited(files: Sequence[str]) -> Table:
 
 def _header(file: str) -> Sequence[str]:
     for _, header in _records(file):
-        if any(_is_escaped(name) for name in header):
+        if not all(map(is_utf8, header)):
             raise ValueError(f"{file}: a column's name is no UTF-8: save the file as UTF-8")
         return header
     raise ValueError(
         f"{file}: not readable as csv: it is empty, and its first line should name the columns"
     )
-
-
-def _is_escaped(name: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _blocks(file: str, width: int) -> Iterator[list[list[str]]]:

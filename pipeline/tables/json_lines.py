@@ -16,8 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, opened, text_array
+from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, opened
 from pipeline.tables.table import Table
+from pipeline.tables.text import array_of, has_utf8_keys, is_utf8, nested_type
 from pipeline.tables.union import widened
 
 _MOST_EXACT = 2**53
@@ -38,10 +39,9 @@ class _JsonLines:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([self.schema.field(name) for name in columns])
         for file in self.files:
-            for lines, rows in _blocks(file):
-                place = f"{file}, from line {lines[0]} on"
+            for _, rows in _blocks(file):
                 arrays = [
-                    _array([row.get(column.name) for row in rows], column, place)
+                    array_of([row.get(column.name) for row in rows], column.type)
                     for column in schema
                 ]
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -63,6 +63,8 @@ def open_json_lines(files: Sequence[str]) -> Table:
         for lines, rows in _blocks(file):
             num_rows += len(rows)
             for name in dict.fromkeys(name for row in rows for name in row):
+                if name not in columns:
+                    _check_name(name, _Places(file, lines), rows)
                 columns[name].look_at([row.get(name) for row in rows], _Places(file, lines))
         if num_rows == found_before:
             raise ValueError(
@@ -79,6 +81,14 @@ def open_json_lines(files: Sequence[str]) -> Table:
         },
         num_rows=num_rows,
     )
+
+
+def _check_name(name: str, places: _Places, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not is_utf8(name):
+        index = next(index for index, row in enumerate(rows) if name in row)
+        raise ValueError(
+            f"{places.of(index)}: the key {name[:80]!r} is no UTF-8: save the file as UTF-8"
+        )
 
 
 @dataclass(slots=True)
@@ -115,8 +125,14 @@ class _Column:
     def _unite(self, values: Sequence[Any], places: _Places) -> None:
         nested = [value if isinstance(value, list | dict) else None for value in values]
         try:
-            found = pa.array(nested).type
-        except (pa.ArrowException, OverflowError, UnicodeEncodeError, RecursionError) as error:
+            found = nested_type(nested)
+        except UnicodeEncodeError:
+            index = next(index for index, value in enumerate(nested) if not has_utf8_keys(value))
+            self.trouble = (
+                f"holds a key that is no UTF-8 in {places.of(index)}: save the file as UTF-8"
+            )
+            return
+        except (pa.ArrowException, OverflowError, RecursionError) as error:
             said = " ".join(str(error).split())
             self.trouble = f"mixes values of no common type, {places.of(0)} and after: {said}"
             return
@@ -179,17 +195,6 @@ _KINDS = {
     list: "list",
     dict: "object",
 }
-
-
-def _array(values: Sequence[Any], column: pa.Field, place: str) -> pa.Array:
-    if pa.types.is_string(column.type):
-        return text_array(values)
-    try:
-        return pa.array(values, column.type)
-    except UnicodeEncodeError:
-        raise ValueError(
-            f"{place}: column {column.name!r} holds nested text that is no UTF-8: write it in UTF-8"
-        ) from None
 
 
 _Block = tuple[Sequence[int], Sequence[dict[str, Any]]]

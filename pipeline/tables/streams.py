@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -34,19 +34,3 @@ def opened(file: str) -> Iterator[io.BufferedReader]:
             yield stream
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"{file}: cannot be read: {' '.join(str(error).split())}") from None
-
-
-def text_array(values: Sequence[str | None]) -> pa.Array:
-    """Text as Arrow has it; bytes that are no UTF-8, escaped as surrogates, as they were."""
-    try:
-        return pa.array(values, pa.string())
-    except UnicodeEncodeError:
-        encoded = [None if value is None else _encoded(value) for value in values]
-        return pa.array(encoded, pa.binary()).view(pa.string())
-
-
-def _encoded(value: str) -> bytes:
-    try:
-        return value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half of a pair, as JSON can spell it
-        return value.encode("utf-8", "surrogatepass")

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.tables import Table, open_table
+from pipeline.tables import Table, open_table, readable
 from pipeline.tables.streams import BATCH_ROWS
 
 
@@ -113,6 +113,10 @@ def test_kinds_that_differ_from_file_to_file_are_said_with_both(tmp_path: Path) 
         (b'[{"id": "1"}]\n', ", line 1: list and no object"),
         (b'{"id": "1", "x": 1' + b"0" * 5000 + b"}\n", ", line 1: not readable as json: "),
         (
+            b'{"id": "1"}\n{"caf\xe9": 1}',
+            ", line 2: the key 'caf\\udce9' is no UTF-8: save the file as UTF-8",
+        ),
+        (
             b'{"id": "1"}\n{"a": 1, "b": 2, "a": 1}',
             ", line 2: not readable as json: the key 'a' is there twice: keep one",
         ),
@@ -144,3 +148,36 @@ def test_bytes_that_are_no_utf8_stay_in_their_cell(tmp_path: Path) -> None:
     (batch,) = table.batches(["id", "p"])
     assert batch.column(0).to_pylist() == ["1", "2"]
     assert batch.column(1).cast("binary").to_pylist() == [b"caf\xe9", b"\xed\xa0\x80"]
+
+
+def test_bytes_that_are_no_utf8_stay_in_their_cell_below_lists_and_objects_too(
+    tmp_path: Path,
+) -> None:
+    lines = [
+        b'{"id": "1", "o": {"l": [{"s": "caf\xe9", "n": 1}], "t": null}}',
+        b'{"id": "2", "o": {"l": [], "t": "x"}}',
+        b'{"id": "3", "o": null}',
+    ]
+    table = opened(tmp_path, b"\n".join(lines))
+    assert types(table)["o"] == pa.struct(
+        {"l": pa.list_(pa.struct({"s": pa.string(), "n": pa.int64()})), "t": pa.string()}
+    )
+    (batch,) = table.batches(["id", "o"])
+    clean, faults = readable(batch)
+    assert list(faults) == [0]
+    assert clean.to_pylist() == [
+        {"id": "1", "o": None},
+        {"id": "2", "o": {"l": [], "t": "x"}},
+        {"id": "3", "o": None},
+    ]
+    cafe = batch.column("o").field("l").flatten().field("s").cast(pa.binary(), safe=False)
+    assert cafe.to_pylist() == [b"caf\xe9"]
+
+
+def test_a_key_below_that_is_no_utf8_is_harmless_until_it_is_used(tmp_path: Path) -> None:
+    table = opened(tmp_path, b'{"id": "1", "o": {"k": 1}}\n{"id": "2", "o": {"caf\xe9": 1}}\n')
+    assert [row["id"] for row in rows(table, "id")] == ["1", "2"]
+    assert table.conflicts["o"] == (
+        f"column 'o' holds a key that is no UTF-8 in {tmp_path}/0.jsonl, line 2: save the file as "
+        "UTF-8"
+    )
