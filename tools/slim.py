@@ -43,8 +43,21 @@ UNUSED: Mapping[str, str] = {
 
 SLIMMED = Path(sys.prefix, "slimmed.txt")
 
-LOADED = "import jobs.cli, jobs.demo, jobs.run, pipeline.flow"
-LOADED_LATER = ("PIL", "aiohttp", "ray/_private", "ray/autoscaler", "ray/dashboard", "ray/data")
+LOADED = (
+    "import jobs.commands, jobs.demo, jobs.run, pipeline.flow, "
+    "pipeline.models.matting.onnxruntime_session"
+)
+LOADED_LATER = (
+    "PIL",
+    "aiohttp",
+    "onnxruntime/capi",
+    "pydantic",
+    "ray/_private",
+    "ray/autoscaler",
+    "ray/dashboard",
+    "ray/data",
+    "ray/util/state",
+)
 """Packages that Ray's own processes and actors load more of."""
 
 
