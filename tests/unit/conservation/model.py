@@ -57,7 +57,8 @@ def planned_in(data: bytes) -> Samples:
 
 
 def _read(data: bytes, *columns: str) -> pa.Table:
-    return pq.ParquetFile(io.BytesIO(data)).read(columns=list(columns), use_threads=False)
+    file = pq.ParquetFile(io.BytesIO(data), pre_buffer=False)
+    return file.read(columns=list(columns), use_threads=False)
 
 
 @dataclass(slots=True)

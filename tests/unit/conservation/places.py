@@ -19,18 +19,12 @@ class DriversLease(Lease):
 
     driver: Actor
 
-    def beat(self) -> bool:
-        """Beat once, as long as the driver lives; one that is wholly stopped does not.
-
-        Returns:
-            Whether it beats on.
-        """
-        if self.driver.is_stopped_wholly or self._ended.is_set():
-            return False
-        if self._renewing.locked():  # it waits for an answer that its driver waits for
-            return True
-        self._renew()
-        return not self.lost.is_set()
+    def beat(self) -> None:
+        """Beat once, as long as the driver lives; one that is wholly stopped does not."""
+        is_over = self.driver.is_stopped_wholly or self._ended.is_set() or self.lost.is_set()
+        # A heart waits for the answer that its driver waits for.
+        if not is_over and not self._renewing.locked():
+            self._renew()
 
     def release(self) -> None:
         if not self.driver.is_killed:

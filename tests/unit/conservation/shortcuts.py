@@ -42,7 +42,9 @@ class RememberedFile:
     def __init__(self, source: Any, *, filesystem: pafs.FileSystem | None = None) -> None:
         with source if filesystem is None else filesystem.open_input_file(source) as file:
             self._data = file.read()
-        self._file = self._files(self._data, lambda: pq.ParquetFile(io.BytesIO(self._data)))
+        self._file = self._files(
+            self._data, lambda: pq.ParquetFile(io.BytesIO(self._data), pre_buffer=False)
+        )
 
     def __enter__(self) -> RememberedFile:
         return self

@@ -57,7 +57,7 @@ def test_no_row_is_lost_or_doubled_in_ten_thousand_sequences(
     counts: Counter[str], request: pytest.FixtureRequest
 ) -> None:
     try:
-        _run(Conservation, _SHARES + 1, _ALL, num_steps=12)
+        _run(Conservation, _SHARES + 1, _ALL, num_steps=8)
     finally:
         request.config.get_terminal_writer().line(_told(counts))
 

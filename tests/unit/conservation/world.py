@@ -140,11 +140,14 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass for all; the hearts of drivers that are slow, not stopped, beat on."""
-        hearts = [actor.lease for actor in self.stopped if actor.lease is not None]
         end_s = self.memory.now_s + seconds
-        while hearts and self.memory.now_s + BEAT_S < end_s:
-            self.memory.now_s += BEAT_S
-            hearts = [heart for heart in hearts if heart.beat()]
+        num_beats = int(seconds // BEAT_S)
+        if num_beats:
+            # Nobody looks in between, and the last beat tells as much as all of them.
+            self.memory.now_s += num_beats * BEAT_S
+            for actor in self.stopped:
+                if actor.lease is not None:
+                    actor.lease.beat()
         self.memory.now_s = end_s
 
     def now(self, _: Any = None) -> datetime:
