@@ -108,14 +108,27 @@ class Conservation(RuleBasedStateMachine):
         )
         self._drive("reprocess", config, visit)
 
+    @rule(
+        recipe=_RECIPES,
+        change=st.integers(0, WHERE[AT_CHANGE]),
+        stop=st.sampled_from([Fault.STOPPED_BEFORE, Fault.STOPPED_AFTER]),
+        visit=_VISITS,
+    )
+    def overtake(self, recipe: str, change: int, stop: Fault, visit: Visit) -> None:
+        """A driver is stopped past its lease, another does the same, and the first goes on."""
+        config = self.world.config(recipe, only_changed=bool(visit.seed % 2))
+        slow = replace(visit, faults={AT_CHANGE + change: stop}, seed=visit.seed + 1, skew_s=0.0)
+        first = self._drive("slow", config, slow)
+        first.is_stopped_wholly = True
+        self._drive("fast", config, replace(visit, after_s=TTL_S))
+        if not first.is_over:
+            self._resume(first)
+
     @precondition(lambda machine: machine.world.stopped)
     @rule(which=_SEEDS)
     def resume(self, which: int) -> None:
         """One that was stopped goes on."""
-        actor = self.world.stopped[which % len(self.world.stopped)]
-        self._did(f"resume {actor.name}")
-        self.world.go_on(actor)
-        self._ended(actor)
+        self._resume(self.world.stopped[which % len(self.world.stopped)])
 
     @precondition(lambda machine: machine.world.stopped)
     @rule(which=_SEEDS)
@@ -170,8 +183,13 @@ class Conservation(RuleBasedStateMachine):
 
     # --- how ----------------------------------------------------------------------------------
 
-    def _drive(self, name: str, config: Any, visit: Visit) -> None:
-        self._act(f"{name} {config.recipe.name}", lambda: self.world.drive(config), visit)
+    def _drive(self, name: str, config: Any, visit: Visit) -> Actor:
+        return self._act(f"{name} {config.recipe.name}", lambda: self.world.drive(config), visit)
+
+    def _resume(self, actor: Actor) -> None:
+        self._did(f"resume {actor.name}")
+        self.world.go_on(actor)
+        self._ended(actor)
 
     def _act(self, name: str, work: Callable[[], Any], visit: Visit) -> Actor:
         self._did(name, f"{visit}")

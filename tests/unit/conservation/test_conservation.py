@@ -37,7 +37,7 @@ def counts() -> Iterator[Counter[str]]:
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("share", range(_SHARES))
 def test_no_row_is_lost_or_doubled_whatever_happens(share: int, counts: Counter[str]) -> None:
-    _run(Conservation, share, _IN_A_SHARE, num_steps=6)
+    _run(Conservation, share, _IN_A_SHARE, num_steps=5)
 
     assert counts["sequences"] >= _IN_A_SHARE
     assert _num_faults(counts) >= _IN_A_SHARE
@@ -45,7 +45,7 @@ def test_no_row_is_lost_or_doubled_whatever_happens(share: int, counts: Counter[
 
 @pytest.mark.timeout(1200)
 def test_no_row_on_a_disk_is_lost_or_doubled_whatever_happens(counts: Counter[str]) -> None:
-    _run(OnDisk, _SHARES, _ON_DISK, num_steps=6)
+    _run(OnDisk, _SHARES, _ON_DISK, num_steps=5)
 
     assert counts["sequences"] >= _ON_DISK
     assert _num_faults(counts) >= _ON_DISK
