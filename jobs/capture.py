@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from jobs import relay
+from pipeline import interruption
 from pipeline.errors import FatalError, TransientError
 
 _FDS = (1, 2)
@@ -138,15 +139,22 @@ def captured(*, as_json: bool, shown: bool) -> Iterator[Capture]:
         yield _active
         return
     _active = Capture(as_json=as_json)
-    broke = False
     try:
         yield _active
-    except Exception as error:
-        broke = not isinstance(error, _TOLD)
+    except BaseException as error:
+        if interruption.is_ending():
+            raise  # what Ray says as the process goes down belongs into the file, too
+        broke = isinstance(error, Exception) and not isinstance(error, _TOLD)
+        _end(shown=shown or broke)
         raise
-    finally:
-        ended, _active = _active, None
-        ended.end(shown=shown or broke)
+    _end(shown=shown)
+
+
+def _end(*, shown: bool) -> None:
+    global _active
+    assert _active is not None
+    ended, _active = _active, None
+    ended.end(shown=shown)
 
 
 def terminal() -> TextIO:

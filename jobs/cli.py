@@ -7,6 +7,7 @@ import sys
 from functools import partial
 
 from pipeline import interruption
+from pipeline.errors import FatalError, TransientError
 from pipeline.wording import of_error, one_line
 
 EXIT_FAILED = 1
@@ -22,7 +23,12 @@ _TYPER_INTERRUPTED = 130
 
 def process(arguments: list[str] | None = None) -> int:
     """The command line as a process of its own: signals are waited for until that has ended."""
-    return _watched(_watch(), sys.argv[1:] if arguments is None else arguments)
+    watch = _watch(ends_process=True)
+    code = _watched(watch, sys.argv[1:] if arguments is None else arguments)
+    if watch.is_ending():
+        sys.stdout.flush()
+        os._exit(code)  # without Ray's words of farewell
+    return code
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,23 +37,23 @@ def main(arguments: list[str] | None = None) -> int:
     A mistake in the request is one line on standard error and exit code 2, never a traceback.
     SIGINT, SIGTERM and SIGHUP interrupt it: one line, exit code 1, and nothing is left behind.
     """
-    watch = _watch()
+    watch = _watch(ends_process=False)
     try:
         return _watched(watch, sys.argv[1:] if arguments is None else arguments)
     finally:
         watch.close()
 
 
-def _watch() -> interruption.Watch:
-    return interruption.Watch(last_words=_last_words)
+def _watch(*, ends_process: bool) -> interruption.Watch:
+    return interruption.Watch(last_words=_last_words, ends_process=ends_process)
 
 
-def _last_words() -> None:
+def _last_words(error: Exception | None) -> None:
     """In another thread than the main one, which may hold the stream."""
     from jobs.capture import terminal_fd
 
     fd = terminal_fd()
-    line = f"{_line(_INTERRUPTED, EXIT_FAILED)}\n"
+    line = f"{_line(_INTERRUPTED if error is None else str(error), EXIT_FAILED)}\n"
     os.write(fd, (f"{_CURSOR}{line}" if os.isatty(fd) else line).encode())
 
 
@@ -56,6 +62,8 @@ def _watched(watch: interruption.Watch, arguments: list[str]) -> int:
         code = watch.run(partial(_command, arguments))
     except _RefusedError as refused:
         return _said(refused.message, refused.code)
+    except FatalError as error:  # what it was aborted with
+        return _said(str(error), EXIT_FAILED)
     return _said(_INTERRUPTED, EXIT_FAILED) if code is None else code
 
 
@@ -71,7 +79,6 @@ def _command(arguments: list[str]) -> int:
     import typer  # only now: from here on signals are heard
 
     from jobs.commands import app
-    from pipeline.errors import FatalError, TransientError
 
     try:
         result = app(arguments, standalone_mode=False)
@@ -85,15 +92,16 @@ def _command(arguments: list[str]) -> int:
         raise _RefusedError(str(error), EXIT_FAILED) from error
     except OSError as error:  # a full disk, a folder that is gone, a store that refuses
         raise _RefusedError(of_error(error), EXIT_FAILED) from error
-    if result == _TYPER_INTERRUPTED and interruption.asked():
+    if result == _TYPER_INTERRUPTED and interruption.came():
         raise KeyboardInterrupt
     return int(result or 0)
 
 
 def _said(message: str, code: int) -> int:
     if message:  # with no arguments at all, the help was shown instead
-        sys.stderr.write(f"{_line(message, code)}\n")
-        sys.stderr.flush()
+        from jobs.display import say
+
+        say(_line(message, code))
     return code
 
 

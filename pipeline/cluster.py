@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,6 +21,7 @@ import ray.data
 
 from pipeline import interruption
 from pipeline.activity import doing
+from pipeline.errors import FatalError
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,9 @@ _OWNER = "owner"
 """A file in a folder of Ray's that is locked for as long as the folder is in use."""
 _ENDS_S = 1.0
 """For Ray's processes to end by themselves. Its agents notice after ten that nobody is left."""
+_DAEMONS = ("gcs_server", "raylet")
+"""Without these two nothing on this machine goes on."""
+_WATCHES_S = 0.5
 _KILLED_S = 5.0
 _REMOVED_S = 2.0
 
@@ -73,7 +78,7 @@ def cluster(address: str | None) -> Iterator[None]:
             yield
         finally:
             with interruption.deferred(), doing("leaving Ray"):
-                ray.shutdown()
+                _disconnect()
 
 
 @contextlib.contextmanager
@@ -96,12 +101,61 @@ def _own_cluster() -> Iterator[None]:
                     include_dashboard=False,
                     _temp_dir=str(folder),
                 )
-            yield
+            with _daemons_watched(folder):
+                yield
     finally:
         with interruption.deferred(), doing("stopping Ray"):
-            patience_s = _ENDS_S if ray.is_initialized() else 0.0
-            ray.shutdown()
-            _end(folder, patience_s)
+            was_left = ray.is_initialized() and _disconnect()
+            _end(folder, _ENDS_S if was_left else 0.0)
+
+
+def _disconnect() -> bool:
+    """Leave Ray in good order; False where the process ends anyway, and with it the connection.
+
+    Ray ends a process on the spot, without a word, in which a thread still asks for something
+    afterwards: one of Ray Data's, which may be at work when the main thread is interrupted.
+    """
+    if interruption.is_ending():
+        return False
+    ray.shutdown()
+    return True
+
+
+def _lost_here(what: str) -> None:
+    """End the command: without Ray on its own machine a driver can do nothing."""
+    interruption.abort(FatalError(f"{what}; what is done stays done: the same command goes on"))
+
+
+@contextlib.contextmanager
+def _daemons_watched(folder: Path) -> Iterator[None]:
+    """Notice at once when one of Ray's daemons on this machine ends.
+
+    Ray notices after ten seconds, prints pages and ends the process, whatever it is at.
+    """
+    daemons = [one for one in _processes(folder) if one.name() in _DAEMONS]
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(_WATCHES_S):
+            for one in daemons:
+                if _has_ended(one):
+                    _lost_here(f"Ray's {one.name()} on this machine (pid {one.pid}) has ended")
+                    return
+
+    thread = threading.Thread(target=watch, name="daemons", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # this very moment
+        return True
 
 
 def _end(folder: Path, patience_s: float = 0.0) -> None:

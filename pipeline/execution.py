@@ -12,7 +12,7 @@ import logging
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -223,7 +223,7 @@ def execute(
     columns: Sequence[str],
     most_rows: int,
     max_strikes: int,
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """Run rows through the stages; yields a receipt for every block of rows that is written.
 
     Args:

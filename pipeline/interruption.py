@@ -28,6 +28,8 @@ _AGAIN_S = 5.0
 """An interrupt that hits a destructor or a callback is lost: then it is sent once more."""
 _PATIENCE_S = 40.0
 """For unwinding: Ray takes seconds to stop, and a lease on an object store some requests."""
+_ABORTS_S = 12.0
+"""The same where Ray is gone, which may wait for what never comes."""
 _GONE_S = 5.0
 """For processes to vanish that were killed."""
 
@@ -37,19 +39,25 @@ CleanUp = Callable[[], None]
 class Watch:
     """Waits for signals on behalf of the main thread, until it is closed or the process ends."""
 
-    def __init__(self, *, last_words: Callable[[], None]) -> None:
+    def __init__(
+        self, *, last_words: Callable[[Exception | None], None], ends_process: bool
+    ) -> None:
         """Begin to wait; call from the main thread, before others are started.
 
         Args:
-            last_words: says that the command was interrupted; called from another thread when the
-                main thread no longer can.
+            ends_process: whether the process ends with the command that is run.
+            last_words: says that the command was interrupted, or aborted by an error; called from
+                another thread when the main thread no longer can.
         """
         # Signals are the process's, and so is who waits for them.
         global _watch, _forks_are_known  # noqa: PLW0603
         assert _watch is None, "there is one watch at a time"
         self.asked: signal.Signals | None = None
         """The signal that was heard, if one was."""
+        self.aborted: Exception | None = None
+        """What the command has to end with, if something was lost that it cannot do without."""
         self._last_words = last_words
+        self._ends_process = ends_process
         self._main = threading.main_thread()
         self._deferred = 1  # until there is a command to interrupt
         self._missed = False
@@ -85,6 +93,9 @@ class Watch:
 
         Whatever an interrupt has become on its way up - Ray raises errors of its own, DuckDB as
         well - it is one. A command that came to its own end regardless has its own result.
+
+        Raises:
+            Exception: what the command raised, or what it was aborted with.
         """
         try:
             with _Interruptible(self):
@@ -109,6 +120,20 @@ class Watch:
         finally:
             self._let_through()
 
+    def is_interrupted(self) -> bool:
+        """Whether it was asked to end, or has to."""
+        return self.asked is not None or self.aborted is not None
+
+    def is_ending(self) -> bool:
+        """Whether the process ends because it was asked to, or had to."""
+        return self._ends_process and self.is_interrupted()
+
+    def abort(self, error: Exception) -> None:
+        """Interrupt the main thread because of something it cannot know; from another thread."""
+        if not self.is_interrupted():
+            self.aborted = error
+            threading.Thread(target=self._hurry, args=(_ABORTS_S,), daemon=True).start()
+
     def clean_up(self, work: CleanUp) -> None:
         """Have something done when the command has ended, however it ends."""
         self._clean_ups.append(work)
@@ -121,7 +146,7 @@ class Watch:
 
     def _interrupted(self, _number: int, _frame: object) -> None:
         """In the main thread."""
-        if self.asked is None:
+        if not self.is_interrupted():
             return
         if self._deferred:
             self._missed = True
@@ -136,17 +161,17 @@ class Watch:
             if self.asked is not None:
                 self._end_now()
             self.asked = number
-            for work in (self._hurry, self._confirm):
-                threading.Thread(target=work, daemon=True).start()
+            threading.Thread(target=self._confirm, daemon=True).start()
+            threading.Thread(target=self._hurry, args=(_PATIENCE_S,), daemon=True).start()
 
-    def _hurry(self) -> None:
+    def _hurry(self, patience_s: float) -> None:
         """Interrupt the main thread until it has ended."""
-        deadline = time.monotonic() + _PATIENCE_S
-        while self.asked is not None and time.monotonic() < deadline:
+        deadline = time.monotonic() + patience_s
+        while self.is_interrupted() and time.monotonic() < deadline:
             signal.pthread_kill(self._main.ident or 0, _POKE)
             if self._is_over.wait(_AGAIN_S):
                 return
-        if self.asked is not None:
+        if self.is_interrupted():
             self._end_now()
 
     def _confirm(self) -> None:
@@ -159,7 +184,7 @@ class Watch:
         self._ends_at_once.acquire()  # and never released: once is enough
         kill_descendants()
         self._run_clean_ups()
-        self._last_words()
+        self._last_words(self.aborted)
         os._exit(1)
 
     def _run_clean_ups(self) -> None:
@@ -182,12 +207,16 @@ class _Interruptible:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        _kind: type[BaseException] | None,
         error: BaseException | None,
         _traceback: TracebackType | None,
     ) -> bool:
+        if error is None:
+            return False
+        if self._watch.aborted is not None:
+            raise self._watch.aborted from None
         was_asked = self._watch.asked is not None or isinstance(error, KeyboardInterrupt)
-        if kind is not None and was_asked:
+        if was_asked:
             logger.debug("what the interrupt became: %r", error)
         return was_asked
 
@@ -202,9 +231,17 @@ def deferred() -> contextlib.AbstractContextManager[None]:
     return contextlib.nullcontext() if _watch is None else _watch.deferred()
 
 
-def asked() -> bool:
-    """Whether this process was asked to end."""
-    return _watch is not None and _watch.asked is not None
+def came() -> bool:
+    """Whether the command was interrupted, or is about to be."""
+    return _watch is not None and _watch.is_interrupted()
+
+
+def is_ending() -> bool:
+    """Whether this process ends because it was asked to, or had to: nothing needs to be restored.
+
+    To be asked while an exception is on its way up.
+    """
+    return _watch is not None and _watch.is_ending()
 
 
 def clean_up(work: CleanUp) -> None:
@@ -214,6 +251,15 @@ def clean_up(work: CleanUp) -> None:
     """
     if _watch is not None:
         _watch.clean_up(work)
+
+
+def abort(error: Exception) -> None:
+    """End the command with an error that its main thread cannot know of; from another thread.
+
+    Where nobody waits for signals, the main thread finds out by itself.
+    """
+    if _watch is not None:
+        _watch.abort(error)
 
 
 def forget() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -76,7 +77,10 @@ class Session:
             most_rows=rows_per_block,
             max_strikes=budget.max_strikes,
         )
-        with doing("starting workers, which load their networks") as now:
+        with (
+            closing(receipts),  # at once, so that nothing of Ray is at work when it is left
+            doing("starting workers, which load their networks") as now,
+        ):
             for receipt in receipts:
                 now.becomes("waiting for the next pictures", patience_s=_SILENCE_S)
                 total += read_receipt(receipt)
