@@ -11,17 +11,20 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
 import psutil
 import ray
+import ray._private.state as ray_state
 import ray.data
 
 from pipeline import interruption
 from pipeline.activity import doing
 from pipeline.errors import FatalError
+from pipeline.losses import Losses, Snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +54,8 @@ _ENDS_S = 1.0
 _DAEMONS = ("gcs_server", "raylet")
 """Without these two nothing on this machine goes on."""
 _WATCHES_S = 0.5
+_LOOKS_S = 2.0
+"""Between two questions to the cluster: what was lost is told soon, and the questions are cheap."""
 _KILLED_S = 5.0
 _REMOVED_S = 2.0
 
@@ -119,6 +124,61 @@ def _disconnect() -> bool:
         return False
     ray.shutdown()
     return True
+
+
+class Lookout:
+    """Looks for nodes and workers that were lost, for the length of a block, and tells of each."""
+
+    def __init__(self, roll: Callable[[], Snapshot | None], *, num_pools: int) -> None:
+        """Nothing is looked at yet.
+
+        Args:
+            roll: asks where workers sign in.
+            num_pools: that rows go through.
+        """
+        self.finished = 0
+        """Rows that have been written, as far as the driver knows."""
+        self._roll = roll
+        self._losses = Losses(pools=num_pools)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="lookout", daemon=True)
+
+    def __enter__(self) -> Lookout:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._is_over.set()
+        if interruption.is_ending():
+            return  # Ray may be gone, and a question to it takes a minute
+        self._thread.join()  # whoever asks for something after Ray was left ends the process
+        if kind is None:
+            self._look()  # what was lost at the very end is told as well
+
+    def _watch(self) -> None:
+        while not self._is_over.wait(_LOOKS_S):
+            self._look()
+
+    def _look(self) -> None:
+        here = ray.get_runtime_context().get_node_id()
+        try:
+            nodes = ray.nodes()  # type: ignore[no-untyped-call]
+            # Ray's own list of actors asks a dashboard, which not every cluster has.
+            restarts = {key: one["NumRestarts"] for key, one in ray_state.actors().items()}
+            roll = self._roll()
+        except ray.exceptions.RayError as error:
+            logger.debug("nobody could say what is there: %s", error)
+            return
+        found = [] if roll is None else self._losses.found(nodes, restarts, roll, self.finished)
+        for loss in found:
+            logger.warning(loss.said, extra={"event": loss.event, "values": loss.values})
+        if any(node["NodeID"] == here and not node["Alive"] for node in nodes):
+            _lost_here("the node that the driver runs on is gone")
 
 
 def _lost_here(what: str) -> None:

@@ -22,11 +22,11 @@ import pyarrow.compute as pc
 import ray
 import ray.data
 import ray.util.metrics
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from threadpoolctl import threadpool_limits
 
 from pipeline import schema
-from pipeline.cluster import SPARE
+from pipeline.cluster import SPARE, Lookout
+from pipeline.desk import RemoteRoll, RemoteStrikes, start_desk
 from pipeline.errors import FatalError, Outcome, RowError, TransientError, isolate
 from pipeline.memory import ROWS_PER_BLOCK
 from pipeline.metrics import Metric, Observation, of_batch
@@ -34,8 +34,8 @@ from pipeline.plan import error_value
 from pipeline.pools import Pool, pools
 from pipeline.room import by_cores, check_memory, limited_by_memory, room_for
 from pipeline.stage import Stage, check_wiring
-from pipeline.strikes import StrikeBook, Strikes, guarded
-from pipeline.wording import of_error
+from pipeline.strikes import StrikeBook, guarded
+from pipeline.wording import of_error, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ _TASKS_AHEAD = (2, 8)
 next, in which an actor of quick tasks has nothing to do; what waits at one cannot go to another."""
 _TURNS = 32
 """The tasks that wait at the actors are no more than one in so many: the end stays even."""
+_LONGEST_REASON = 300
+"""Of what Ray says, in characters: it may explain itself over pages."""
 _NO_PROGRESS_TIMEOUT_S = 2 * 60 * 60
 """Waiting for machines, loading models and a block of slow rows all look like no progress."""
 NODE_GROUP_LABEL = "ray.io/node-group"
@@ -112,6 +114,12 @@ class _Work:
     """Of the first pool: turns a packed unit into its rows."""
     write: Callable[[pa.Table], str] | None = None
     """Of the last pool: takes finished rows to storage."""
+    roll: RemoteRoll | None = None
+    """Where its actors sign in."""
+    task_units: int = 1
+    """Units that one task takes, at the most: all of them come again with it."""
+    task_rows: int = 0
+    """Of a pool that takes blocks in several batches: rows of a block."""
 
 
 class PoolWorker:
@@ -122,6 +130,8 @@ class PoolWorker:
         self._book = work.book
         self._write = None if work.write is None else _Receipt(work.write, work.book)
         self._groups = work.pool.groups
+        self._work = work
+        self._signed_in = None if work.roll is None else work.roll.join(work.pool.name)
         # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
         threadpool_limits(work.pool.resources.num_threads)
         self._workers = [
@@ -134,6 +144,9 @@ class PoolWorker:
         if self._read is not None:
             with _telling(self._book):
                 rows = self._read(table)
+        if self._work.roll is not None and self._signed_in is not None:
+            again = max(rows.num_rows * self._work.task_units, self._work.task_rows)
+            self._work.roll.take(self._signed_in, again, is_first=self._read is not None)
         done = self._through(rows)
         return done if self._write is None else self._write(done)
 
@@ -241,16 +254,26 @@ def execute(
     """
     check_wiring(stages, [*columns, "timings"])
     _set_context()
-    book = _RemoteStrikes.start()
+    desk = start_desk()
+    book, roll = RemoteStrikes(desk), RemoteRoll(desk)
     first, *others = listed = pools(stages)
     # The last actors write, unless they hold GPUs that would wait for it.
     writes = None if listed[-1].resources.num_gpus else write
     read_rows = _Reader(read, schema.timings(tuple(stage.name for stage in stages)))
-    tasks = [_packed(group) for group in _shared_out(units, _MOST_TASKS)]
+    groups = _shared_out(units, _MOST_TASKS)
+    tasks = [_packed(group) for group in groups]
     dataset = _through(
         ray.data.from_blocks(tasks),
         first,
-        _Work(first, book, max_strikes, read=read_rows, write=None if others else writes),
+        _Work(
+            first,
+            book,
+            max_strikes,
+            read=read_rows,
+            write=None if others else writes,
+            roll=roll,
+            task_units=max(map(len, groups), default=1),
+        ),
         batch_size=1,
         num_tasks=len(tasks),
         is_alone=not others,
@@ -260,7 +283,7 @@ def execute(
         dataset = _through(
             dataset,
             pool,
-            _Work(pool, book, max_strikes, write=ends),
+            _Work(pool, book, max_strikes, write=ends, roll=roll, task_rows=most_rows),
             # What is written is a block, whole: then it is all one file when it comes again. Else
             # a larger batch than block would wait for a second block, and idle actors with it.
             batch_size=min(pool.groups[0], most_rows) if ends is None else None,
@@ -275,16 +298,22 @@ def execute(
             zero_copy_batch=True,
             **_light_tasks(),
         )
-    try:
-        for table in dataset.iter_batches(
-            batch_size=None, batch_format="pyarrow", prefetch_batches=0
-        ):
-            yield from table["receipt"].to_pylist()
-    except ray.exceptions.RayError:
-        failures = book.failures()
-        if failures:
-            raise FatalError(failures[0]) from None
-        raise
+    with Lookout(roll.snapshot, num_pools=len(listed)) as lookout:
+        try:
+            for table in dataset.iter_batches(
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
+            ):
+                lookout.finished += sum(table["rows"].to_pylist())
+                yield from table["receipt"].to_pylist()
+        except ray.exceptions.RayTaskError:
+            failures = book.failures()
+            if failures:
+                raise FatalError(failures[0]) from None
+            raise
+        except ray.exceptions.RayError as error:
+            failures = book.failures()
+            reason = one_line(str(error), most=_LONGEST_REASON)
+            raise FatalError(failures[0] if failures else f"Ray gave up: {reason}") from error
 
 
 def block_rows(num_rows: int) -> int:
@@ -354,7 +383,7 @@ class _Receipt:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         with _telling(self.book):
-            return pa.table({"receipt": [self.write(table)]})
+            return pa.table({"receipt": [self.write(table)], "rows": [table.num_rows]})
 
 
 @contextlib.contextmanager
@@ -365,33 +394,6 @@ def _telling(book: StrikeBook) -> Iterator[None]:
     except (OSError, TransientError) as error:
         book.fail(of_error(error))
         raise FatalError(of_error(error)) from error
-
-
-class _RemoteStrikes:
-    """The strike book as workers see it: an actor beside the driver, for as long as that lives."""
-
-    def __init__(self, actor: Any) -> None:
-        self._actor = actor
-
-    @classmethod
-    def start(cls) -> _RemoteStrikes:
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
-        return cls(ray.remote(Strikes).options(scheduling_strategy=here, **options).remote())
-
-    def begin(self, stage: str, ids: Sequence[str], *, suspects: bool) -> list[int]:
-        strikes: list[int] = ray.get(self._actor.begin.remote(stage, ids, suspects=suspects))
-        return strikes
-
-    def end(self, stage: str, ids: Sequence[str]) -> None:
-        self._actor.end.remote(stage, ids)  # nobody waits: a lost one costs a row its company
-
-    def fail(self, message: str) -> None:
-        ray.get(self._actor.fail.remote(message))
-
-    def failures(self) -> list[str]:
-        failures: list[str] = ray.get(self._actor.failures.remote())
-        return failures
 
 
 class _Meter:

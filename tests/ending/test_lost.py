@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+from collections.abc import Iterator
 
 import psutil
 import pytest
 
+from tests.children import python_child
 from tests.ending.driver import Driver, driver
 from tests.flow import pictures
 from tests.flow.test_run import write_manifest
@@ -26,6 +30,14 @@ def command(tmp_path) -> list[str]:
     return ["run", "studio", "--manifest", str(manifest), *settings]
 
 
+@pytest.fixture
+def nodes(monkeypatch) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    with python_child("-m", "tests.chaos.raylets") as holder:
+        yield holder
+
+
 def at_work(run: Driver) -> bool:
     return len(list(run.output.rglob("part-*.parquet"))) >= 2
 
@@ -35,6 +47,26 @@ def below(run: Driver, name: str) -> psutil.Process:
         if name in " ".join(child.cmdline()):
             return child
     raise AssertionError(f"no {name} below the driver")
+
+
+def rows_done(run: Driver) -> int:
+    (report,) = run.output.glob("run_id=*/report.json")
+    counted = json.loads(report.read_text())["rows"]
+    return counted["ok"] + counted["failed"]
+
+
+def test_a_lost_worker_is_one_sentence_and_the_run_goes_on(tmp_path, command):
+    with driver(tmp_path, *command) as run:
+        run.wait_until(at_work)
+        lost = below(run, "MapWorker")
+        lost.kill()
+        assert run.process.wait(timeout=240) == 0, run.said()
+        said = run.said()
+    (sentence,) = [line for line in said.splitlines() if "lost a worker" in line]
+    assert re.search(rf"lost a worker of fetch.* \(pid {lost.pid} on \S+\)", sentence)
+    assert re.search(r"up to \d+ rows? goe?s? again$", sentence)
+    assert all(OURS.match(line) for line in said.splitlines()), said
+    assert rows_done(run) == NUM_ROWS
 
 
 @pytest.mark.parametrize("daemon", ["raylet/raylet", "gcs_server"])
@@ -50,3 +82,23 @@ def test_the_loss_of_ray_on_this_machine_is_one_line_and_leaves_nothing(tmp_path
     assert last.endswith("the same command goes on")
     assert all(OURS.match(line) for line in before), said
     assert left == {"processes": [], "temporary": [], "leases": []}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["node", "raylet"])
+def test_a_lost_node_is_one_sentence_and_ray_speaks_only_with_its_mark(
+    tmp_path, command, nodes, kind
+):
+    holder, address = nodes
+    with driver(tmp_path, *command, "--address", address) as run:
+        run.wait_until(at_work)
+        holder.stdin.write(f"{kind}\n")
+        holder.stdin.flush()
+        assert run.process.wait(timeout=300) == 0, run.said()
+        said = run.said()
+    lines = said.splitlines()
+    ours = [line for line in lines if not line.startswith("| ")]
+    assert all(OURS.match(line) for line in ours), said
+    assert len([line for line in ours if "lost node" in line]) == 1, said
+    assert not [line for line in ours if "lost a worker" in line], said
+    assert rows_done(run) == NUM_ROWS
