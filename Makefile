@@ -5,10 +5,14 @@ READY := .venv/.ready
 WHOLE := 3.1 GB, some minutes
 SLIM := 690 MB, a minute or two
 DEMO_READY := .venv/.demo-ready
+# For `make test-lowest` and `test-newest`, see docs/versions.md. PyTorch is the same in both: each
+# other version is a download of up to some gigabytes.
+TORCH ?= torch==2.13.0
+TESTS ?= tests/unit
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help:  ## List the verbs
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
@@ -55,6 +59,24 @@ test: lint  ## Check everything, as CI does
 test-slow: $(READY)  ## Check what takes many minutes: a cluster of several nodes, notebooks, measurements
 	$(BIN)/pytest tests -m slow
 
+# Apart from .venv, and without constraints.txt: uv chooses anew what pyproject.toml allows. pip knows
+# no lowest versions.
+define tested_at
+@echo "Installing the $(2) versions that pyproject.toml allows into $(1): $(WHOLE)"
+@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+@$(1)/bin/python -m pip install --quiet --disable-pip-version-check uv
+@echo '$(TORCH)' > $(1)/torch.txt
+@$(1)/bin/uv pip install --quiet --python $(1)/bin/python --upgrade --resolution $(2) \
+	--override $(1)/torch.txt --editable '.[dev]'
+OMP_NUM_THREADS=1 $(1)/bin/python -m pytest $(TESTS) -n auto --maxprocesses 4
+endef
+
+test-lowest:  ## Unit tests with the lowest versions that pyproject.toml allows
+	$(call tested_at,.venv-lowest,lowest-direct)
+
+test-newest:  ## Unit tests with the newest versions that pyproject.toml allows
+	$(call tested_at,.venv-newest,highest)
+
 chaos: $(READY)  ## Kill drivers, actors and nodes at random and count the rows: takes a while
 	BACKLOT_CHAOS_KILLS=$${KILLS:-24} $(BIN)/pytest tests/chaos --log-cli-level=INFO
 
@@ -62,7 +84,7 @@ hostile: $(READY)  ## Try hundreds of hostile inputs: each must cost its row, or
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/hostile -m '' -n 2
 
 clean:  ## Remove what the other verbs made
-	rm -rf .venv demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo bench fmt lint test test-slow chaos hostile clean
+.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile clean
