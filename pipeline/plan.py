@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import schema, storage
-from pipeline.brief import COLUMNS, Brief, Shot, Wishes, read_brief, shots, suffix
+from pipeline.brief import COLUMNS, Brief, ColumnKind, Shot, Wishes, read_brief, shots, suffix
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.recolor import SCREEN_PROMPT
 from pipeline.imaging.solid import Rgb8, parse_color, solid_color
@@ -145,12 +145,13 @@ class Planner:
         rows: list[Mapping[str, Any]] = []
         carried: list[pa.Table] = []
         asked = self.brief_columns
+        spelled = self._spelled(asked)
         for batch, faults in self.manifest.batches(self._columns()):
             values, unwritable = python_rows(batch.select(self._looked_at()))
             faults = {**unwritable, **faults}  # noqa: PLW2901
             places = []
             for place, row in enumerate(values):
-                made = self._plan_rows(self._as_meant(row), asked, faults.get(place))
+                made = self._plan_rows(_as_meant(row, spelled), asked, faults.get(place))
                 rows += made
                 places += [place] * len(made)
             # Straight from the manifest's file to the plan's: Python has no value for all of them.
@@ -179,14 +180,14 @@ class Planner:
     def _columns(self) -> list[str]:
         return list(dict.fromkeys([*self._looked_at(), *self.recipe.keep]))
 
-    def _as_meant(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The row with its numbers, where the manifest has text for all."""
+    def _spelled(self, asked: Sequence[str]) -> dict[str, ColumnKind]:
+        """The columns of text that spell values of another kind."""
         untyped = self.manifest.table.untyped
-        kinds = {"seed": "integer", **{name: COLUMNS[name] for name in self.brief_columns}}
-        return {
-            name: as_kind(value, kinds[name]) if name in kinds and name in untyped else value
-            for name, value in row.items()
+        kinds: dict[str, ColumnKind] = {
+            **{name: COLUMNS[name] for name in asked},
+            "seed": "integer",
         }
+        return {name: kind for name, kind in kinds.items() if name in untyped}
 
     def _plan_rows(
         self, row: Mapping[str, Any], asked: Sequence[str], fault: str | None
@@ -270,6 +271,10 @@ class Planner:
         if storage.scheme_of(uri) != "file":
             return True
         return posixpath.normpath(uri).startswith(self.manifest.root.rstrip("/") + "/")
+
+
+def _as_meant(row: Mapping[str, Any], spelled: Mapping[str, ColumnKind]) -> Mapping[str, Any]:
+    return {**row, **{name: as_kind(row[name], kind) for name, kind in spelled.items()}}
 
 
 def _by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:

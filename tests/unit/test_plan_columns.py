@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -69,6 +70,17 @@ def test_a_kept_column_is_carried_as_it_is(make_manifest: MakeManifest, name: st
     doubled = pa.concat_arrays([expected.slice(row, 1) for row in (0, 0, 1, 1)])
     assert str(kept) == str(doubled)
     assert kept.equals(doubled) or pa.types.is_floating(kept.type)  # not-a-number is not itself
+
+
+def test_an_interval_of_months_is_carried_as_it_is(tmp_path: Path) -> None:
+    # Arrow has a type for it, and writes no Parquet of it: other programs do.
+    path = tmp_path / "m.parquet"
+    columns = "'a' AS id, '1.jpg' AS image_uri, 'oak' AS prompt, INTERVAL 3 MONTH AS x"
+    duckdb.sql(f"COPY (SELECT {columns}) TO '{path}'")
+    assert errors(planned(str(path))) == [None]
+    assert errors(planned(str(path), where="id = 'a'")) == [None]
+    found = planned(str(path), "keep=[x]")
+    assert found["x"].to_pylist() == [bytes([3]) + bytes(11)]
 
 
 def test_a_kept_column_is_carried_over_files_that_lack_it(
