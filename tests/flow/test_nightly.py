@@ -75,7 +75,7 @@ def nights(tmp_path_factory):
 
 def test_the_same_night_again_has_nothing_to_do(nights, monkeypatch, capsys):
     folder, _, command, first = nights
-    monkeypatch.setattr(jobs_run, "cluster", no_cluster)
+    monkeypatch.setattr(jobs_run, "run_cluster", no_cluster)
     before = {file: file.read_bytes() for file in (first / "results").iterdir()}
     assert main(command) == 0
     assert "nothing to do: run nightly-" in capsys.readouterr().out
@@ -85,7 +85,7 @@ def test_the_same_night_again_has_nothing_to_do(nights, monkeypatch, capsys):
 
 def test_the_next_night_with_no_change_starts_nothing(nights, monkeypatch, capsys):
     folder, _, command, _ = nights
-    monkeypatch.setattr(jobs_run, "cluster", no_cluster)
+    monkeypatch.setattr(jobs_run, "run_cluster", no_cluster)
     assert main([*command, "--run-id", "idle"]) == 0
     assert "nothing to do: 5 rows are unchanged" in capsys.readouterr().out
     idle = folder / "out" / "run_id=idle"
@@ -159,7 +159,7 @@ def test_the_life_of_a_catalogue(nights, capsys):
 )
 def test_what_cannot_be_is_refused_at_once(nights, monkeypatch, capsys, arguments, said):
     folder, _, command, _ = nights
-    monkeypatch.setattr(jobs_run, "cluster", no_cluster)
+    monkeypatch.setattr(jobs_run, "run_cluster", no_cluster)
     main([*command, "--run-id", "idle"])
     capsys.readouterr()
     before = sorted((folder / "out").rglob("*"))
