@@ -139,6 +139,20 @@ class Model:
         found = (self.objects.get(f"{run_uri}/results/{name}", b"") for name in names)
         return [row for data in found for row in rows_of(data) or ()]
 
+    def left_over(self, run_uri: str) -> list[str]:
+        """Files of a finished run that do not count and are no better than what counts.
+
+        One in which a row came out better stays, though it came too late: a night may have left
+        that row out for it.
+        """
+        listed = self.runs[run_uri].listed or ()
+        ranks = {row.sample_id: row.rank for row in self.rows(run_uri, listed)}
+        return [
+            name
+            for name, rows in self._files(run_uri)
+            if name not in listed and all(row.rank <= ranks[row.sample_id] for row in rows)
+        ]
+
     def shown(self) -> Iterator[tuple[Run, Row]]:
         """What readers may rely on, run by run: what finished runs list or have adopted."""
         adopted: dict[str, set[str]] = defaultdict(set)

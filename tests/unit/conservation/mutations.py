@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from pipeline import flow, history, ledger, reconcile, results, session, storage
+from pipeline import flow, history, reconcile, results, session, storage
 from pipeline.documents import as_json
 from pipeline.results import Committed
 
@@ -50,30 +48,9 @@ def joins_ids_by_nul(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "write_result", write_result)
 
 
-def lets_the_last_decide(patch: pytest.MonkeyPatch) -> None:
-    """What is to be created once is written by whoever comes."""
-
-    def create(uri: str, data: bytes, **_: Any) -> bool:
-        storage.write(uri, data)
-        return True
-
-    patch.setattr(storage, "create", create)
-
-
 def believes_its_clock(patch: pytest.MonkeyPatch) -> None:
     """A run is as new as its driver's clock says."""
     patch.setattr(flow, "newest_start", lambda _: None)
-
-
-def believes_one_answer(patch: pytest.MonkeyPatch) -> None:
-    """A file of which half arrives is torn."""
-
-    def read_counted(uri: str) -> pa.Table:
-        filesystem, path = storage.arrow_filesystem(uri)
-        with filesystem.open_input_file(path) as file:
-            return pq.ParquetFile(pa.BufferReader(file.read())).read(columns=results._COUNTED)
-
-    patch.setattr(results, "_read_counted", read_counted)
 
 
 def forgets_what_was_adopted(patch: pytest.MonkeyPatch) -> None:
@@ -107,32 +84,11 @@ def prefers_any_failure(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(reconcile, "_second_copies", second_copies)
 
 
-def plans_under_one_name(patch: pytest.MonkeyPatch) -> None:
-    """Whoever plans a run writes over the plan of another who began it."""
-    digest = SimpleNamespace(hexdigest=lambda: "0" * 64)
-    patch.setattr(ledger, "hashlib", SimpleNamespace(sha256=lambda _: digest))
-
-
-def finishes_with_rows_missing(patch: pytest.MonkeyPatch) -> None:
-    """Nobody holds the results against the plan."""
-    patch.setattr(ledger.Ledger, "discrepancies", lambda *_: {})
-
-
-def counts_every_copy(patch: pytest.MonkeyPatch) -> None:
-    """A row that was written twice counts twice, and the run is never complete."""
-    patch.setattr(session, "counted_once", lambda _, committed: list(committed))
-
-
 MUTATIONS: tuple[Mutate, ...] = (
     deletes_while_it_writes,
     joins_ids_by_nul,
-    lets_the_last_decide,
     believes_its_clock,
-    believes_one_answer,
     forgets_what_was_adopted,
     deletes_what_came_late,
     prefers_any_failure,
-    plans_under_one_name,
-    finishes_with_rows_missing,
-    counts_every_copy,
 )
