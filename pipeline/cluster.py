@@ -98,20 +98,37 @@ def _own_cluster() -> Iterator[None]:
             os.environ.setdefault("RAY_AUTH_MODE", "disabled")
             cores = max(2, len(os.sched_getaffinity(0)))
             with doing("starting Ray"), interruption.children_apart(), _temporary_files_in(folder):
-                ray.init(
-                    address="local",
-                    num_cpus=cores + SPARE_CPUS,
-                    resources={SPARE: SPARE_CPUS},
-                    logging_level=logging.WARNING,
-                    include_dashboard=False,
-                    _temp_dir=str(folder),
-                )
+                _start(folder, cores)
             with _daemons_watched(folder):
                 yield
     finally:
         with interruption.deferred(), doing("stopping Ray"):
             was_left = ray.is_initialized() and _disconnect()
             _end(folder, _ENDS_S if was_left else 0.0)
+
+
+def _start(folder: Path, cores: int) -> None:
+    """Start Ray on this machine.
+
+    Raises:
+        FatalError: it was not there within the half minute that Ray gives it.
+    """
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cores + SPARE_CPUS,
+            resources={SPARE: SPARE_CPUS},
+            logging_level=logging.WARNING,
+            include_dashboard=False,
+            _temp_dir=str(folder),
+        )
+    except Exception as error:
+        if type(error) is not Exception:  # Ray has no class of its own for being late
+            raise
+        raise FatalError(
+            f"Ray did not start on this machine ({error}); where others keep it busy, "
+            "the same command works later"
+        ) from error
 
 
 def _disconnect() -> bool:

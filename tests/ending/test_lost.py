@@ -42,6 +42,10 @@ def at_work(run: Driver) -> bool:
     return len(list(run.output.rglob("part-*.parquet"))) >= 2
 
 
+def has_a_raylet(run: Driver) -> bool:
+    return any("raylet/raylet" in command for command in run.children())
+
+
 def below(run: Driver, name: str) -> psutil.Process:
     for child in psutil.Process(run.process.pid).children(recursive=True):
         if name in " ".join(child.cmdline()):
@@ -80,6 +84,20 @@ def test_the_loss_of_ray_on_this_machine_is_one_line_and_leaves_nothing(tmp_path
     *before, last = said.splitlines()
     assert last.startswith(f"backlot: error: Ray's {daemon.rpartition('/')[2]} on this machine")
     assert last.endswith("the same command goes on")
+    assert all(OURS.match(line) for line in before), said
+    assert left == {"processes": [], "temporary": [], "leases": []}
+
+
+@pytest.mark.slow
+def test_a_ray_that_does_not_start_is_one_line_and_leaves_nothing(tmp_path, command):
+    with driver(tmp_path, *command) as run:
+        run.wait_until(has_a_raylet)
+        below(run, "raylet/raylet").suspend()  # before it has signed in, as where nothing gets on
+        code = run.process.wait(timeout=120)
+        said, left = run.said(), run.left_behind()
+    assert code == 1, said
+    *before, last = said.splitlines()
+    assert last.startswith("backlot: error: Ray did not start on this machine"), said
     assert all(OURS.match(line) for line in before), said
     assert left == {"processes": [], "temporary": [], "leases": []}
 
