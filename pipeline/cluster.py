@@ -123,12 +123,12 @@ def _start(folder: Path, cores: int) -> None:
             _temp_dir=str(folder),
         )
     except Exception as error:
-        if type(error) is not Exception:  # Ray has no class of its own for being late
-            raise
-        raise FatalError(
-            f"Ray did not start on this machine ({error}); where others keep it busy, "
-            "the same command works later"
-        ) from error
+        if type(error) is Exception:  # Ray has no class of its own for being late
+            raise FatalError(
+                f"Ray did not start on this machine ({error}); where others keep it busy, "
+                "the same command works later"
+            ) from error
+        raise
 
 
 def _disconnect() -> bool:
