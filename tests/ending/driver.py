@@ -22,6 +22,12 @@ _MOMENT_S = 200.0
 """Longest that a driver may take to get to the moment that is waited for."""
 
 
+def _is(moment: Callable[[Driver], object], run: Driver) -> bool:
+    with suppress(FileNotFoundError):  # of a folder that is not there yet
+        return bool(moment(run))
+    return False
+
+
 @dataclass
 class Driver:
     """A run that was started, and where it leaves its traces."""
@@ -56,7 +62,7 @@ class Driver:
     def wait_until(self, moment: Callable[[Driver], object]) -> None:
         """Wait for something to be true of it; it must not end before."""
         deadline = time.monotonic() + _MOMENT_S
-        while not moment(self):
+        while not _is(moment, self):
             assert self.process.poll() is None, self.said()
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.01)
@@ -87,6 +93,11 @@ class Driver:
         return found
 
 
+def _hear_of_a_lost_terminal() -> None:
+    """Below nohup the signal is ignored by whatever is started, and by these tests' drivers too."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def driver(folder: Path, *arguments: str) -> Iterator[Driver]:
     """Start `backlot ... --output folder/out`; what is left of it in the end is ended."""
@@ -96,7 +107,13 @@ def driver(folder: Path, *arguments: str) -> Iterator[Driver]:
     command = [sys.executable, "-m", "jobs.cli", *arguments, "--output", str(folder / "out")]
     with (folder / "stderr").open("w") as errors, (folder / "stdout").open("w") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=errors, env=environment, cwd=ROOT, start_new_session=True
+            command,
+            stdout=out,
+            stderr=errors,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
+            preexec_fn=_hear_of_a_lost_terminal,
         )
     started = Driver(process, folder / "out", temporary)
     try:
