@@ -266,6 +266,11 @@ def open_manifest(uri: str, *, where: str | None = None, limit: int | None = Non
     Raises:
         ValueError: one line saying what is wrong with which field, and the fix.
     """
+    if not uri.strip():  # not the folder we happen to be in, with all that is below it
+        raise ValueError(
+            "the manifest is named by nothing: give a Parquet, CSV or JSON Lines file, a folder of "
+            "them, or a pattern such as 'catalog/*.parquet'"
+        )
     uri = storage.absolute(uri)
     files, root = _files(uri)
     file_format = _format(uri, files)

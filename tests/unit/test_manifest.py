@@ -438,3 +438,9 @@ def test_a_storage_that_is_not_supported_is_refused() -> None:
 def test_opening_reads_no_rows(make_manifest: MakeManifest) -> None:
     uri = make_manifest(id=["a", "a"], image_uri=["x", "x"])
     assert open_manifest(uri).schema.names == ["id", "image_uri"]
+
+
+@pytest.mark.parametrize("uri", ["", "  "])
+def test_a_manifest_that_is_named_by_nothing_is_not_the_folder_we_are_in(uri: str) -> None:
+    with pytest.raises(ValueError, match="the manifest is named by nothing: give"):
+        open_manifest(uri)
