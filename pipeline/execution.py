@@ -127,7 +127,6 @@ class PoolWorker:
 
     def __init__(self, work: _Work) -> None:
         self._read = work.read
-        self._book = work.book
         self._write = None if work.write is None else _Receipt(work.write, work.book)
         self._groups = work.pool.groups
         self._work = work
@@ -142,7 +141,7 @@ class PoolWorker:
         """Take rows through all stages; a few at a time, so that none holds all the others up."""
         rows = table
         if self._read is not None:
-            with _telling(self._book):
+            with _telling(self._work.book):
                 rows = self._read(table)
         if self._work.roll is not None and self._signed_in is not None:
             again = max(rows.num_rows * self._work.task_units, self._work.task_rows)

@@ -12,14 +12,13 @@ so whoever misses one looks at the runs again.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,13 +32,11 @@ from pipeline.errors import OF_A_FILE, PASSING, TransientError
 from pipeline.results import committed_files
 from pipeline.settled import Settled, collected
 from pipeline.sql import query
+from pipeline.threads import in_threads
 
 logger = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
-Found = TypeVar("Found")
 
-_READ_THREADS = 16
 _PAST = pa.schema(
     [
         ("run", pa.int32()),
@@ -209,18 +206,6 @@ def vouched_files(runs: Sequence[PastRun]) -> list[_File]:
             others.intersection_update(map(_name, committed_files(run.uri)))
         files += [make(uri=run.file_uri(name)) for name in sorted(others)]
     return files
-
-
-def in_threads(work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
-    """`work` done for each item, in order, by a few threads that never run far ahead."""
-    with ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="history") as pool:
-        under_way: deque[Future[Found]] = deque()
-        for item in items:
-            under_way.append(pool.submit(work, item))
-            if len(under_way) >= 2 * _READ_THREADS:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
 
 
 def read_columns(uri: str, columns: Sequence[str]) -> pa.Table | None:

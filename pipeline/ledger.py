@@ -140,9 +140,7 @@ class Ledger:
 
     def _positions(self) -> Iterator[pa.RecordBatch]:
         for index, file in enumerate(self.plan_files):
-            filesystem, path = storage.arrow_filesystem(storage.join(self.uri, file))
-            with pq.ParquetFile(path, filesystem=filesystem) as opened:
-                ids = opened.read(columns=["sample_id"])["sample_id"].combine_chunks()
+            ids = planned_ids(storage.join(self.uri, file))
             yield pa.record_batch(
                 [
                     pa.array([index] * len(ids), pa.int32()),
@@ -307,6 +305,13 @@ def _next_moment(after: datetime | None) -> datetime:
     """Now, or just after a moment that is still to come: a clock is wrong then, ours or another."""
     now = datetime.now(UTC)
     return now if after is None else max(now, after + timedelta(milliseconds=1))
+
+
+def planned_ids(uri: str) -> pa.Array:
+    """The sample ids of a plan file, in order."""
+    filesystem, path = storage.arrow_filesystem(uri)
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        return file.read(columns=["sample_id"])["sample_id"].combine_chunks()
 
 
 def _num_rows(uri: str) -> int:

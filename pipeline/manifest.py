@@ -13,7 +13,17 @@ import pyarrow as pa
 from pipeline import storage
 from pipeline.brief import COLUMNS, ColumnKind
 from pipeline.sql import Stream, check_condition, columns_of, query
-from pipeline.tables import FORMATS, Faults, Table, is_kind, open_table, readable, types_of
+from pipeline.tables import (
+    FORMATS,
+    Faults,
+    Table,
+    is_kind,
+    is_text,
+    open_table,
+    readable,
+    types_of,
+)
+from pipeline.wording import first_line
 
 _TEXT_COLUMNS = ("id", "image_uri", "mask_uri", "prompt")
 _NOTHING = pa.schema([])
@@ -284,9 +294,7 @@ def open_manifest(uri: str, *, where: str | None = None, limit: int | None = Non
         return manifest
     try:
         asked = manifest.sql_columns(where)
-        # The others stand there for the message: "did you mean".
-        others = [pa.field(n, pa.string()) for n in manifest.schema.names if n not in asked.names]
-        check_condition(where, pa.schema([*asked, *others]))
+        check_condition(where, asked, known=manifest.schema.names)
     except ValueError as error:
         raise ValueError(f"--where {where!r}: {error}") from None
     return replace(manifest, asked=asked)
@@ -373,7 +381,7 @@ def _files(uri: str) -> tuple[list[str], str]:
             found = [uri] if storage.exists(uri) else []
             root = storage.parent(uri)
     except (PermissionError, OSError) as error:
-        raise ValueError(f"manifest {uri}: cannot be listed: {_first_line(error)}") from None
+        raise ValueError(f"manifest {uri}: cannot be listed: {first_line(error)}") from None
     if not found:
         raise ValueError(
             f"manifest {uri}: nothing there; name a Parquet, CSV or JSON Lines file, a folder of "
@@ -463,12 +471,7 @@ def _about(uri: str, error: ValueError) -> ValueError:
 def _is_text(type_: pa.DataType) -> bool:
     if pa.types.is_dictionary(type_):
         type_ = type_.value_type
-    return bool(
-        pa.types.is_string(type_)
-        or pa.types.is_large_string(type_)
-        or pa.types.is_string_view(type_)
-        or pa.types.is_null(type_)
-    )
+    return is_text(type_) or bool(pa.types.is_null(type_))
 
 
 def _is_bytes(type_: pa.DataType) -> bool:
@@ -476,9 +479,3 @@ def _is_bytes(type_: pa.DataType) -> bool:
         index = type_.get_field_index("bytes")
         return index >= 0 and _is_bytes(type_.field(index).type)
     return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
-
-
-def _first_line(error: Exception) -> str:
-    """What a library says before it starts to quote and draw: one line."""
-    said = str(error).strip().partition("\n\n")[0]
-    return " ".join(said.split())

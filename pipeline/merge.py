@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import schema, storage
-from pipeline.history import in_threads
+from pipeline.threads import in_threads
 
 _READ_ROWS = 64
 """Rows in memory at once: with pictures of a megabyte or so, below 100 MB."""

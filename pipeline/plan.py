@@ -274,6 +274,8 @@ class Planner:
 
 
 def _as_meant(row: Mapping[str, Any], spelled: Mapping[str, ColumnKind]) -> Mapping[str, Any]:
+    if not spelled:
+        return row
     return {**row, **{name: as_kind(row[name], kind) for name, kind in spelled.items()}}
 
 

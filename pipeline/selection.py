@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.history import PastRun, in_threads, latest, past_runs
+from pipeline.history import PastRun, latest, past_runs
 from pipeline.manifest import Manifest, open_manifest
 from pipeline.merge import Files, file_schema, fitted, unified
 from pipeline.sql import Stream, check_condition, query, quoted
 from pipeline.tables import UNTYPED, readable
+from pipeline.threads import in_threads
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,13 +57,14 @@ def choose(output: str, condition: str) -> Chosen | None:
         _Newest(**pick) for pick in picks.rename_columns(["run_id", "file", "rows"]).to_pylist()
     ]
     columns = _result_columns([pick.file for pick in files], condition)
-    _check(condition, columns, manifests.values())
+    # Of all manifests first: what is wrong is said before any is searched.
+    own = {uri: _columns_read(condition, columns, opened) for uri, opened in manifests.items()}
 
     ids: dict[str, pa.Table] = {}
     parents: set[str] = set()
     for uri, manifest in manifests.items():
         made_from = [p for p in files if runs[p.run_id].document["request"]["manifest"] == uri]
-        chosen = _matching(made_from, columns, manifest, condition)
+        chosen = _matching(made_from, columns, manifest, own[uri], condition)
         if chosen.num_rows:
             ids[uri] = chosen.select(["id"])
             parents.update(chosen["run_id"].unique().to_pylist())
@@ -119,37 +121,29 @@ def _names(condition: str, column: str) -> bool:
     return re.search(word, condition, re.IGNORECASE) is not None
 
 
-def _check(condition: str, results: pa.Schema, manifests: Iterable[Manifest]) -> None:
-    for manifest in manifests:
-        try:
-            own = _own_columns(manifest, results, condition)
-            others = [f for f in manifest.schema if f.name not in own.names]
-            taken = {name.casefold() for name in results.names}
-            shown = [
-                pa.field(f.name, pa.string()) for f in others if f.name.casefold() not in taken
-            ]
-            check_condition(condition, pa.schema([*results, *own, *shown]))
-        except ValueError as error:
-            raise ValueError(f"--where {condition!r}: {error}") from None
+def _columns_read(condition: str, results: pa.Schema, manifest: Manifest) -> pa.Schema:
+    """The manifest's columns that a condition reads, but for those that a result's hides.
 
-
-def _own_columns(manifest: Manifest, results: pa.Schema, condition: str) -> pa.Schema:
-    """The manifest's columns that a condition reads, but for those that a result's hides."""
+    Raises:
+        ValueError: something is wrong with the condition.
+    """
     taken = {name.casefold() for name in results.names}
-    return pa.schema(
-        [
-            f
-            for f in manifest.sql_columns(condition, besides=taken)
-            if f.name.casefold() not in taken
-        ]
-    )
+    try:
+        own = manifest.sql_columns(condition, besides=taken)
+        check_condition(condition, pa.schema([*results, *own]), known=manifest.schema.names)
+    except ValueError as error:
+        raise ValueError(f"--where {condition!r}: {error}") from None
+    return own
 
 
 def _matching(
-    files: Sequence[_Newest], columns: pa.Schema, manifest: Manifest, condition: str
+    files: Sequence[_Newest],
+    columns: pa.Schema,
+    manifest: Manifest,
+    own: pa.Schema,
+    condition: str,
 ) -> pa.Table:
-    """`id` and `run_id` of the rows that meet the condition."""
-    own = _own_columns(manifest, columns, condition)
+    """`id` and `run_id` of the rows that meet the condition, which reads `own` of the manifest."""
     with_run = columns.append(pa.field(_RUN, pa.string()))
     batches = (
         batch

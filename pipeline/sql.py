@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import duckdb
@@ -57,8 +57,13 @@ def query(sql: str, **tables: Any) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(answer.schema, _streamed(answer, streams))
 
 
-def check_condition(condition: str, columns: pa.Schema) -> None:
+def check_condition(condition: str, columns: pa.Schema, *, known: Iterable[str] = ()) -> None:
     """Refuse what is not one SQL expression, by itself; then try it on no rows.
+
+    Args:
+        condition: one expression.
+        columns: what it may speak of.
+        known: other columns that are there, for the message: "did you mean".
 
     Raises:
         ValueError: one line saying what is wrong with it.
@@ -67,11 +72,15 @@ def check_condition(condition: str, columns: pa.Schema) -> None:
     # Rows come and go once, in a stream: a condition that named their table would read it twice.
     name = f"rows_{uuid.uuid4().hex}"
     statement = f"SELECT 1 FROM {name} AS manifest WHERE ({condition})"
-    query(statement, **{name: columns.empty_table()}).read_all()
+    taken = {column.casefold() for column in columns.names}
+    others = [pa.field(other, pa.string()) for other in known if other.casefold() not in taken]
+    query(statement, **{name: pa.schema([*columns, *others]).empty_table()}).read_all()
 
 
 _MOST_CHARACTERS = 1_000_000
 """Of a condition: a list of some ten thousand ids."""
+_CONDITIONS = 16
+"""As many are remembered: each is asked about several times, and a long one takes seconds."""
 _PLACES = ("SELECT {}", "SELECT true WHERE ({})")
 """Where one expression, and nothing else, may stand. In the first a closing bracket or a semicolon
 too many shows, in the second a keyword or an alias."""
@@ -83,6 +92,13 @@ def columns_of(condition: str, columns: Sequence[str]) -> list[str] | None:
     Raises:
         ValueError: it is not one expression.
     """
+    named = _named(condition)
+    return None if named is None else [name for name in columns if name.casefold() in named]
+
+
+@lru_cache(maxsize=_CONDITIONS)
+def _named(condition: str) -> frozenset[str] | None:
+    """What a condition names, in small letters. Raises as `columns_of`."""
     _check_is_one_expression(condition)
     named: set[str] = set()
     for node in _nodes(_parsed(f"SELECT {condition}")):
@@ -90,7 +106,7 @@ def columns_of(condition: str, columns: Sequence[str]) -> list[str] | None:
             return None
         if node.get("class") == "COLUMN_REF":  # `error.code`: a column and what is in it
             named.update(name.casefold() for name in node["column_names"])
-    return [name for name in columns if name.casefold() in named]
+    return frozenset(named)
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
@@ -104,6 +120,7 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             pending += node
 
 
+@lru_cache(maxsize=_CONDITIONS)
 def _check_is_one_expression(condition: str) -> None:
     """A condition is pasted into a statement: it must not be able to end, or to add to, that."""
     if not condition.strip():

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.documents import files_that_count, read_document
-from pipeline.history import in_threads
+from pipeline.ledger import planned_ids
 from pipeline.results import committed_files
 from pipeline.sql import query
+from pipeline.threads import in_threads
 from pipeline.wording import visible
 
 _EXAMPLES = 5
@@ -92,7 +93,7 @@ def verify(run_uri: str) -> Verdict:
 
 def _recount(plan: Sequence[str], counts: Sequence[_FileCount]) -> Iterator[Finding]:
     """Ids that are lost, duplicated or unexpected."""
-    planned = [pa.array([], pa.string()), *in_threads(_planned_ids, plan)]
+    planned = [pa.array([], pa.string()), *in_threads(planned_ids, plan)]
     done = [pa.array([], pa.string()), *(pa.array(c.sample_ids, pa.string()) for c in counts)]
     tables = {
         "plan": pa.table({"sample_id": pa.chunked_array(planned)}),
@@ -141,12 +142,6 @@ def _count(uri: str) -> _FileCount | None:
     except (pa.ArrowInvalid, OSError):  # Arrow raises either for a file that was cut off
         return None
     return _FileCount(sample_ids=tuple(ids), object_sizes=sizes)
-
-
-def _planned_ids(uri: str) -> pa.Array:
-    filesystem, path = storage.arrow_filesystem(uri)
-    with pq.ParquetFile(path, filesystem=filesystem) as file:
-        return file.read(columns=["sample_id"])["sample_id"].combine_chunks()
 
 
 def _object_sizes(run_uri: str) -> dict[str, int]:

@@ -32,6 +32,11 @@ def one_line(text: str, *, most: int) -> str:
     return line[:before] + _GAP + line[len(line) - (most - len(_GAP) - before) :]
 
 
+def first_line(error: Exception) -> str:
+    """What a library says before it starts to quote and draw: one line."""
+    return " ".join(str(error).strip().partition("\n\n")[0].split())
+
+
 def of_error(error: BaseException) -> str:
     """What went wrong, and with what, without the number that the system gives it.
 

@@ -15,6 +15,7 @@ from pipeline.tables.json_lines import open_json_lines
 from pipeline.tables.parquet import open_parquet
 from pipeline.tables.readable import Faults, python_rows, readable
 from pipeline.tables.table import UNTYPED, Table
+from pipeline.tables.union import is_text
 from pipeline.tables.untyped import Kind, as_kind, is_kind, types_of
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Table",
     "as_kind",
     "is_kind",
+    "is_text",
     "open_table",
     "python_rows",
     "readable",

@@ -9,18 +9,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 
 import pyarrow as pa
 
-from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, opened
+from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, lines, opened
 from pipeline.tables.table import Table
 from pipeline.tables.text import array_of, is_utf8
 from pipeline.tables.union import union
-
-_HEADERS_AT_ONCE = 16
+from pipeline.threads import in_threads
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,12 +53,7 @@ class _Delimited:
 
 def open_delimited(files: Sequence[str]) -> Table:
     """Read the headers of all files. Raises ValueError, which names the file."""
-    with ThreadPoolExecutor(_HEADERS_AT_ONCE, thread_name_prefix="headers") as pool:
-        try:
-            headers = dict(zip(files, pool.map(_header, files), strict=True))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    headers = dict(zip(files, in_threads(_header, files), strict=True))
     united = union(
         (file, pa.schema([(name, pa.string()) for name in header]))
         for file, header in headers.items()
@@ -103,7 +96,8 @@ def _records(file: str) -> Iterator[tuple[int, list[str]]]:
     with opened(file) as stream:
         # Bytes that are no UTF-8 travel on as surrogates: they may be in a column nobody reads.
         text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-        reader = csv.reader(_bounded(text, file), strict=True)
+        found = lines(text, file, most=MOST_ROW_BYTES, otherwise="is it a CSV file?")
+        reader = csv.reader(found, strict=True)
         begins = 1
         try:
             for row in reader:
@@ -112,18 +106,6 @@ def _records(file: str) -> Iterator[tuple[int, list[str]]]:
                 begins = reader.line_num + 1
         except csv.Error as error:
             raise ValueError(f"{file}, line {begins}: {_explained(str(error))}") from None
-
-
-def _bounded(text: io.TextIOWrapper, file: str) -> Iterator[str]:
-    number = 0
-    while line := text.readline(MOST_ROW_BYTES):
-        number += 1
-        if len(line) == MOST_ROW_BYTES:
-            raise ValueError(
-                f"{file}, line {number}: longer than {MOST_ROW_BYTES // 2**20} MB: is it a CSV "
-                "file?"
-            )
-        yield line
 
 
 def _explained(said: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, opened
+from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, lines, opened
 from pipeline.tables.table import Table
 from pipeline.tables.text import array_of, has_utf8_keys, is_utf8, nested_type
 from pipeline.tables.union import widened
@@ -60,12 +60,12 @@ def open_json_lines(files: Sequence[str]) -> Table:
     num_rows = 0
     for file in files:
         found_before = num_rows
-        for lines, rows in _blocks(file):
+        for numbers, rows in _blocks(file):
             num_rows += len(rows)
             for name in dict.fromkeys(name for row in rows for name in row):
                 if name not in columns:
-                    _check_name(name, _Places(file, lines), rows)
-                columns[name].look_at([row.get(name) for row in rows], _Places(file, lines))
+                    _check_name(name, _Places(file, numbers), rows)
+                columns[name].look_at([row.get(name) for row in rows], _Places(file, numbers))
         if num_rows == found_before:
             raise ValueError(
                 f"{file}: not readable as json: it is empty; write one JSON object a line"
@@ -218,14 +218,8 @@ def _blocks(file: str) -> Iterator[_Block]:
 
 def _lines(file: str) -> Iterator[tuple[int, bytes]]:
     with opened(file) as stream:
-        number = 0
-        while line := stream.readline(MOST_ROW_BYTES):
-            number += 1
-            if len(line) == MOST_ROW_BYTES:
-                raise ValueError(
-                    f"{file}, line {number}: longer than {MOST_ROW_BYTES // 2**20} MB: write one "
-                    "object a line"
-                )
+        found = lines(stream, file, most=MOST_ROW_BYTES, otherwise="write one object a line")
+        for number, line in enumerate(found, start=1):
             yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 

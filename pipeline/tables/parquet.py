@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -15,6 +14,8 @@ import pyarrow.dataset as pads
 from pipeline import storage
 from pipeline.tables.table import UNTYPED, Table
 from pipeline.tables.union import fitted, is_coded_text, union
+from pipeline.threads import in_threads
+from pipeline.wording import first_line
 
 _FOOTERS_AT_ONCE = 32
 _BATCH_ROWS = 4096
@@ -51,17 +52,13 @@ def open_parquet(files: Sequence[str]) -> Table:
     firsts: list[str] = []
     numbers, num_rows = [], 0
     footer = partial(_footer, _fragments(files[0]))
-    with ThreadPoolExecutor(_FOOTERS_AT_ONCE, thread_name_prefix="footers") as pool:
-        try:
-            for file, (schema, rows) in zip(files, pool.map(footer, files), strict=True):
-                if schema not in kinds:
-                    kinds[schema] = len(kinds)
-                    firsts.append(file)
-                numbers.append(kinds[schema])
-                num_rows += rows
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    footers = in_threads(footer, files, at_once=_FOOTERS_AT_ONCE)
+    for file, (schema, rows) in zip(files, footers, strict=True):
+        if schema not in kinds:
+            kinds[schema] = len(kinds)
+            firsts.append(file)
+        numbers.append(kinds[schema])
+        num_rows += rows
     distinct = list(kinds)
     united = union(zip(firsts, distinct, strict=True))
     untyped = frozenset(
@@ -159,5 +156,4 @@ def _is_heavy(type_: pa.DataType) -> bool:
 
 
 def _refusal(file: str, error: Exception) -> ValueError:
-    said = " ".join(str(error).strip().partition("\n\n")[0].split())
-    return ValueError(f"{file}: not readable as parquet: {said}")
+    return ValueError(f"{file}: not readable as parquet: {first_line(error)}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.tables.union import plain
+from pipeline.tables.union import is_text, plain
 
 Faults = dict[int, str]
 """By row: the first of its columns that cannot be read, and why."""
@@ -104,7 +104,7 @@ def _is_sound(array: pa.Array) -> bool:
 def _plainly(array: pa.DictionaryArray) -> pa.Array:
     """Without the dictionary. Its bytes are not looked at: `dictionary_decode` would."""
     values = array.dictionary
-    if not _is_text(values.type):
+    if not is_text(values.type):
         return values.take(array.indices)
     return _as_bytes(values).take(array.indices).view(pa.large_string())
 
@@ -112,7 +112,7 @@ def _plainly(array: pa.DictionaryArray) -> pa.Array:
 def _mended(array: pa.Array, rows: Sequence[int]) -> pa.Array:
     if pa.types.is_dictionary(array.type):
         array = _plainly(array)
-    if not _is_text(array.type):
+    if not is_text(array.type):
         lost = set(rows)
         kept = [None if row in lost else row for row in range(len(array))]
         return array.take(pa.array(kept, pa.int64()))
@@ -125,17 +125,9 @@ def _as_bytes(array: pa.Array) -> pa.Array:
     return array.cast(pa.large_string(), safe=False).view(pa.large_binary())
 
 
-def _is_text(type_: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_string(type_)
-        or pa.types.is_large_string(type_)
-        or pa.types.is_string_view(type_)
-    )
-
-
 def _fault(field: pa.Field) -> str:
     type_ = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    if _is_text(type_):
+    if is_text(type_):
         return f"{field.name} holds bytes that are no UTF-8: write it in UTF-8"
     return (
         f"{field.name} holds a value that is no {field.type}, or text that is no UTF-8: correct it"

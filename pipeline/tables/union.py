@@ -77,7 +77,7 @@ def widened(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if pa.types.is_null(one):
         return other
     one, other = _decoded(one), _decoded(other)
-    if _is_text(one) != _is_text(other) or pa.types.is_boolean(one) != pa.types.is_boolean(other):
+    if is_text(one) != is_text(other) or pa.types.is_boolean(one) != pa.types.is_boolean(other):
         return None  # Arrow would make bytes of both, or 0 and 1
     if pa.types.is_date(one) != pa.types.is_date(other):
         return None  # a date and an instant
@@ -141,9 +141,18 @@ def fitted(batch: pa.RecordBatch, columns: Sequence[pa.Field], file: str) -> pa.
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns))
 
 
+def is_text(type_: pa.DataType) -> bool:
+    """Whether values are text, however it is laid out."""
+    return bool(
+        pa.types.is_string(type_)
+        or pa.types.is_large_string(type_)
+        or pa.types.is_string_view(type_)
+    )
+
+
 def is_coded_text(type_: pa.DataType) -> bool:
     """Whether values are numbers of the texts in a dictionary."""
-    return bool(pa.types.is_dictionary(type_)) and _is_text(type_.value_type)
+    return bool(pa.types.is_dictionary(type_)) and is_text(type_.value_type)
 
 
 def _plain_items(type_: pa.DataType) -> pa.Field:
@@ -152,7 +161,3 @@ def _plain_items(type_: pa.DataType) -> pa.Field:
 
 def _decoded(type_: pa.DataType) -> pa.DataType:
     return type_.value_type if pa.types.is_dictionary(type_) else type_
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))

@@ -98,6 +98,11 @@ def _hear_of_a_lost_terminal() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+def runs(name: str) -> Callable[[Driver], bool]:
+    """The moment at which a driver has a process with such a command below it."""
+    return lambda run: any(name in command for command in run.children())
+
+
 @contextmanager
 def driver(folder: Path, *arguments: str) -> Iterator[Driver]:
     """Start `backlot ... --output folder/out`; what is left of it in the end is ended."""

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.children import python_child
-from tests.ending.driver import Driver, driver
+from tests.ending.driver import Driver, driver, runs
 from tests.flow import pictures
 from tests.flow.test_run import write_manifest
 
@@ -40,10 +40,6 @@ def nodes(monkeypatch) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 def at_work(run: Driver) -> bool:
     return len(list(run.output.rglob("part-*.parquet"))) >= 2
-
-
-def has_a_raylet(run: Driver) -> bool:
-    return any("raylet/raylet" in command for command in run.children())
 
 
 def below(run: Driver, name: str) -> psutil.Process:
@@ -91,7 +87,7 @@ def test_the_loss_of_ray_on_this_machine_is_one_line_and_leaves_nothing(tmp_path
 @pytest.mark.slow
 def test_a_ray_that_does_not_start_is_one_line_and_leaves_nothing(tmp_path, command):
     with driver(tmp_path, *command) as run:
-        run.wait_until(has_a_raylet)
+        run.wait_until(runs("raylet/raylet"))
         below(run, "raylet/raylet").suspend()  # before it has signed in, as where nothing gets on
         code = run.process.wait(timeout=120)
         said, left = run.said(), run.left_behind()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cluster import remove_abandoned
-from tests.ending.driver import Driver, driver
+from tests.ending.driver import Driver, driver, runs
 from tests.flow import pictures
 from tests.flow.test_run import write_manifest
 
@@ -19,16 +19,12 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 INTERRUPTED = "backlot: error: interrupted; the same command goes on from here"
 
 
-def _daemon(name: str):
-    return lambda run: any(name in command for command in run.children())
-
-
 MOMENTS = {
     "loading": Driver.listens,
     "planning": lambda run: list(run.output.rglob("lease.json")),
-    "starting Ray": _daemon("gcs_server"),
-    "Ray's node is up": _daemon("raylet/raylet"),
-    "starting actors": _daemon("MapWorker"),
+    "starting Ray": runs("gcs_server"),
+    "Ray's node is up": runs("raylet/raylet"),
+    "starting actors": runs("MapWorker"),
     "at work": lambda run: list(run.output.rglob("part-*.parquet")),
     "writing the report": lambda run: list(run.output.rglob("report.json")),
 }

@@ -21,9 +21,6 @@ _NO_BUGS = frozenset({PICTURE, *ErrorCode}) - {ErrorCode.UNEXPECTED, ErrorCode.K
 EVERY = 40
 """One case in so many of a group is tried by `make test`, the first among them."""
 
-_WAITING: frozenset[str] = frozenset()
-"""Cases that come with the mends which they wait for."""
-
 File = bytes | Callable[[Path], None]
 """What a file holds; or what puts something at a path that is no plain file."""
 
@@ -82,11 +79,6 @@ def manifest(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.table({name: pa.array(values, types.get(name)) for name, values in columns.items()})
 
 
-def tried(group: str, name: str) -> bool:
-    """Whether the case is tried today."""
-    return f"{group}-{name}" not in _WAITING
-
-
 def parameters(cases: Iterable[AnyCase]) -> list[Any]:
     """The cases for `pytest.mark.parametrize`; all but a few of each group only by `make hostile`.
 
@@ -101,8 +93,6 @@ def parameters(cases: Iterable[AnyCase]) -> list[Any]:
         if name in names:
             raise ValueError(f"two cases are called {name}")
         names.add(name)
-        if not tried(case.group, case.name):
-            continue
         number = counted.get(case.group, 0)
         counted[case.group] = number + 1
         marks = [pytest.mark.hostile] if number % EVERY else []

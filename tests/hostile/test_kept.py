@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import ErrorCode
 from tests.hostile.arrow_types import columns, table_of
-from tests.hostile.cases import EVERY, PICTURE, tried
+from tests.hostile.cases import EVERY, PICTURE
 from tests.hostile.line import Line
 from tests.hostile.test_rows import end_of
 
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.timeout(60, func_only=True)
     [
         pytest.param(name, marks=[pytest.mark.hostile] if number % EVERY else [])
         for number, name in enumerate(columns())
-        if tried("type, kept", name)
     ],
 )
 def test_a_kept_column_comes_out_as_it_went_in_or_is_refused(

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import history, storage
 from pipeline.errors import ErrorCode, RowError, TransientError
-from pipeline.history import current, in_threads, latest, past_runs, settled
+from pipeline.history import current, latest, past_runs, settled
 from pipeline.ledger import Origin, Request, open_ledger
 from pipeline.manifest import open_manifest
 from pipeline.plan import Planner
@@ -315,12 +315,6 @@ def test_rechunking_keeps_rows_and_order(sizes: tuple[int, ...]) -> None:
     assert [n for chunk in chunks for n in chunk] == list(range(sum(sizes)))
     assert all(len(chunk) == 4 for chunk in chunks[:-1])
     assert all(chunks)
-
-
-def test_threads_keep_the_order_and_pass_errors_on() -> None:
-    assert list(in_threads(lambda n: n * n, range(100))) == [n * n for n in range(100)]
-    with pytest.raises(ZeroDivisionError):
-        list(in_threads(lambda n: 1 // n, [1, 0, 1]))
 
 
 def test_an_opened_run_knows_what_it_left_out(output: str, manifest: str, recipe: Recipe) -> None:

@@ -27,6 +27,7 @@ from pipeline import (
     results,
     session,
     storage,
+    threads,
     verify,
 )
 from pipeline.ledger import Request
@@ -241,7 +242,7 @@ class World:
         parts = {"Event": threading.Event, "Lock": threading.Lock, "Thread": Idle}
         patch.setattr(lease, "threading", SimpleNamespace(**parts))
         patch.setattr(results, "ThreadPoolExecutor", InTurn)
-        patch.setattr(history, "ThreadPoolExecutor", InTurn)
+        patch.setattr(threads, "ThreadPoolExecutor", InTurn)
         files = SimpleNamespace(ParquetFile=RememberedFile, write_table=pq.write_table)
         for module in (history, ledger, reconcile, results, verify):
             patch.setattr(module, "pq", files)
