@@ -15,9 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import RowError
-from pipeline.imaging.codec import ImageLimits, decode, decode_alpha
+from pipeline.imaging.codec import decode_alpha
 from pipeline.imaging.mask import coverage_from
 from pipeline.imaging.matte_metrics import MatteScores, ranking_auc, score_matte
+from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.recipe import Recipe
 from pipeline.stages.matte import MatteMapper, check_installed
 from pipeline.wording import visible

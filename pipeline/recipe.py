@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_validator
 
 from pipeline.brief import Brief
-from pipeline.imaging.codec import ImageLimits
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.prices import Prices
 from pipeline.stage import Resources
 from pipeline.stages.fetch import FetchConfig

@@ -1,102 +1,22 @@
-"""Where bytes become pixels and pixels bytes. Every picture enters and leaves through here."""
+"""Where pixels become bytes: finished pictures, and mattes on their way between stages."""
 
 from __future__ import annotations
 
-import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    ExifTags,
-    Image,
-    ImageFile,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-)
-from pydantic import BaseModel, ConfigDict, Field
+from PIL import Image, PngImagePlugin
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.icc import srgb_profile, to_srgb
-from pipeline.imaging.modes import separate, stores_more_than_8_bits
-from pipeline.imaging.signature import identify
+from pipeline.imaging.reading.icc import srgb_profile
+from pipeline.imaging.reading.photo import coverage_of
+from pipeline.imaging.reading.pillow import opened
 
 # Shape suffixes: H height, W width, C colour channel.
-
-_DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow's decoders raise on files that are not what they seem. A missing byte surfaces as
-whatever the code next to it did with nothing."""
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What turns a picture upright, by its EXIF orientation (EXIF 2.32, tag 274)."""
-
-
-_DRAFT_GAP = 2.0
-"""What a draft is larger by than it is shown: the filter that shrinks it does the fine work."""
-
-
-class ImageLimits(BaseModel):
-    """Which pictures are worth decoding. Checked against the header, before any pixel is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    max_bytes: int = Field(
-        default=64 * 2**20, ge=1, le=2**31 - 1, description="Largest file, in bytes."
-    )
-    max_megapixels: float = Field(
-        default=60,
-        gt=0,
-        le=178,  # Pillow itself refuses more, and its limit is shared by the whole process
-        description="Most pixels a header may announce, in millions.",
-    )
-    min_side_px: int = Field(
-        default=32, ge=1, le=65535, description="Shortest side accepted, in pixels."
-    )
-    max_aspect: float = Field(
-        default=12.0, ge=1, description="Largest ratio of the long side to the short one."
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Photo:
-    """A decoded photograph: upright, 8 bits, sRGB. Its arrays are read-only."""
-
-    rgb_HWC: NDArray[np.uint8]
-    """sRGB-encoded; straight, not multiplied by `alpha_HW`."""
-    alpha_HW: NDArray[np.float32] | None
-    """Coverage in [0, 1] that the file itself carried; None when it is opaque throughout."""
-    format: str
-    """Pillow's name of the file format, such as JPEG."""
-    notes: tuple[str, ...]
-    """What was changed on the way that a user would want to know."""
 
 
 class OutputFormat(StrEnum):
@@ -120,63 +40,6 @@ class OutputFormat(StrEnum):
     def max_side_px(self) -> int:
         """Longest side the format's header has room for."""
         return {"jpeg": 65500, "png": 2**31 - 1, "webp": 16383}[self.value]
-
-
-def decode(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> Photo:
-    """Read a photograph, whatever it was stored as.
-
-    The first frame of a moving picture. Metadata is used (orientation, profile) and not kept.
-
-    Args:
-        data: the file.
-        limits: held against its header.
-        shown_px: longest side at which it will be shown. JPEG can leave out what is finer than a
-            half, a quarter or an eighth of its pixels (the DCT's higher coefficients): a picture
-            that stays at least twice as large as this comes out so, in a third of the time and
-            less. None, and other formats: whole.
-
-    Raises:
-        RowError: `empty_file`, `too_many_bytes`, `unsupported_format`, `too_many_pixels`,
-            `too_small`, `extreme_aspect` (all without decoding a pixel), `corrupt_image`.
-    """
-    if not data:
-        raise RowError(ErrorCode.EMPTY_FILE, "the file has no bytes")
-    if len(data) > limits.max_bytes:
-        raise RowError(
-            ErrorCode.TOO_MANY_BYTES, f"{len(data)} bytes, at most {limits.max_bytes} are accepted"
-        )
-    notes: list[str] = []
-    with opened(data, identify(data)) as image:
-        _check_size(*image.size, limits)
-        file_format = str(image.format)
-        if stores_more_than_8_bits(image):
-            notes.append("more than 8 bits a channel, reduced to 8")
-        num_frames = getattr(image, "n_frames", 1)
-        if shown_px is not None:
-            gap = min(1.0, _DRAFT_GAP * shown_px / max(image.size))
-            image.draft(image.mode, (round(image.width * gap), round(image.height * gap)))
-        orientation, orientation_notes = _load(image)
-        profile = image.info.get("icc_profile")
-        separated = separate(image)
-    notes.extend(orientation_notes)
-    if num_frames > 1:
-        notes.append(f"first of {num_frames} frames")
-    if separated.colour.mode in ("CMYK", "LAB"):
-        notes.append(f"converted from {separated.colour.mode}")
-    rgb, colour_notes = to_srgb(separated.colour, profile)
-    notes.extend(colour_notes)
-    alpha = separated.alpha
-    if alpha is not None and alpha.getextrema() == (255, 255):
-        alpha = None
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
-        alpha = None if alpha is None else alpha.transpose(_UPRIGHT[orientation])
-    return Photo(
-        rgb_HWC=np.asarray(rgb),
-        alpha_HW=None if alpha is None else _coverage(alpha),
-        format=file_format,
-        notes=tuple(notes),
-    )
 
 
 def encode(
@@ -281,7 +144,7 @@ def decode_alpha(data: bytes) -> NDArray[np.float32]:
         levels = image.copy()
     if levels.mode != "L":
         raise ValueError(f"an alpha is 8-bit grey, got mode {levels.mode}")
-    return _coverage(levels)
+    return coverage_of(levels)
 
 
 def alpha_size(data: bytes) -> tuple[int, int]:
@@ -292,69 +155,6 @@ def alpha_size(data: bytes) -> tuple[int, int]:
     """
     with opened(data, "PNG") as image:
         return image.height, image.width
-
-
-@contextmanager
-def opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
-    """Open the file as this format and no other; damage found meanwhile is a `RowError`."""
-    try:
-        with Image.open(BytesIO(data), formats=(file_format,)) as image:
-            yield image
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        # Pillow's own limit, before ours is asked. A warning only where the process made it raise.
-        raise RowError(ErrorCode.TOO_MANY_PIXELS, str(error)) from error
-    except UnidentifiedImageError as error:  # its message is the address of our buffer
-        raise RowError(
-            ErrorCode.CORRUPT_IMAGE, f"{file_format} with a header that is damaged, or too exotic"
-        ) from error
-    except _DAMAGE as error:
-        raise RowError(ErrorCode.CORRUPT_IMAGE, f"{file_format}: {error!r}") from error
-
-
-def _check_size(width: int, height: int, limits: ImageLimits) -> None:
-    if width * height > limits.max_megapixels * 1e6:
-        raise RowError(
-            ErrorCode.TOO_MANY_PIXELS,
-            f"{width} x {height} px, at most {limits.max_megapixels:g} megapixels are accepted",
-        )
-    if min(width, height) < limits.min_side_px:
-        raise RowError(
-            ErrorCode.TOO_SMALL,
-            f"{width} x {height} px, a side must have at least {limits.min_side_px}",
-        )
-    if max(width, height) > limits.max_aspect * min(width, height):
-        raise RowError(
-            ErrorCode.EXTREME_ASPECT,
-            f"{width} x {height} px, sides may differ at most {limits.max_aspect:g} times",
-        )
-
-
-def _load(image: ImageFile.ImageFile) -> tuple[int, tuple[str, ...]]:
-    """Decode the pixels; tell how they still have to be turned, and what to say about it."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow turns these while it loads them
-        turned = image.tag_v2.get(ExifTags.Base.Orientation)
-        image.load()
-        return 1, _orientation_notes(turned)
-    image.load()
-    try:
-        tags = dict(image.getexif())
-    except _DAMAGE:  # the pixels are whole: worth more than their label
-        tags = {}
-    if image.info.get("exif") and not tags:  # for JPEG, Pillow has swallowed the exception itself
-        return 1, ("EXIF unreadable, taken as upright",)
-    orientation = tags.get(ExifTags.Base.Orientation, 1)
-    return orientation, _orientation_notes(orientation)
-
-
-def _orientation_notes(orientation: object) -> tuple[str, ...]:
-    return (f"EXIF orientation {orientation} applied",) if orientation in _UPRIGHT else ()
-
-
-def _coverage(levels: Image.Image) -> NDArray[np.float32]:
-    alpha_HW = np.asarray(levels).astype(np.float32)
-    alpha_HW /= 255
-    alpha_HW.flags.writeable = False
-    return alpha_HW
 
 
 def _levels(alpha_HW: NDArray[np.float32]) -> NDArray[np.uint8]:

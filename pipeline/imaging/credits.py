@@ -7,8 +7,8 @@ from typing import Literal
 from PIL import ExifTags, Image
 
 from pipeline.errors import RowError
-from pipeline.imaging.codec import opened
-from pipeline.imaging.signature import identify
+from pipeline.imaging.reading.identify import identify
+from pipeline.imaging.reading.pillow import opened
 
 ExifPolicy = Literal["none", "credits", "capture"]
 """What is taken over from the photograph. Where it was taken never is, nor what turns it, nor its

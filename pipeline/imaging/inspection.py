@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from scipy.ndimage import label, maximum_filter1d
 
-from pipeline.imaging.codec import opened
-from pipeline.imaging.icc import is_srgb
-from pipeline.imaging.signature import identify
+from pipeline.imaging.reading.icc import is_srgb
+from pipeline.imaging.reading.identify import identify
+from pipeline.imaging.reading.pillow import opened
 from pipeline.imaging.xmp import read_source_uri
 
 # Shape suffixes: H height, W width, C colour channel.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.codec import Photo
+from pipeline.imaging.reading.photo import Photo
 from pipeline.imaging.resample import resize
 
 # Shape suffixes: H height, W width, C colour channel.

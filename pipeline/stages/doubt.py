@@ -68,7 +68,7 @@ def judged(stage: Stage) -> Stage:
 
     >>> from pipeline.stages.fetch import FetchConfig, fetch
     >>> from pipeline.stage import Resources
-    >>> from pipeline.imaging.codec import ImageLimits
+    >>> from pipeline.imaging.reading.limits import ImageLimits
     >>> stage = fetch(FetchConfig(), Resources(), local_root=None, limits=ImageLimits())
     >>> judged(stage).reads[-1]
     'file_doubt'

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
-from pipeline.imaging.codec import ImageLimits
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.memory import Need
 from pipeline.stage import Resources, Stage
 from pipeline.stages.doubt import doubted, joined

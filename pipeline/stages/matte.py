@@ -16,10 +16,13 @@ from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
 from pipeline.imaging import compiled
 from pipeline.imaging.alpha import CoverageConfig, RefineConfig, check_matte, refine
-from pipeline.imaging.codec import ImageLimits, Photo, decode, encode_alpha
+from pipeline.imaging.codec import encode_alpha
 from pipeline.imaging.confidence import ConfidenceConfig, Cutout, judge
 from pipeline.imaging.islands import drop_islands
 from pipeline.imaging.mask import coverage_from
+from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.reading.photo import Photo
 from pipeline.imaging.trimap import TrimapConfig, trimap_of
 from pipeline.memory import Need
 from pipeline.models.matting.config import (

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.brief import Shot
 from pipeline.errors import ErrorCode, Row, RowError
 from pipeline.imaging.canvas import Placed, place, product_of
-from pipeline.imaging.codec import ImageLimits, Photo, alpha_size, decode, decode_alpha
+from pipeline.imaging.codec import alpha_size, decode_alpha
 from pipeline.imaging.geometry import (
     Geometry,
     generation_geometry,
@@ -20,6 +20,9 @@ from pipeline.imaging.geometry import (
     to_generation,
 )
 from pipeline.imaging.layout import Layout, canvas_size, lay_out
+from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.reading.photo import Photo
 from pipeline.models.generation.generator import GenerationRequest, Reference, Settings
 from pipeline.models.generation.kinds import AnyGeneratorConfig
 from pipeline.prompts.conventions import STAR

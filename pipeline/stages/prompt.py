@@ -29,8 +29,10 @@ from pipeline.errors import (
     TransientError,
     each,
 )
-from pipeline.imaging.codec import ImageLimits, decode, decode_alpha
+from pipeline.imaging.codec import decode_alpha
 from pipeline.imaging.exhibit import on_white
+from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.memory import Need
 from pipeline.models.language.config import TransformersConfig
 from pipeline.prompts.cleaning import clean

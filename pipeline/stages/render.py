@@ -22,11 +22,9 @@ from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, alone, isolate
 from pipeline.imaging.canvas import fill
 from pipeline.imaging.cast import CastConfig
-from pipeline.imaging.codec import (
-    ImageLimits,
-    OutputFormat,
-)
+from pipeline.imaging.codec import OutputFormat
 from pipeline.imaging.harmonise import HarmoniseConfig
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.shadow import ShadowConfig
 from pipeline.imaging.thumbnail import cutout_thumbnail, thumbnail
 from pipeline.memory import WAITING_MB, Need

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import schema, storage
 from pipeline.errors import Columns, FatalError, Outcome, Row, each
-from pipeline.imaging.codec import ImageLimits, OutputFormat
+from pipeline.imaging.codec import OutputFormat
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.memory import Need
 from pipeline.stage import Resources, Stage
 from pipeline.wording import of_error

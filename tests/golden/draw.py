@@ -17,7 +17,8 @@ from scipy.ndimage import gaussian_filter
 
 from pipeline.brief import Brief, shots
 from pipeline.errors import RowError
-from pipeline.imaging.codec import ImageLimits, encode_alpha
+from pipeline.imaging.codec import encode_alpha
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.solid import parse_color
 from pipeline.stages.render import RenderConfig, RenderMapper
 

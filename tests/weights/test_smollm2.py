@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.imaging.codec import ImageLimits
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.models.language.config import TransformersConfig
 from pipeline.models.weights import Checkpoint
 from pipeline.prompts.question import Reason

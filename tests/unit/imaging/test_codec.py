@@ -11,15 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.codec import (
-    ImageLimits,
-    OutputFormat,
-    decode,
-    decode_alpha,
-    encode,
-    encode_alpha,
-)
-from pipeline.imaging.icc import srgb_profile
+from pipeline.imaging.codec import OutputFormat, decode_alpha, encode, encode_alpha
+from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.icc import srgb_profile
+from pipeline.imaging.reading.limits import ImageLimits
 
 ANY_SIZE = ImageLimits(min_side_px=1, max_aspect=100)
 ORIENTATION = 0x0112

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.codec import ImageLimits, decode
+from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.limits import ImageLimits
 
 # Pillow warns about damaged tags and goes on; what comes of it is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")

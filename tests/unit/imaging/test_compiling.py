@@ -15,7 +15,7 @@ import pytest
 from pipeline.errors import FatalError
 from pipeline.imaging import compiling
 from pipeline.imaging.alpha import RefineConfig
-from pipeline.imaging.codec import ImageLimits
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.stages import foreground
 from pipeline.stages.matte import MatteConfig, MatteMapper
 from pipeline.stages.render import RenderConfig, RenderMapper

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.codec import Photo
 from pipeline.imaging.mask import coverage_from
+from pipeline.imaging.reading.photo import Photo
 
 
 def photo(rgb, alpha=None):

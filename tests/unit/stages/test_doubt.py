@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import ErrorCode, RowError, TransientError
-from pipeline.imaging.codec import ImageLimits
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.models.matting.config import ExistingConfig
 from pipeline.stage import Resources
 from pipeline.stages.doubt import doubted, joined, judged

@@ -13,7 +13,8 @@ from PIL import Image
 
 from pipeline import storage
 from pipeline.endpoint import EndpointConfig
-from pipeline.imaging.codec import ImageLimits, encode_alpha
+from pipeline.imaging.codec import encode_alpha
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.stages.prompt import PromptConfig, PromptMapper
 from tests.chat_server import ChatServer, Sent, completion, obliging
 

@@ -6,7 +6,8 @@ from PIL import Image
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.alpha import RefineConfig
-from pipeline.imaging.codec import ImageLimits, decode_alpha
+from pipeline.imaging.codec import decode_alpha
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.models.matting.config import ExistingConfig
 from pipeline.stage import Resources
 from pipeline.stages.matte import MatteConfig, MatteMapper, VitMatteRefineConfig, matte

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.recipes import load_recipe
-from pipeline.imaging.codec import ImageLimits
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.memory import Need
 from pipeline.stage import Resources
 from pipeline.stages.matte import matte

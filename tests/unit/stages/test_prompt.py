@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.errors import ErrorCode, FatalError, RowError
-from pipeline.imaging.codec import ImageLimits
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.prompts.style import StyleConfig
 from pipeline.recipe import parse_recipe
 from pipeline.stage import Resources

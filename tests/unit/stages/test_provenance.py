@@ -11,7 +11,8 @@ from PIL import Image
 
 from pipeline.brief import Brief, shots
 from pipeline.errors import RowError
-from pipeline.imaging.codec import ImageLimits, encode_alpha
+from pipeline.imaging.codec import encode_alpha
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.models.generation.diffusion.config import SdxlInpaintConfig
 from pipeline.models.generation.generator import Background
 from pipeline.models.weights import Checkpoint

@@ -10,7 +10,8 @@ from PIL import Image
 
 from pipeline.brief import Brief, shots
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.codec import ImageLimits, encode_alpha
+from pipeline.imaging.codec import encode_alpha
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.stages.render import RenderConfig, RenderMapper
 
 BOX = (slice(40, 100), slice(60, 100))

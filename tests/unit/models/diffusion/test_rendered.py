@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from pipeline.brief import Brief, shots
-from pipeline.imaging.codec import ImageLimits, encode_alpha
+from pipeline.imaging.codec import encode_alpha
+from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.stages.render import RenderConfig, RenderMapper
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pipeline.imaging.codec import ImageLimits, decode
-from pipeline.imaging.icc import srgb_profile
+from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.icc import srgb_profile
+from pipeline.imaging.reading.limits import ImageLimits
 
 ANY_SIZE = ImageLimits(min_side_px=1)
 

@@ -1,0 +1,47 @@
+"""Pillow's door: files opened as one format and no other, damage told from refusals."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from pipeline.errors import ErrorCode, RowError
+
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's decoders raise on files that are not what they seem. A missing byte surfaces as
+whatever the code next to it did with nothing."""
+
+
+@contextmanager
+def opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
+    """Open the file as this format and no other; damage found meanwhile is a `RowError`."""
+    try:
+        with Image.open(BytesIO(data), formats=(file_format,)) as image:
+            yield image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        # Pillow's own limit, before ours is asked. A warning only where the process made it raise.
+        raise RowError(ErrorCode.TOO_MANY_PIXELS, str(error)) from error
+    except UnidentifiedImageError as error:  # its message is the address of our buffer
+        raise RowError(
+            ErrorCode.CORRUPT_IMAGE, f"{file_format} with a header that is damaged, or too exotic"
+        ) from error
+    except DAMAGE as error:
+        raise RowError(ErrorCode.CORRUPT_IMAGE, f"{file_format}: {error!r}") from error
