@@ -19,7 +19,6 @@ from pipeline.imaging.alpha import CoverageConfig, RefineConfig, check_matte, re
 from pipeline.imaging.codec import encode_alpha
 from pipeline.imaging.confidence import ConfidenceConfig, Cutout, judge
 from pipeline.imaging.islands import drop_islands
-from pipeline.imaging.mask import coverage_from
 from pipeline.imaging.reading.decode import decode
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.photo import Photo
@@ -33,6 +32,7 @@ from pipeline.models.matting.config import (
 )
 from pipeline.models.matting.load import build_network, build_solver
 from pipeline.stage import Resources, Stage
+from pipeline.stages.given_alpha import AlphaSources, GivenAlpha
 from pipeline.stages.weights import bring_weights, weigh
 
 Float = NDArray[np.float32]
@@ -112,8 +112,7 @@ class _Task:
     """A row with its pixels decoded, and the alpha it may have brought along."""
 
     photo: Photo
-    given_HW: Float | None
-    source: str
+    given: GivenAlpha | None
 
 
 class MatteMapper:
@@ -124,6 +123,7 @@ class MatteMapper:
         _load(config)
         self._config = config
         self._limits = limits
+        self._given = AlphaSources(limits=limits, use_file_alpha=config.use_file_alpha)
         self._network = build_network(config.network, num_threads=num_threads)
         self._solver = (
             build_solver(config.refine.model, num_threads=num_threads)
@@ -145,32 +145,27 @@ class MatteMapper:
         """Decode all, cut out in one call, finish each."""
         decoded = each(rows, lambda row: {"task": self._decode(row)})
         tasks = [outcome["task"] for outcome in decoded if not isinstance(outcome, RowError)]
-        found = self._cut_out([task.photo for task in tasks if task.given_HW is None])
+        found = self._cut_out([task.photo for task in tasks if task.given is None])
         ready: list[Columns | RowError] = []
         for outcome in decoded:
             if isinstance(outcome, RowError):
                 ready.append(outcome)
             else:
                 task: _Task = outcome["task"]
-                needs_network = task.given_HW is None
+                needs_network = task.given is None
                 ready.append({"task": task, "found": next(found) if needs_network else None})
         return each([{"ready": item} for item in ready], self._finish)
 
     def _decode(self, row: Row) -> _Task:
         photo = decode(row["image_bytes"], self._limits)
-        if row["mask_bytes"] is not None:
-            mask = decode(row["mask_bytes"], self._limits)
-            given_HW = coverage_from(mask, photo.rgb_HWC.shape[:2])
-            return _Task(photo=photo, given_HW=given_HW, source="mask")
-        if photo.alpha_HW is not None and self._config.use_file_alpha:
-            return _Task(photo=photo, given_HW=photo.alpha_HW, source="file")
-        if self._network is None:
+        given = self._given(row, photo)
+        if given is None and self._network is None:
             raise RowError(
                 ErrorCode.BAD_REQUEST,
                 "matte.network is 'existing', and the row has neither a mask_uri nor a photograph "
                 "with an alpha channel that may be used",
             )
-        return _Task(photo=photo, given_HW=None, source="network")
+        return _Task(photo=photo, given=given)
 
     def _cut_out(self, photos: Sequence[Photo]) -> Iterator[tuple[Float, Cutout]]:
         """The network's coarse alpha of each photograph, and what it is worth."""
@@ -191,9 +186,9 @@ class MatteMapper:
         if isinstance(ready, RowError):
             raise ready
         task: _Task = ready["task"]
-        given_HW, coverage = task.given_HW, self._config.coverage
-        if given_HW is not None:
-            alpha_HW, judged = given_HW, None
+        given, coverage = task.given, self._config.coverage
+        if given is not None:
+            alpha_HW, judged = given.alpha_HW, None
         else:
             coarse_HW, judged = ready["found"]
             alpha_HW = self._refined(coarse_HW, task.photo.rgb_HWC)
@@ -203,10 +198,10 @@ class MatteMapper:
         )
         return {
             "alpha": encode_alpha(alpha_HW),
-            "alpha_source": task.source,
+            "alpha_source": "network" if given is None else given.source,
             "cutout": None if judged is None else self._accepted(judged),
             "matting_model": None if judged is None else self._revision,
-            "decode_notes": list(task.photo.notes),
+            "decode_notes": [*task.photo.notes, *(() if given is None else given.notes)],
         }
 
     def _accepted(self, cutout: Cutout) -> Columns:
