@@ -1,31 +1,40 @@
-"""Content Credentials: a signed C2PA manifest in the file itself. The only file to import c2pa.
+"""Content Credentials: a signed C2PA manifest in the file itself, and all that it says.
 
 C2PA Technical Specification 2.2. Signing comes last: whatever is written into a file afterwards
-breaks the signature.
+breaks the signature. It is done in a process beside ours (`pipeline.signer`), which the library
+that signs may take down; the photograph never goes there.
 """
 
 from __future__ import annotations
 
-import json
-from io import BytesIO
-from pathlib import Path
+import hashlib
+import importlib.util
+import sys
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.errors import ErrorCode, FatalError, RowError
+from pipeline.companion import Companion, LostError
+from pipeline.errors import ErrorCode, FatalError, TransientError
 
-_OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
-"""A photograph can name a place where its own manifest is to be fetched: it does not choose what
-we call."""
+_TRIES = 2
+"""For a picture whose signer is lost: the process may have ended for a reason of its own."""
 
-_PARENT = {"title": "photograph", "relationship": "parentOf"}
+_DOT = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a4944415478"
+    "9c636800000082008177cd72b60000000049454e44ae426082"
+)
+"""A PNG of one pixel, to try the key on."""
+_ANY_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic"
 
 
 class SigningConfig(BaseModel):
     """With what pictures are signed. Keys stay in files: a recipe is stored with every run."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     certificates: str = Field(
         description="PEM file of the signing certificate and those above it, on every node."
@@ -34,35 +43,60 @@ class SigningConfig(BaseModel):
     algorithm: Literal["es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519"] = Field(
         "es256", description="The kind of that key."
     )
+    timeout_s: float = Field(
+        60.0,
+        ge=1,
+        le=3600,
+        description="The longest that signing one picture may take; then it is tried once more.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parent:
+    """All that a signed picture says of the photograph it was made from."""
+
+    media_type: str
+    sha256: str
+    """Of its file, in hexadecimal digits."""
+
+    @classmethod
+    def of(cls, file: bytes, media_type: str) -> Parent:
+        """The parent that this file is."""
+        return cls(media_type=media_type, sha256=hashlib.sha256(file).hexdigest())
 
 
 class Credentials:
     """Signs pictures; may be called from several threads."""
 
-    def __init__(self, config: SigningConfig) -> None:
-        """Read the certificates. Raises FatalError: they or the library are missing."""
-        try:
-            import c2pa
-        except ImportError:
+    def __init__(self, config: SigningConfig, *, command: Sequence[str] | None = None) -> None:
+        """Start the process that signs, and try the key: not first on a finished picture.
+
+        Args:
+            config: with what.
+            command: what signs; None: `pipeline.signer`.
+
+        Raises:
+            FatalError: the library is missing, or certificates and key do not sign.
+        """
+        if importlib.util.find_spec("c2pa") is None:
             raise FatalError(
                 "render.provenance.sign needs the extra 'credentials': "
                 "pip install 'backlot[credentials]'"
-            ) from None
-        self._c2pa = c2pa
-        self._algorithm = config.algorithm
-        self._certificates = _pem(config.certificates)
-        self._key = _pem(config.private_key)
-        self._signer().close()  # a key that does not work is found now, not at the first picture
+            )
+        files = (config.certificates, config.private_key, config.algorithm)
+        own = (sys.executable, "-P", "-m", "pipeline.signer", *files)
+        self._signer = Companion(command or own, patience_s=config.timeout_s)
+        parent = Parent.of(_DOT, "image/png")
+        trial = _manifest("trial", "image/png", parent, _ANY_SOURCE)
+        try:
+            said, _ = self._asked(trial, _DOT)
+        except LostError as error:
+            raise FatalError(f"render.provenance.sign: what signs {error}") from None
+        if "error" in said:
+            raise FatalError(f"render.provenance.sign: {said['error']}")
 
     def sign(
-        self,
-        picture: bytes,
-        *,
-        media_type: str,
-        title: str,
-        parent: bytes,
-        parent_type: str,
-        source_uri: str,
+        self, picture: bytes, *, media_type: str, title: str, parent: Parent, source_uri: str
     ) -> bytes:
         """The picture with a signed manifest: an edit of its photograph, and what kind of edit.
 
@@ -70,58 +104,57 @@ class Credentials:
             picture: the finished file, with everything it shall carry.
             media_type: of it.
             title: what the manifest calls it.
-            parent: the file of the photograph it was made from, whose hash goes in.
-            parent_type: media type of that.
+            parent: the photograph it was made from.
             source_uri: IPTC digital source type of the edit.
 
         Raises:
-            RowError: `unsupported_format`, the photograph is in one that cannot be an ingredient.
+            TransientError: `signing_failed`; the cause is the signer's, not the row's, so that a
+                later run tries again.
         """
-        if parent_type not in self._c2pa.Builder.get_supported_mime_types():
-            raise RowError(
-                ErrorCode.UNSUPPORTED_FORMAT,
-                f"a photograph in {parent_type} cannot be the parent of a signed picture",
-            )
-        c2pa, signed = self._c2pa, BytesIO()
-        settings = c2pa.Settings.from_dict(_OFFLINE)
-        manifest = json.dumps(_manifest(title, media_type))
-        with (
-            c2pa.Context(settings) as context,
-            c2pa.Builder.from_json(manifest, context) as builder,
-            self._signer() as signer,
-        ):
-            builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-            builder.add_ingredient(json.dumps(_PARENT), parent_type, BytesIO(parent))
-            builder.add_action(
-                {
-                    "action": "c2pa.edited",
-                    "digitalSourceType": source_uri,
-                    "description": "Background replaced",
-                }
-            )
-            builder.sign(signer, media_type, BytesIO(picture), signed)
-        return signed.getvalue()
-
-    def _signer(self) -> Any:
-        # No time-stamping authority: that would be a network call for every picture.
-        info = self._c2pa.C2paSignerInfo(self._algorithm, self._certificates, self._key, None)
+        manifest = _manifest(title, media_type, parent, source_uri)
         try:
-            return self._c2pa.Signer.from_info(info)
-        except self._c2pa.C2paError as error:
-            raise FatalError(f"render.provenance.sign: {error}") from None
+            said, signed = self._asked(manifest, picture)
+        except LostError as error:
+            raise TransientError(
+                ErrorCode.SIGNING_FAILED, f"what signs {error}, {_TRIES} times in succession"
+            ) from None
+        if "error" in said:
+            raise TransientError(ErrorCode.SIGNING_FAILED, said["error"])
+        return signed
+
+    def _asked(self, manifest: dict[str, Any], picture: bytes) -> tuple[dict[str, Any], bytes]:
+        for _ in range(_TRIES - 1):
+            try:
+                return self._signer.ask({"manifest": manifest}, picture)
+            except LostError:
+                continue
+        return self._signer.ask({"manifest": manifest}, picture)
 
 
-def _manifest(title: str, media_type: str) -> dict[str, Any]:
+def _manifest(title: str, media_type: str, parent: Parent, source_uri: str) -> dict[str, Any]:
+    """All that the signed file will say, as the library takes it; `c2pa.opened` it adds itself."""
+    edited = {
+        "action": "c2pa.edited",
+        "digitalSourceType": source_uri,
+        "description": "Background replaced",
+    }
     return {
         "claim_generator_info": [{"name": "Backlot"}],
         "title": title,
         "format": media_type,
-        "assertions": [],
+        "ingredients": [_ingredient(parent)],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [edited]}}],
     }
 
 
-def _pem(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise FatalError(f"render.provenance.sign: {path} cannot be read: {error}") from None
+def _ingredient(parent: Parent) -> dict[str, Any]:
+    """The photograph as C2PA's ingredient assertion (version 3), and nothing that it holds."""
+    digest = urlsafe_b64encode(bytes.fromhex(parent.sha256)).decode().rstrip("=")
+    return {
+        "title": "photograph",
+        "format": parent.media_type,
+        "relationship": "parentOf",
+        # RFC 6920, "Naming Things with Hashes": the name that its bytes alone give a file.
+        "instance_id": f"ni:///sha-256;{digest}?ct={parent.media_type}",
+        "description": f"SHA-256 of the file: {parent.sha256}",
+    }

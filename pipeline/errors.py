@@ -63,6 +63,9 @@ class ErrorCode(StrEnum):
     """The generator drew more product than there is, and the recipe calls that a failure."""
     UNSAFE_IMAGE = "unsafe_image"
     """The safety checker objects to the finished picture."""
+    SIGNING_FAILED = "signing_failed"
+    """The picture is finished and could not be signed. Taken up again by the next run: what signs
+    is mended, not the row."""
     OUT_OF_MEMORY = "out_of_memory"
     """The row alone does not fit the memory of its worker."""
     KILLED_WORKER = "killed_worker"

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from pipeline.channels import load_channel
 from pipeline.channels.verdict import findings
-from pipeline.credentials import Credentials
+from pipeline.credentials import Credentials, Parent
 from pipeline.errors import Columns
 from pipeline.imaging.canvas import Placed, fill
 from pipeline.imaging.codec import OutputFormat, encode
 from pipeline.imaging.credits import exif_of
 from pipeline.imaging.fidelity import Fidelity, certify
 from pipeline.imaging.inspection import Inspected, inspect
+from pipeline.imaging.reading.identify import media_type
 from pipeline.imaging.resample import resize
 from pipeline.imaging.watermark import mark
 from pipeline.imaging.xmp import Provenance, xmp_packet
@@ -66,7 +67,7 @@ class Finisher:
             rgb8_HWC: sRGB, at the size of the file.
 
         Raises:
-            RowError: it is to be signed, and its photograph's format cannot be.
+            RowError: it is too large for its format, or could not be signed.
         """
         rgb8_HWC = mark(rgb8_HWC, self._config.watermark)
         said = provenance(task, self._config, system=self._system, revision=self._revision)
@@ -102,8 +103,7 @@ class Finisher:
             file,
             media_type=format_.media_type,
             title="product picture",
-            parent=task.file,
-            parent_type=f"image/{task.photo.format.lower()}",
+            parent=Parent.of(task.file, media_type(task.photo.format)),
             source_uri=said.source_uri,
         )
 

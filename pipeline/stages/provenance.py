@@ -46,8 +46,8 @@ class ProvenanceConfig(BaseModel):
     watermark: WatermarkConfig = Field(WatermarkConfig(), description="A visible mark.")
     sign: SigningConfig | None = Field(
         None,
-        description="Sign files as Content Credentials (C2PA), with the photograph as the parent; "
-        "needs the extra 'credentials'. Null: not. A signature is not the same twice.",
+        description="Sign files as Content Credentials (C2PA), with the photograph as the parent, "
+        "by its hash; needs the extra 'credentials'. Null: not. A signature is not the same twice.",
     )
 
 

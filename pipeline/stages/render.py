@@ -55,6 +55,8 @@ _BATCHES_AT_ONCE = 8
 # Of memory, MB; see pipeline/memory.py.
 _LIBRARIES_MB = 220
 """What compiles the solver of foreground colours, and draws."""
+_SIGNER_MB = 36
+"""The process beside it that signs, between two pictures."""
 _COMPOSING_MB: dict[ForegroundMethod, float] = {
     "multilevel": 90,
     "blur_fusion": 130,
@@ -296,7 +298,9 @@ def _need(config: RenderConfig, limits: ImageLimits, *, num_threads: int) -> Nee
     if not isinstance(generator, StudioConfig) and generator.device == "cuda":
         held, worked_on = BATCHES_HELD * generator.max_batch, num_threads
     return Need(
-        loaded_mb=_LIBRARIES_MB + weights.megabytes,
+        loaded_mb=_LIBRARIES_MB
+        + weights.megabytes
+        + (0 if config.provenance.sign is None else _SIGNER_MB),
         megapixels=limits.max_megapixels,
         has_photographs=True,
         has_pictures=True,

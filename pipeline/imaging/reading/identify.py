@@ -57,3 +57,19 @@ def _brands(data: bytes) -> set[bytes]:
         return set()
     size = min(int.from_bytes(data[:4], "big"), 256)
     return {data[at : at + 4] for at in range(8, size, 4) if at != 12}  # 12: the minor version
+
+
+_MEDIA_TYPES = {
+    "MPO": "image/jpeg",  # what it is to all who read its first picture
+    "JPEG2000": "image/jp2",
+    "PSD": "image/vnd.adobe.photoshop",
+}
+
+
+def media_type(file_format: str) -> str:
+    """Of a format by Pillow's name, as IANA registers it.
+
+    >>> media_type("TIFF"), media_type("MPO")
+    ('image/tiff', 'image/jpeg')
+    """
+    return _MEDIA_TYPES.get(file_format, f"image/{file_format.lower()}")

@@ -42,6 +42,11 @@ def test_slow_and_thorough_settings_cost_memory():
     assert cutting("matte.confidence.flip=true").loaded_mb > cutting().loaded_mb
 
 
+def test_the_process_that_signs_costs_memory_too():
+    signing = "render.provenance.sign={certificates: chain.pem, private_key: key.pem}"
+    assert drawing(signing).loaded_mb > drawing().loaded_mb
+
+
 def test_a_network_that_was_not_measured_is_named(tmp_path):
     (tmp_path / "net.onnx").write_bytes(b"")
     other = cutting("matte.network.kind=isnet", f"matte.network.weights={tmp_path}/net.onnx")
