@@ -6,7 +6,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.reading.icc import to_srgb
+from pipeline.imaging.reading.colour import to_srgb
 from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.modes import separate, stores_more_than_8_bits
@@ -67,8 +67,6 @@ def decode(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> 
     notes.extend(orientation_notes)
     if num_frames > 1:
         notes.append(f"first of {num_frames} frames")
-    if separated.colour.mode in ("CMYK", "LAB"):
-        notes.append(f"converted from {separated.colour.mode}")
     rgb, colour_notes = to_srgb(separated.colour, profile)
     notes.extend(colour_notes)
     alpha = separated.alpha

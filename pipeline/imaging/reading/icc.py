@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from io import BytesIO
+from typing import Any
 
+import imagecodecs
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-_PROFILE_MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK", "Lab ": "LAB"}
-"""The Pillow mode whose pixels a profile of each ICC colour space describes."""
+from pipeline.imaging.reading.rgb_space import RgbSpace, to_srgb8_by
+from pipeline.imaging.reading.samples import Space
 
-_UNREADABLE = (OSError, ValueError, TypeError, ImageCms.PyCMSError)
-"""What Little CMS and Pillow's door to it raise on a profile that is none."""
+# Shape suffixes: H height, W width, C colour channel, L level of a sample, N pixel.
+
+Levels = NDArray[Any]
+"""Samples in uint8 or uint16."""
+
+_SPACES: dict[str, Space] = {"GRAY": "grey", "RGB ": "rgb", "CMYK": "cmyk", "Lab ": "lab"}
+"""The samples that a profile of each ICC colour space describes."""
+
+_MODES: dict[Space, str] = {"grey": "L", "rgb": "RGB", "cmyk": "CMYK", "lab": "LAB"}
+"""Pillow's name of 8-bit samples."""
+
+_COLORSPACES: dict[Space, str] = {"grey": "gray", "rgb": "rgb", "cmyk": "cmyk", "lab": "lab"}
+"""The name that imagecodecs has for them."""
+
+_UNREADABLE = (OSError, ValueError, TypeError, ImageCms.PyCMSError, imagecodecs.CmsError)
+"""What Little CMS and the doors to it raise on a profile that is none."""
+
+_RELATIVE_COLORIMETRIC = 1
+_BLACK_POINT = int(ImageCms.Flags.BLACKPOINTCOMPENSATION)
+_EXACT = _BLACK_POINT | int(ImageCms.Flags.NOOPTIMIZE)
+"""None of Little CMS's shortcuts. Above 8 bits it would resample the whole conversion to a table
+of 33 steps, which is up to 20 levels of 255 off in dark saturated colours."""
 
 _DATE_TIME = slice(24, 36)
 """Where the header keeps the profile's time of creation (ICC.1:2022, table 17)."""
+
+
+class UnusableProfileError(ValueError):
+    """A profile that cannot be read, or that is for other samples; its text is for people."""
 
 
 @cache
@@ -27,91 +54,181 @@ def srgb_profile() -> bytes:
     return bytes(profile)
 
 
-def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
-    """Express a picture in sRGB: relative colorimetric, with black point compensation.
-
-    A profile that cannot be read, or that is for another kind of pixels, is set aside and said so.
-    Pixels whose profile is sRGB under whatever name come back unchanged.
-
-    Args:
-        image: mode L, RGB, CMYK or LAB.
-        profile: the ICC profile embedded in the file, if any.
-
-    Returns:
-        The picture in mode RGB, and what was done to it, for people.
-    """
-    if profile is None:
-        return _by_convention(image)
-    try:
-        name, space = _describe(profile)
-        mode = _PROFILE_MODES.get(space)
-        if image.mode == "L" and mode == "RGB":
-            image = image.convert("RGB")  # common: a grey picture tagged with its workflow's sRGB
-        if image.mode != mode:
-            rgb, notes = _by_convention(image)
-            return rgb, (f"ICC profile {name!r} is not for {image.mode} pixels, ignored", *notes)
-        transform = _transform(profile, mode)
-    except _UNREADABLE:
-        rgb, notes = _by_convention(image)
-        return rgb, ("ICC profile unreadable, taken as sRGB", *notes)
-    if transform is None:
-        return image.convert("RGB"), ()
-    return transform.apply(image), (f"ICC profile {name!r} converted to sRGB",)
-
-
 def is_srgb(profile: bytes) -> bool:
     """Whether the pixels under this profile are sRGB already, whatever it is called."""
     try:
         _, space = _describe(profile)
-        return space in ("RGB ", "GRAY") and _transform(profile, _PROFILE_MODES[space]) is None
+        return space in ("rgb", "grey") and _transform(profile, space) is None
     except _UNREADABLE:
         return False
 
 
-def _by_convention(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """Without a profile: grey and RGB are sRGB, Lab is D50, CMYK inks multiply."""
-    notes = ("CMYK without a usable profile: colours are approximate",)
-    return image.convert("RGB"), notes if image.mode == "CMYK" else ()
+def to_srgb8_by_profile(
+    values_HWC: Levels, space: Space, profile: bytes
+) -> tuple[NDArray[np.uint8] | None, str]:
+    """Express samples in sRGB: relative colorimetric, with black point compensation.
+
+    They are converted at the depth they have and rounded once.
+
+    Args:
+        values_HWC: as `Samples` has them.
+        space: what they are.
+        profile: the ICC profile that came with them.
+
+    Returns:
+        HWC, sRGB, or None: they are sRGB as they stand. And the profile's own name.
+
+    Raises:
+        UnusableProfileError: the profile cannot be read, or is for other samples.
+    """
+    try:
+        name, described = _describe(profile)
+        if space == "grey" and described == "rgb":  # common: grey tagged with its workflow's RGB
+            values_HWC, space = np.repeat(values_HWC, 3, axis=-1), "rgb"
+        if space == described:
+            return _convert(values_HWC, space, profile), name
+    except _UNREADABLE as error:
+        raise UnusableProfileError("ICC profile unreadable, taken as sRGB") from error
+    raise UnusableProfileError(f"ICC profile {name!r} is not for {_MODES[space]} pixels, ignored")
+
+
+def as_image(values_HWC: Levels, space: Space) -> Image.Image:
+    """8-bit samples as a picture of Pillow's, mode L, RGB, CMYK or LAB."""
+    if space == "lab":  # where Pillow meets bytes, a* and b* are signed
+        values_HWC = values_HWC ^ np.array([0, 128, 128], np.uint8)
+    height, width, _ = values_HWC.shape
+    return Image.frombytes(_MODES[space], (width, height), values_HWC.tobytes())
+
+
+def _convert(values_HWC: Levels, space: Space, profile: bytes) -> NDArray[np.uint8] | None:
+    transform = _transform(profile, space)
+    if transform is None:
+        return None
+    if space == "grey":
+        levels = np.arange(1 << 8 * values_HWC.dtype.itemsize, dtype=values_HWC.dtype)[
+            :, None, None
+        ]
+        table_L3 = _by_little_cms(levels, space, profile, flags=_EXACT)[:, 0]
+        return np.asarray(table_L3[values_HWC[..., 0]])
+    is_matrix = space == "rgb" and _opened(profile).profile.is_matrix_shaper
+    if values_HWC.dtype == np.uint8:
+        # The same pixels either way. imagecodecs spares two copies, and builds its transform anew
+        # each time: 4 ms for a matrix, 40 ms for a table, which Pillow lets us keep.
+        if is_matrix:
+            return _by_little_cms(values_HWC, space, profile, flags=_BLACK_POINT)
+        return np.asarray(transform.apply(as_image(values_HWC, space)))
+    measured = measured_space(profile) if is_matrix else None
+    if measured is not None:
+        return to_srgb8_by(measured.to_linear_srgb, values_HWC)
+    return _by_little_cms(values_HWC, space, profile, flags=_EXACT)
+
+
+def _by_little_cms(
+    values_HWC: Levels, space: Space, profile: bytes, *, flags: int
+) -> NDArray[np.uint8]:
+    return _cms(values_HWC, space, profile, into=srgb_profile(), flags=flags, dtype="uint8")
+
+
+def _cms(
+    values_HWC: Levels, space: Space, profile: bytes, *, into: bytes, flags: int, dtype: str
+) -> NDArray[Any]:
+    converted: NDArray[Any] = imagecodecs.cms_transform(
+        np.ascontiguousarray(values_HWC[..., 0] if space == "grey" else values_HWC),
+        profile,
+        into,
+        colorspace=_COLORSPACES[space],
+        outcolorspace="xyz" if dtype == "float32" else "rgb",
+        outdtype=dtype,
+        intent=_RELATIVE_COLORIMETRIC,
+        flags=flags,
+    )
+    return converted
+
+
+@lru_cache(maxsize=8)
+def measured_space(profile: bytes) -> RgbSpace | None:
+    """The curves and the matrix that an RGB profile amounts to; None where it is more than that.
+
+    Little CMS is exact above 8 bits only at a tenth of the speed of this table. So it is
+    asked once what each level of each channel is in XYZ, and a grid of colours then says whether
+    the two agree.
+    """
+    linear_CL, to_xyz_33 = _curves_and_matrix(profile)
+    _, srgb_to_xyz_33 = _curves_and_matrix(srgb_profile())
+    space = RgbSpace(
+        linear_CL=linear_CL.astype(np.float32),
+        to_srgb_33=np.linalg.solve(srgb_to_xyz_33, to_xyz_33).astype(np.float32),
+    )
+    probe_HWC = _grid(np.linspace(0, 65535, 18).round().astype(np.uint16))
+    wanted = _by_little_cms(probe_HWC, "rgb", profile, flags=_EXACT).astype(np.int16)
+    return (
+        space if np.abs(to_srgb8_by(space.to_linear_srgb, probe_HWC) - wanted).max() <= 1 else None
+    )
+
+
+def _curves_and_matrix(profile: bytes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Linear light of 65536 levels of each channel, and XYZ (D50) of each at full, as columns."""
+    ramps_CLC = np.zeros((3, 65536, 3), np.uint16)
+    for channel in range(3):
+        ramps_CLC[channel, :, channel] = np.arange(65536)
+    xyz_CLX = _cms(
+        ramps_CLC,
+        "rgb",
+        profile,
+        into=imagecodecs.cms_profile("xyz"),
+        flags=int(ImageCms.Flags.NOOPTIMIZE),
+        dtype="float32",
+    ).astype(np.float64)
+    full_CX = xyz_CLX[:, -1]
+    linear_CL = np.einsum("clx,cx->cl", xyz_CLX, full_CX) / (full_CX**2).sum(axis=1)[:, None]
+    return linear_CL, full_CX.T
 
 
 @lru_cache(maxsize=32)
-def _describe(profile: bytes) -> tuple[str, str]:
-    opened = ImageCms.ImageCmsProfile(BytesIO(profile))
-    return ImageCms.getProfileDescription(opened).strip(), opened.profile.xcolor_space
+def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(BytesIO(profile))
+
+
+@lru_cache(maxsize=32)
+def _describe(profile: bytes) -> tuple[str, Space | None]:
+    opened = _opened(profile)
+    name = ImageCms.getProfileDescription(opened).strip()
+    return name, _SPACES.get(opened.profile.xcolor_space)
 
 
 @lru_cache(maxsize=32)  # a catalog uses a handful; building one takes longer than applying it
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+def _transform(profile: bytes, space: Space) -> ImageCms.ImageCmsTransform | None:
     """The way from `profile` to sRGB; None where it changes no colour by more than one level.
 
     sRGB comes under many names and in many roundings. Measuring it instead of trusting a name
     keeps the product's pixels exactly as photographed.
     """
-    flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
-    if mode == "L":
-        # The shortcut Little CMS takes is two levels off in dark grey. Without it grey is exact and
-        # as fast; RGB would take ten times as long for what is already within a level.
-        flags |= ImageCms.Flags.NOOPTIMIZE
+    # The shortcut Little CMS takes is two levels off in dark grey. RGB would take ten times as long
+    # for what is already within a level.
     transform = ImageCms.ImageCmsTransform(
-        ImageCms.ImageCmsProfile(BytesIO(profile)),
+        _opened(profile),
         ImageCms.ImageCmsProfile(BytesIO(srgb_profile())),
-        mode,
+        _MODES[space],
         "RGB",
         ImageCms.Intent.RELATIVE_COLORIMETRIC,
-        flags=flags,
+        flags=ImageCms.Flags(_EXACT if space == "grey" else _BLACK_POINT),
     )
-    if mode not in ("L", "RGB"):
+    if space not in ("grey", "rgb"):
         return transform
-    probe = _probe(mode)
+    probe = _probe(space)
     wanted = np.asarray(probe.convert("RGB"), np.int16)
     got = np.asarray(transform.apply(probe), np.int16)
     return transform if np.abs(got - wanted).max() > 1 else None
 
 
-def _probe(mode: str) -> Image.Image:
+def _probe(space: Space) -> Image.Image:
     """Every grey level, or 18 steps of each primary in all combinations, as a picture."""
-    if mode == "L":
+    if space == "grey":
         return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    steps = np.arange(0, 256, 15, dtype=np.uint8)
+    return Image.fromarray(_grid(np.arange(0, 256, 15, dtype=np.uint8)))
+
+
+def _grid(steps: Any) -> Any:
+    """Every combination of steps of three primaries, HWC."""
     rgb_HWC = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1)
-    return Image.fromarray(rgb_HWC.reshape(len(steps), -1, 3))
+    return rgb_HWC.reshape(len(steps), -1, 3)
