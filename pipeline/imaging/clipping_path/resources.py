@@ -1,0 +1,142 @@
+"""Photoshop's image resources, the blocks in which it keeps what is not pixels, in any file.
+
+Formats: Adobe Photoshop File Formats Specification (2019), "Image Resources Section"; in JPEG they
+are the segments APP13, in TIFF the tag 34377.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+_SIGNATURES = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
+"""Of a block. All but the first are of Adobe's other programs, and as long as they say."""
+_APP13 = b"Photoshop 3.0\0"
+_TIFF_TAG = 34377
+_MOST_BLOCKS = 10_000
+"""Photoshop writes some thirty, and at most 998 paths."""
+_MOST_PAGES = 1000
+
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+"""JPEG markers without a length."""
+_START_OF_SCAN, _END_OF_IMAGE, _APP13_MARKER = 0xDA, 0xD9, 0xED
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One block."""
+
+    id: int
+    name: bytes
+    """As it is stored: in which encoding, the file does not say."""
+    data: bytes
+
+
+class DamagedError(ValueError):
+    """The blocks, or what leads to them, end in the middle."""
+
+
+def image_resources(data: bytes, file_format: str, *, page: int = 0) -> list[Resource]:
+    """All blocks of a file, in its order; none where it has none, or cannot have any.
+
+    Args:
+        data: the file.
+        file_format: JPEG, TIFF or PSD, as Pillow names them; no other holds blocks.
+        page: of a TIFF file, in the order of its directories.
+
+    Raises:
+        DamagedError: they cannot be read whole.
+    """
+    try:
+        if file_format in ("JPEG", "MPO"):
+            return _blocks(_of_jpeg(data))
+        if file_format == "TIFF":
+            return _blocks(_of_tiff(data, page))
+        if file_format == "PSD":
+            return _blocks(_of_psd(data))
+    except (struct.error, IndexError) as error:
+        raise DamagedError(str(error)) from error
+    return []
+
+
+def _blocks(section: bytes) -> list[Resource]:
+    found: list[Resource] = []
+    at = 0
+    while at + 4 <= len(section):
+        if section[at : at + 4] not in _SIGNATURES:
+            if not section[at:].strip(b"\0"):
+                break
+            raise DamagedError("a block without its signature")
+        if len(found) == _MOST_BLOCKS:
+            raise DamagedError(f"more than {_MOST_BLOCKS} blocks")
+        (number,) = struct.unpack_from(">H", section, at + 4)
+        length = section[at + 6]
+        name = section[at + 7 : at + 7 + length]
+        at += 6 + _even(1 + length)
+        (size,) = struct.unpack_from(">I", section, at)
+        at += 4
+        if at + size > len(section):
+            raise DamagedError("a block that is cut off")
+        found.append(Resource(number, name, section[at : at + size]))
+        at += _even(size)
+    return found
+
+
+def _even(length: int) -> int:
+    return length + length % 2
+
+
+def _of_jpeg(data: bytes) -> bytes:
+    """What all APP13 segments say together: one holds 64 kB, and blocks go on in the next."""
+    parts: list[bytes] = []
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if marker == 0xFF:  # padding
+            at += 1
+        elif marker in _STANDALONE:
+            at += 2
+        elif marker in (_START_OF_SCAN, _END_OF_IMAGE):
+            break
+        else:
+            (length,) = struct.unpack_from(">H", data, at + 2)
+            body = data[at + 4 : at + 2 + length]
+            if marker == _APP13_MARKER and body.startswith(_APP13):
+                parts.append(body[len(_APP13) :])
+            at += 2 + max(length, 2)
+    return b"".join(parts)
+
+
+def _of_tiff(data: bytes, page: int) -> bytes:
+    order = "<" if data[:2] == b"II" else ">"
+    is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
+    count, entry, link = ("Q", "HHQQ", "Q") if is_big else ("H", "HHII", "I")
+    (directory,) = struct.unpack_from(order + link, data, 8 if is_big else 4)
+    head, step, tail = (struct.calcsize(order + code) for code in (count, entry, link))
+    for number in range(min(page, _MOST_PAGES) + 1):
+        if directory == 0 or directory >= len(data):
+            raise DamagedError("no such page")
+        (entries,) = struct.unpack_from(order + count, data, directory)
+        first = directory + head
+        if number < page:
+            (directory,) = struct.unpack_from(order + link, data, first + entries * step)
+            continue
+        for at in range(first, min(first + entries * step, len(data)), step):
+            tag, kind, length, place = struct.unpack_from(order + entry, data, at)
+            if tag != _TIFF_TAG or kind not in (1, 6, 7):
+                continue
+            start = at + step - tail if length <= tail else place
+            if start + length > len(data):
+                raise DamagedError("a tag that points beyond the file")
+            return data[start : start + length]
+    return b""
+
+
+def _of_psd(data: bytes) -> bytes:
+    """The third section, after the header of 26 bytes and the colour mode data."""
+    (colours,) = struct.unpack_from(">I", data, 26)
+    at = 30 + colours
+    (length,) = struct.unpack_from(">I", data, at)
+    if at + 4 + length > len(data):
+        raise DamagedError("image resources that are cut off")
+    return data[at + 4 : at + 4 + length]
