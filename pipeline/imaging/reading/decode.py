@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
+from numpy.typing import NDArray
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.reading.colour import to_srgb
+from pipeline.imaging.reading.by_pillow import read_by_pillow
+from pipeline.imaging.reading.decoders import PILLOW, READERS, chosen, look
+from pipeline.imaging.reading.colour import to_srgb8
+from pipeline.imaging.reading.header import Decoded
 from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.limits import ImageLimits, check_size
-from pipeline.imaging.reading.modes import separate, stores_more_than_8_bits
-from pipeline.imaging.reading.photo import Photo, coverage_of
-from pipeline.imaging.reading.pillow import DAMAGE, opened
+from pipeline.imaging.reading.photo import Photo
+from pipeline.imaging.reading.turning import lies_on_its_side, turned
 
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""What turns a picture upright, by its EXIF orientation (EXIF 2.32, tag 274)."""
-
-_DRAFT_GAP = 2.0
-"""What a draft is larger by than it is shown: the filter that shrinks it does the fine work."""
+# Shape suffixes: H height, W width, C colour channel.
 
 
 def decode(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> Photo:
     """Read a photograph, whatever it was stored as.
 
-    The first frame of a moving picture. Metadata is used (orientation, profile) and not kept.
+    The first frame of a moving picture, the largest page of a TIFF that has previews. Metadata is
+    used (orientation, profile) and not kept.
 
     Args:
         data: the file.
@@ -45,60 +39,112 @@ def decode(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> 
         RowError: `empty_file`, `too_many_bytes`, `unsupported_format`, `too_many_pixels`,
             `too_small`, `extreme_aspect` (all without decoding a pixel), `corrupt_image`.
     """
+    kind, decoded = _decoded(data, limits, shown_px=shown_px)
+    samples = decoded.samples
+    rgb_HWC, colour_notes = to_srgb8(samples)
+    way = 1 if decoded.is_turned else decoded.orientation
+    rgb_HWC = turned(rgb_HWC, way)
+    rgb_HWC.flags.writeable = False
+    return Photo(
+        rgb_HWC=rgb_HWC,
+        alpha_HW=_coverage(samples.alpha_HW, way, opaque_is_none=True),
+        selection_HW=_coverage(samples.selection_HW, way, opaque_is_none=False),
+        was_premultiplied=samples.was_premultiplied,
+        orientation=decoded.orientation,
+        resolution_dpi=_upright_resolution(decoded),
+        format=kind,
+        notes=(*_turning_note(decoded), *decoded.notes, *colour_notes),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """A picture whose values are no colours, such as a mask: upright, never converted."""
+
+    values_HWC: NDArray[np.float32]
+    """1 channel of a grey picture, else 3: [0, 1], 1.0 is full scale. At the depth of the file."""
+    alpha_HW: NDArray[np.float32] | None
+    """Coverage in [0, 1]; None when it is opaque throughout, or has none."""
+    was_premultiplied: bool = False
+    """The file declares its values multiplied by alpha; here they no longer are."""
+    orientation: int = 1
+    """How the file's pixels were turned to be upright: EXIF 2.32, tag 274."""
+    notes: tuple[str, ...]
+    """What was changed on the way that a user would want to know."""
+
+
+def decode_levels(data: bytes, limits: ImageLimits) -> Levels:
+    """Read a mask, whatever it was stored as. Its profile says nothing about coverage: unused.
+
+    Grey comes as one channel at full depth, palettes are resolved, EXIF's orientation is applied.
+    What is stored as CMYK or Lab has no levels but those of the colours that it shows: it comes as
+    the three channels of sRGB.
+
+    Raises:
+        RowError: as `decode`.
+    """
+    _, decoded = _decoded(data, limits, shown_px=None)
+    samples = decoded.samples
+    notes = (*_turning_note(decoded), *decoded.notes)
+    values_HWC: NDArray[Any] = samples.values_HWC
+    if samples.space in ("cmyk", "lab"):
+        values_HWC, colour_notes = to_srgb8(samples)
+        notes += colour_notes
+    way = 1 if decoded.is_turned else decoded.orientation
+    levels_HWC = turned(_as_unit(values_HWC), way)
+    levels_HWC.flags.writeable = False
+    return Levels(
+        values_HWC=levels_HWC,
+        alpha_HW=_coverage(samples.alpha_HW, way, opaque_is_none=True),
+        was_premultiplied=samples.was_premultiplied,
+        orientation=decoded.orientation,
+        notes=notes,
+    )
+
+
+def _decoded(data: bytes, limits: ImageLimits, *, shown_px: int | None) -> tuple[str, Decoded]:
+    """The name of the file's format, and what its decoder says."""
     if not data:
         raise RowError(ErrorCode.EMPTY_FILE, "the file has no bytes")
     if len(data) > limits.max_bytes:
         raise RowError(
             ErrorCode.TOO_MANY_BYTES, f"{len(data)} bytes, at most {limits.max_bytes} are accepted"
         )
-    notes: list[str] = []
-    with opened(data, identify(data)) as image:
-        check_size(*image.size, limits)
-        file_format = str(image.format)
-        if stores_more_than_8_bits(image):
-            notes.append("more than 8 bits a channel, reduced to 8")
-        num_frames = getattr(image, "n_frames", 1)
-        if shown_px is not None:
-            gap = min(1.0, _DRAFT_GAP * shown_px / max(image.size))
-            image.draft(image.mode, (round(image.width * gap), round(image.height * gap)))
-        orientation, orientation_notes = _load(image)
-        profile = image.info.get("icc_profile")
-        separated = separate(image)
-    notes.extend(orientation_notes)
-    if num_frames > 1:
-        notes.append(f"first of {num_frames} frames")
-    rgb, colour_notes = to_srgb(separated.colour, profile)
-    notes.extend(colour_notes)
-    alpha = separated.alpha
-    if alpha is not None and alpha.getextrema() == (255, 255):
-        alpha = None
-    if orientation in _UPRIGHT:
-        rgb = rgb.transpose(_UPRIGHT[orientation])
-        alpha = None if alpha is None else alpha.transpose(_UPRIGHT[orientation])
-    return Photo(
-        rgb_HWC=np.asarray(rgb),
-        alpha_HW=None if alpha is None else coverage_of(alpha),
-        format=file_format,
-        notes=tuple(notes),
-    )
+    header = look(data, identify(data))
+    row = chosen(header)
+    check_size(header.width, header.height, limits)
+    if row.decoder == PILLOW:
+        return header.kind, read_by_pillow(data, header, limits, shown_px=shown_px)
+    return header.kind, READERS[row.kind, row.decoder](data, header)
 
 
-def _load(image: ImageFile.ImageFile) -> tuple[int, tuple[str, ...]]:
-    """Decode the pixels; tell how they still have to be turned, and what to say about it."""
-    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow turns these while it loads them
-        turned = image.tag_v2.get(ExifTags.Base.Orientation)
-        image.load()
-        return 1, _orientation_notes(turned)
-    image.load()
-    try:
-        tags = dict(image.getexif())
-    except DAMAGE:  # the pixels are whole: worth more than their label
-        tags = {}
-    if image.info.get("exif") and not tags:  # for JPEG, Pillow has swallowed the exception itself
-        return 1, ("EXIF unreadable, taken as upright",)
-    orientation = tags.get(ExifTags.Base.Orientation, 1)
-    return orientation, _orientation_notes(orientation)
+def _turning_note(decoded: Decoded) -> tuple[str, ...]:
+    return (f"EXIF orientation {decoded.orientation} applied",) if decoded.orientation > 1 else ()
 
 
-def _orientation_notes(orientation: object) -> tuple[str, ...]:
-    return (f"EXIF orientation {orientation} applied",) if orientation in _UPRIGHT else ()
+def _upright_resolution(decoded: Decoded) -> tuple[float, float] | None:
+    if decoded.resolution_dpi is None or not lies_on_its_side(decoded.orientation):
+        return decoded.resolution_dpi
+    across, down = decoded.resolution_dpi
+    return down, across
+
+
+def _as_unit(values: NDArray[Any]) -> NDArray[np.float32]:
+    if values.dtype == np.float32:
+        return values
+    unit = values.astype(np.float32)
+    unit /= 255 if values.dtype == np.uint8 else 65535
+    return unit
+
+
+def _coverage(
+    levels_HW: NDArray[Any] | None, way: int, *, opaque_is_none: bool
+) -> NDArray[np.float32] | None:
+    """Levels as coverage in [0, 1], upright and read-only."""
+    if levels_HW is None:
+        return None
+    if opaque_is_none and levels_HW.min() == (255 if levels_HW.dtype == np.uint8 else 65535):
+        return None
+    coverage_HW = _as_unit(turned(levels_HW, way))
+    coverage_HW.flags.writeable = False
+    return coverage_HW

@@ -1,0 +1,122 @@
+"""Pictures that Pillow reads rightly: 8 bits a channel, in the formats of the web and in TIFF."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
+
+from pipeline.imaging.reading.exif import ExifFacts, dots_per_inch, exif_facts, facts_of
+from pipeline.imaging.reading.header import Decoded, Header
+from pipeline.imaging.reading.limits import ImageLimits, check_size
+from pipeline.imaging.reading.modes import samples_of
+from pipeline.imaging.reading.pillow import DAMAGE, opened
+from pipeline.imaging.reading.samples import ColorMeaning
+from pipeline.imaging.reading.tiff import TiffHeader
+
+_DRAFT_GAP = 2.0
+"""What a draft is larger by than it is shown: the filter that shrinks it does the fine work."""
+_UNREADABLE = "EXIF unreadable, taken as upright"
+
+
+def read_by_pillow(
+    data: bytes, header: Header, limits: ImageLimits, *, shown_px: int | None = None
+) -> Decoded:
+    """Decode the first picture of a file, or the page that was chosen of a TIFF.
+
+    Raises:
+        RowError: `corrupt_image`; what `check_size` raises, should Pillow see another size.
+    """
+    with opened(data, "JPEG" if header.kind == "MPO" else header.kind) as image:
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            return _read_tiff(image, header, limits)
+        check_size(*image.size, limits)
+        num_frames = getattr(image, "n_frames", 1)
+        if shown_px is not None:
+            gap = min(1.0, _DRAFT_GAP * shown_px / max(image.size))
+            image.draft(image.mode, (round(image.width * gap), round(image.height * gap)))
+        image.load()
+        facts = exif_facts(_exif_block(image.info))
+        notes = [_UNREADABLE] * facts.is_unreadable
+        if num_frames > 1:
+            notes.append(f"first of {num_frames} frames")
+        meaning = header.meaning or ColorMeaning(icc=image.info.get("icc_profile") or None)
+        return Decoded(
+            samples=samples_of(image, replace(meaning, is_adobe_rgb=facts.is_adobe_rgb)),
+            orientation=facts.orientation,
+            resolution_dpi=_resolution(image, facts),
+            notes=tuple(notes),
+        )
+
+
+def _read_tiff(
+    image: TiffImagePlugin.TiffImageFile, header: Header, limits: ImageLimits
+) -> Decoded:
+    """Pillow turns these while it loads them."""
+    if isinstance(header, TiffHeader) and header.page:
+        image.seek(header.page)
+    check_size(*image.size, limits)
+    image.info.pop("xmp", None)  # an orientation in XMP alone is none, and Pillow would obey it
+    tags = image.tag_v2
+    try:
+        facts = facts_of(image.getexif())
+    except DAMAGE:  # the pixels are whole: worth more than their label
+        facts = ExifFacts(is_unreadable=True)
+    resolution = dots_per_inch(tags.get(282), tags.get(283), unit=tags.get(296, 2))
+    orientation = tags.get(ExifTags.Base.Orientation, 1)
+    image.load()
+    meaning = ColorMeaning(
+        icc=image.info.get("icc_profile") or None, is_adobe_rgb=facts.is_adobe_rgb
+    )
+    return Decoded(
+        samples=samples_of(image, meaning),
+        orientation=orientation if orientation in range(1, 9) else 1,
+        is_turned=True,
+        resolution_dpi=resolution,
+        notes=header.notes if isinstance(header, TiffHeader) else (),
+    )
+
+
+def _exif_block(info: dict[Any, Any]) -> bytes:
+    """The EXIF block: not Pillow's `getexif`, which makes up an orientation from XMP."""
+    block = info.get("exif")
+    if isinstance(block, bytes):
+        return block
+    text = info.get("Raw profile type exif")  # ImageMagick's, in PNG
+    try:
+        return bytes.fromhex("".join(str(text).split("\n")[3:])) if text else b""
+    except ValueError:
+        return b"damaged"
+
+
+def _resolution(image: ImageFile.ImageFile, facts: ExifFacts) -> tuple[float, float] | None:
+    """What the format itself says, else EXIF. For JPEG Pillow's own answer may be made up (72)."""
+    if image.format in ("JPEG", "MPO"):
+        unit = image.info.get("jfif_unit", 0) + 1  # JFIF 1.02: 0 none, 1 an inch, 2 a centimetre
+        across, down = image.info.get("jfif_density", (0, 0))
+        return dots_per_inch(across, down, unit=unit) or facts.resolution_dpi
+    dpi = image.info.get("dpi")
+    if isinstance(dpi, tuple) and len(dpi) == 2:
+        return dots_per_inch(dpi[0], dpi[1], unit=2)
+    return facts.resolution_dpi
+
+
+def look_by_pillow(data: bytes, kind: str) -> Header:
+    """The header of a file as Pillow sees it, for formats that it reads whatever is in them."""
+    with opened(data, kind) as image:
+        width, height = image.size
+        has_alpha = "A" in image.mode or "a" in image.mode
+        has_key = "transparency" in image.info
+        return Header(
+            kind=str(image.format),
+            width=width,
+            height=height,
+            space=_space(image),
+            alpha="straight" if has_alpha else "key" if has_key else "none",
+        )
+
+
+def _space(image: Image.Image) -> str:
+    grey = ("1", "L", "LA", "I", "I;16", "I;16B", "F")
+    return "grey" if image.mode in grey else {"P": "palette", "CMYK": "cmyk"}.get(image.mode, "rgb")

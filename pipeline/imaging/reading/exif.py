@@ -1,0 +1,91 @@
+"""The few facts of EXIF that reading needs: how to turn, how large, and Adobe RGB."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PIL import ExifTags, Image
+
+from pipeline.imaging.reading.pillow import DAMAGE
+
+_UNCALIBRATED = 65535  # EXIF 2.32, tag 40961
+_INTEROPERABILITY_INDEX = 1
+_INCHES = {2: 1.0, 3: 1 / 2.54}
+"""EXIF 2.32, tag 296: of the unit in which the resolution is given; 1 is no unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExifFacts:
+    """What EXIF says that decides pixels or sizes."""
+
+    orientation: int = 1
+    resolution_dpi: tuple[float, float] | None = None
+    is_adobe_rgb: bool = False
+    is_unreadable: bool = False
+
+
+def exif_facts(block: bytes) -> ExifFacts:
+    """Read an EXIF block, with or without its six bytes `Exif`. A damaged one costs no picture."""
+    if not block:
+        return ExifFacts()
+    exif = Image.Exif()
+    try:
+        exif.load(block)
+        return facts_of(exif)
+    except DAMAGE:
+        return ExifFacts(is_unreadable=True)
+
+
+def facts_of(exif: Image.Exif) -> ExifFacts:
+    """The same of a block that Pillow has read.
+
+    Raises:
+        Exception: one of `DAMAGE`, where the block is damaged.
+    """
+    tags = dict(exif)
+    shot = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in tags else {}
+    return ExifFacts(
+        orientation=_orientation(tags.get(ExifTags.Base.Orientation)),
+        resolution_dpi=_resolution(tags),
+        is_adobe_rgb=_is_adobe_rgb(shot, exif),
+    )
+
+
+def _is_adobe_rgb(shot: Mapping[int, object], exif: Image.Exif) -> bool:
+    """DCF 2.0: an option file has an uncalibrated colour space and interoperability index R03."""
+    if shot.get(ExifTags.Base.ColorSpace) != _UNCALIBRATED:
+        return False
+    index = exif.get_ifd(ExifTags.IFD.Interop).get(_INTEROPERABILITY_INDEX)
+    if isinstance(index, bytes):
+        index = index.decode("ascii", "replace")
+    return str(index).strip("\0 ") == "R03"
+
+
+def _orientation(value: object) -> int:
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _resolution(tags: Mapping[int, object]) -> tuple[float, float] | None:
+    across, down = tags.get(ExifTags.Base.XResolution), tags.get(ExifTags.Base.YResolution)
+    return dots_per_inch(across, down, unit=tags.get(ExifTags.Base.ResolutionUnit, 2))
+
+
+def dots_per_inch(across: object, down: object, *, unit: object) -> tuple[float, float] | None:
+    """A resolution in TIFF's terms as pixels an inch; None: no unit, or no sense.
+
+    Args:
+        across: pixels a unit.
+        down: the same; None: as many as across.
+        unit: 1 none, 2 an inch, 3 a centimetre.
+    """
+    inches = _INCHES.get(unit) if isinstance(unit, int) else None
+    try:
+        x = float(across)  # type: ignore[arg-type]  # whatever the file holds there
+        y = x if down is None else float(down)  # type: ignore[arg-type]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    if inches is None or not (0 < x < math.inf and 0 < y < math.inf):
+        return None
+    return x / inches, y / inches
