@@ -6,11 +6,12 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import PHOTOMETRIC, TiffPage
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.exif import dots_per_inch
 from pipeline.imaging.reading.header import Decoded, Header
+from pipeline.imaging.reading.pillow import opened
 from pipeline.imaging.reading.samples import ColorMeaning, Samples, Space
 from pipeline.imaging.reading.straight import filled, straightened
 from pipeline.imaging.reading.tiff import (
@@ -34,6 +35,12 @@ _MOST_ABOVE_WHITE = 0.25
 _LARGEST_SPARE = 16
 """Times its picture's pixels that a tile or a strip may hold: small pictures come in large tiles.
 """
+_FILES_INSIDE: dict[int, str] = {
+    COMPRESSION.WEBP: "WEBP",
+    COMPRESSION.JPEG: "JPEG",
+    COMPRESSION.JPEG2000: "JPEG2000",
+}
+"""Compressions that are picture files with a size of their own, which a decoder would obey."""
 
 
 def read_tiff(data: bytes, header: Header) -> Decoded:
@@ -46,7 +53,7 @@ def read_tiff(data: bytes, header: Header) -> Decoded:
     assert isinstance(header, TiffHeader)
     with opened_tiff(data) as file:
         page = chosen_page(file, header)
-        _check_segments(page, len(data))
+        _check_segments(page, data)
         stored_HWC = _in_order(page.asarray(maxworkers=1), page)
         samples, notes = _samples(stored_HWC, page, header)
         tags = page.tags
@@ -62,10 +69,10 @@ def read_tiff(data: bytes, header: Header) -> Decoded:
         )
 
 
-def _check_segments(page: TiffPage, size: int) -> None:
+def _check_segments(page: TiffPage, data: bytes) -> None:
     """Refuse what tifffile would fill with zeros in silence, and tiles that are much too large."""
     num_wanted = int(np.prod(page.chunked))
-    offsets, counts = page.dataoffsets, page.databytecounts
+    offsets, counts, size = page.dataoffsets, page.databytecounts, len(data)
     is_whole = len(offsets) == len(counts) and len(offsets) >= num_wanted
     if not is_whole or any(
         count <= 0 or at + count > size for at, count in zip(offsets, counts, strict=False)
@@ -75,6 +82,17 @@ def _check_segments(page: TiffPage, size: int) -> None:
         page.imagewidth * page.imagelength * page.samplesperpixel, 2**16
     ):
         raise RowError(ErrorCode.CORRUPT_IMAGE, f"TIFF: tiles of {page.chunks} samples")
+    packing = _FILES_INSIDE.get(page.compression)
+    if packing is None:
+        return
+    most = int(np.prod(page.chunks))
+    for at, count in zip(offsets, counts, strict=False):
+        with opened(data[at : at + count], packing) as inside:
+            if inside.width * inside.height > most:
+                raise RowError(
+                    ErrorCode.CORRUPT_IMAGE,
+                    f"TIFF: a tile of {inside.width} x {inside.height} px instead of {page.chunks}",
+                )
 
 
 def _in_order(stored: NDArray[Any], page: TiffPage) -> NDArray[Any]:

@@ -552,3 +552,21 @@ def test_many_pages_are_not_all_walked_over():
     out = BytesIO()
     small.save(out, "TIFF", save_all=True, append_images=[small] * 300)
     assert "first of 256 or more frames" in decode(out.getvalue(), ANY_SIZE).notes
+
+
+def test_a_tile_that_holds_a_larger_picture_is_damage():
+    inside = BytesIO()
+    Image.new("RGB", (900, 900)).save(inside, "WEBP", lossless=True)
+    out = BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        writer.write(
+            iter([inside.getvalue()]),
+            shape=(16, 16, 3),
+            dtype=np.uint8,
+            photometric="rgb",
+            compression="webp",
+            metadata=None,
+        )
+    error = refusal(out.getvalue())
+    assert error.code is ErrorCode.CORRUPT_IMAGE
+    assert "900 x 900 px" in error.message
