@@ -29,7 +29,7 @@ from pipeline.imaging.solid import Rgb8, hex_of, parse_color
 
 Shadow = Literal["none", "contact", "soft", "hard", "floating"]
 Harmonise = Literal["off", "background", "product", "strict"]
-Format = Literal["jpeg", "png", "webp"]
+Format = Literal["jpeg", "png", "webp", "avif"]
 Paint = Literal["scene", "plain", "recolored"]
 """What stands behind a product: a generated scene; one colour; a generated set in that colour."""
 

@@ -43,7 +43,7 @@ class Finisher:
         Args:
             config: what files say of themselves.
             format: where the shot does not say.
-            quality: of JPEG and WebP.
+            quality: of JPEG, WebP and AVIF.
             system: what the trained model is called that draws; None: none does.
             revision: which version of the generator.
 

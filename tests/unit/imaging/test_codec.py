@@ -401,19 +401,21 @@ def test_the_profile_does_not_hold_the_time_of_day():
     assert time == [0, 0, 0]
 
 
-def test_jpeg_keeps_colour_edges_sharp():
+@pytest.mark.parametrize("output", [OutputFormat.JPEG, OutputFormat.AVIF])
+def test_colour_edges_stay_sharp(output):
     edge_HWC = np.zeros((64, 64, 3), np.uint8)
     edge_HWC[:, 31:] = (230, 20, 20)
     edge_HWC[:, :31] = (20, 20, 230)
-    data = encode(edge_HWC, format=OutputFormat.JPEG, quality=95)
+    data = encode(edge_HWC, format=output, quality=95)
     error = np.abs(decode(data, ImageLimits()).rgb_HWC.astype(int) - edge_HWC)
     assert error.max() < 12  # 4:2:0 is off by more than 100 here
 
 
-@pytest.mark.parametrize("output", [OutputFormat.PNG, OutputFormat.WEBP])
-def test_a_cut_out_carries_its_alpha(output):
+@pytest.mark.parametrize("quality", [40, 100])
+@pytest.mark.parametrize("output", [OutputFormat.PNG, OutputFormat.WEBP, OutputFormat.AVIF])
+def test_a_cut_out_carries_its_alpha_whatever_the_quality(output, quality):
     alpha_HW = scene()[..., 0].astype(np.float32) / 255
-    photo = decode(encode(scene(), format=output, quality=100, alpha_HW=alpha_HW), ANY_SIZE)
+    photo = decode(encode(scene(), format=output, quality=quality, alpha_HW=alpha_HW), ANY_SIZE)
     np.testing.assert_array_equal(photo.alpha_HW, alpha_HW)
 
 
@@ -428,9 +430,26 @@ def test_encode_refuses_what_it_cannot_hold():
         encode(scene(), format=OutputFormat.PNG, quality=0)
     with pytest.raises(ValueError, match="uint8 HWC"):
         encode(scene().astype(np.float32), format=OutputFormat.PNG, quality=90)
-    with pytest.raises(RowError) as too_long:
-        encode(np.zeros((1, 16384, 3), np.uint8), format=OutputFormat.WEBP, quality=90)
-    assert too_long.value.code is ErrorCode.TOO_MANY_PIXELS
+    for output, side_px in ((OutputFormat.WEBP, 16384), (OutputFormat.AVIF, 32769)):
+        with pytest.raises(RowError) as too_long:
+            encode(np.zeros((1, side_px, 3), np.uint8), format=output, quality=90)
+        assert too_long.value.code is ErrorCode.TOO_MANY_PIXELS
+
+
+@pytest.mark.parametrize("output", OutputFormat)
+def test_the_longest_side_a_format_is_said_to_hold_it_holds(output):
+    side_px = min(output.max_side_px, 65500)
+    data = encode(np.zeros((8, side_px, 3), np.uint8), format=output, quality=50)
+    with Image.open(BytesIO(data)) as image:
+        assert image.size == (side_px, 8)
+        image.load()
+
+
+def test_a_format_that_this_pillow_does_not_write_costs_the_row(monkeypatch):
+    monkeypatch.setattr("PIL.features.check", lambda name: name != "avif")
+    with pytest.raises(RowError, match="cannot write avif") as caught:
+        encode(scene(), format=OutputFormat.AVIF, quality=90)
+    assert caught.value.code is ErrorCode.UNSUPPORTED_FORMAT
 
 
 def test_every_level_of_an_alpha_comes_back_exactly():

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.brief import Brief, shots
+from pipeline.channels import channel_names, load_channel
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.codec import encode_alpha
 from pipeline.imaging.reading.limits import ImageLimits
@@ -121,11 +122,12 @@ def test_a_product_that_cannot_fill_its_box_says_so(mapper):
     assert any("max_upscale" in note for note in outcome["shot_notes"])
 
 
-def test_the_file_has_the_size_and_format_asked_for(mapper):
-    outcome, picture = made(mapper, row(output_width=80, output_format="webp"))
+@pytest.mark.parametrize("format_name", ["jpeg", "png", "webp", "avif"])
+def test_the_file_has_the_size_and_format_asked_for(mapper, format_name):
+    outcome, picture = made(mapper, row(output_width=80, output_format=format_name))
     assert picture.shape == (60, 80, 3)
     assert (outcome["height"], outcome["width"]) == (60, 80)
-    assert Image.open(BytesIO(outcome["picture"])).format == "WEBP"
+    assert Image.open(BytesIO(outcome["picture"])).format == format_name.upper()
 
 
 def test_a_size_of_another_shape_is_refused(mapper):
@@ -226,3 +228,10 @@ def test_a_channel_is_asked_of_the_finished_file(mapper):
     )
     assert made(mapper, large)[0]["verdict"]["findings"] == []
     assert made(mapper, row())[0]["verdict"] is None
+
+
+@pytest.mark.parametrize("channel", channel_names())
+def test_no_channel_takes_a_format_that_it_does_not_name(mapper, channel):
+    assert "AVIF" not in load_channel(channel).formats  # none of them says that it does
+    verdict = made(mapper, row(channel=channel, output_format="avif"))[0]["verdict"]
+    assert "format" in verdict["rules"]

@@ -153,8 +153,9 @@ def test_a_place_that_takes_no_picture_stops_the_run_and_blames_no_row(
         isolate(mapper(tmp_path).map_batch, rows)
 
 
-def test_a_row_may_ask_for_a_format_of_its_own(tmp_path: Path) -> None:
-    row = {"sample_id": "a", "picture": b"x", "shot": {"output_format": "webp"}}
+@pytest.mark.parametrize("format_name", ["png", "webp", "avif"])
+def test_a_row_may_ask_for_a_format_of_its_own(tmp_path: Path, format_name: str) -> None:
+    row = {"sample_id": "a", "picture": b"x", "shot": {"output_format": format_name}}
     (outcome,) = mapper(tmp_path).map_batch([row])
     assert isinstance(outcome, dict)
-    assert outcome["image_path"].endswith(".webp")
+    assert outcome["image_path"].endswith(f".{format_name}")
