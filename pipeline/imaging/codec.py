@@ -69,7 +69,7 @@ def encode(
 
     JPEG keeps colour at full resolution (4:4:4): halved, it would bleed across the product's edge;
     that costs a quarter in size. It has standard Huffman tables: fitted ones save 4 %, take twice
-    as long, and Pillow fails on noisy pictures with them. AVIF is 4:4:4, too, and its alpha exact at
+    as long, and Pillow fails on noisy pictures with them. AVIF is 4:4:4, too, its alpha exact at
     any quality; WebP has no 4:4:4.
 
     Args:
