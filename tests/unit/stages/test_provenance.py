@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from io import BytesIO
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -127,5 +129,21 @@ def test_signed_files_hold_and_name_their_photograph(made, tmp_path):
         assert reader.get_validation_state() == "Valid"
         store = json.loads(reader.json())
     manifest = store["manifests"][store["active_manifest"]]
-    assert manifest["ingredients"][0]["format"] == "image/png"
+    (parent,) = manifest["ingredients"]
+    assert parent["format"] == "image/png"
+    assert hashlib.sha256(asked["image_bytes"]).hexdigest() in parent["description"]
     assert TERMS + "compositeWithTrainedAlgorithmicMedia" in json.dumps(manifest)
+
+
+def test_rows_whose_signer_is_killed_are_signed_all_the_same(tmp_path):
+    pytest.importorskip("c2pa")
+    chain, key = write_chain(tmp_path)
+    provenance = {"sign": {"certificates": str(chain), "private_key": str(key)}}
+    config = RenderConfig(thumbnail_px=0, provenance=provenance)
+    mapper = RenderMapper(config, limits=ImageLimits(), num_threads=1)
+    for _ in range(2):
+        for signer in psutil.Process().children():
+            if "pipeline.signer" in signer.cmdline():
+                signer.kill()
+        outcomes = mapper.map_batch([row(), row()])
+        assert [outcome["provenance"]["signed"] for outcome in outcomes] == [True, True]
