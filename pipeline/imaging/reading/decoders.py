@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.header import Decoded, Header
+from pipeline.imaging.reading.jpeg2000 import look_at_jpeg2000, read_jpeg2000
 from pipeline.imaging.reading.png import look_at_png, read_png
 from pipeline.imaging.reading.tiff import look_at_tiff
 from pipeline.imaging.reading.tiff_samples import read_tiff
@@ -78,7 +79,26 @@ TABLE: tuple[Row, ...] = (
     Row(kind="AVIF", decoder=PILLOW, why="right for 8 bits"),
     Row(kind="GIF", decoder=PILLOW, why="right"),
     Row(kind="BMP", decoder=PILLOW, why="right"),
-    Row(kind="JPEG2000", decoder=PILLOW, why="right for 8 bits"),
+    Row(
+        kind="JPEG2000",
+        depths=range(1, 17),
+        spaces={"grey", "rgb", "cmyk", "sycc"},
+        layouts={"", "palette"},
+        decoder=IMAGECODECS,
+        why=(
+            "Pillow 13.0 reads the brightest of 9 to 16 bits as 0, and neither puts channels in "
+            "the order of cdef nor divides by an alpha that the colours are multiplied by"
+        ),
+    ),
+    Row(
+        kind="JPEG2000",
+        depths=range(1, 9),
+        spaces={"grey", "rgb", "sycc"},
+        alphas={"none", "straight"},
+        layouts={"subsampled", "depths that differ"},
+        decoder=PILLOW,
+        why="imagecodecs 2026.3 wants channels of one size and depth",
+    ),
     Row(
         kind="TIFF",
         numbers={"signed"},
@@ -167,10 +187,15 @@ TABLE: tuple[Row, ...] = (
 READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
     ("TIFF", TIFFFILE): read_tiff,
     ("PNG", IMAGECODECS): read_png,
+    ("JPEG2000", IMAGECODECS): read_jpeg2000,
 }
 """By kind of file and decoder; all but Pillow, which wants to know more."""
 
-_LOOKS: dict[str, Callable[[bytes], Header]] = {"TIFF": look_at_tiff, "PNG": look_at_png}
+_LOOKS: dict[str, Callable[[bytes], Header]] = {
+    "TIFF": look_at_tiff,
+    "PNG": look_at_png,
+    "JPEG2000": look_at_jpeg2000,
+}
 
 
 def look(data: bytes, kind: str) -> Header:
