@@ -2,96 +2,226 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from pipeline.imaging.reading.icc import UnusableProfileError, as_image, to_srgb8_by_profile
+from pipeline.imaging.reading.cicp import HLG, PQ, PRIMARIES, PRIMARY_NAMES, UNSPECIFIED
+from pipeline.imaging.reading.declared import (
+    MeaninglessError,
+    adobe_rgb,
+    by_cicp,
+    by_gamma,
+    is_srgb,
+)
+from pipeline.imaging.reading.hdr import hdr_to_srgb8
+from pipeline.imaging.reading.icc import (
+    UnusableProfileError,
+    as_image,
+    matrix_of_profile,
+    to_srgb8_by_profile,
+)
 from pipeline.imaging.reading.lab import lab_to_srgb8
-from pipeline.imaging.reading.rgb_space import to_srgb8_by
-from pipeline.imaging.reading.samples import ColorMeaning, Samples, Space
+from pipeline.imaging.reading.rgb_space import RgbSpace, to_srgb8_by
+from pipeline.imaging.reading.samples import Cicp, ColorMeaning, Samples, Space
 
 # Shape suffixes: H height, W width, C colour channel.
 
 _NAMES: dict[Space, str] = {"cmyk": "CMYK", "lab": "LAB"}
 """What is converted whatever else is known, as notes call it."""
 
+_LINEAR = 8
+"""H.273's number of linear light."""
+_SAME_MATRIX = 0.002
+"""Half a level of 255, of what roundings in profiles come to."""
 
-def to_srgb8(samples: Samples) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+Converted = tuple[NDArray[np.uint8], tuple[str, ...]]
+_Way = Callable[[NDArray[Any], Space, ColorMeaning], Converted | None]
+
+
+def to_srgb8(samples: Samples, *, exif_adobe_rgb: bool = True) -> Converted:
     """Express samples in sRGB, at the depth they have, and round them once.
 
-    By ICC profile: relative colorimetric, with black point compensation. A profile that cannot be
-    read, or that is for other samples, is set aside and said so. Samples that are sRGB already,
-    under whatever name, keep their values.
+    What a file says of its colours counts in this order (PNG, third edition, 4.3; for AVIF and
+    HEIC, where the ICC profile counts before numbers, ISO/IEC 23000-22, 7.3.6.4):
+
+    1. Numbers (CICP) that name an HDR curve, PQ or HLG: tone-mapped, see `hdr_to_srgb8`. A profile
+       beside them is for readers who know no HDR.
+    2. PNG's cICP.
+    3. An ICC profile: relative colorimetric, with black point compensation.
+    4. The numbers of AVIF and HEIC (nclx).
+    5. PNG's sRGB.
+    6. PNG's gAMA and cHRM; without one of them it is sRGB's.
+    7. Adobe RGB told by EXIF alone.
+    8. Nothing: grey and RGB are sRGB, Lab is D50's, CMYK inks multiply.
+
+    What cannot be read, has no meaning or is for other samples is set aside and said so, and the
+    next counts. Samples that are sRGB already, under whatever name, keep their values. What sRGB
+    does not have is clipped in linear light, channel by channel. Floats are linear light, so that
+    only primaries count of all this, and what is brighter than white is clipped.
+
+    Args:
+        samples: as a decoder has them.
+        exif_adobe_rgb: whether to believe 7.
 
     Returns:
         HWC, sRGB, perhaps the samples' own array. And what was done, for people: depth, kind of
-        samples and profile, so that a decoder has nothing to add about colour.
+        samples and meaning, so that a decoder has nothing to add about colour.
     """
     notes: list[str] = []
     if samples.values_HWC.dtype != np.uint8:
         notes.append("more than 8 bits a channel, reduced to 8")
     if samples.space in _NAMES:
         notes.append(f"converted from {_NAMES[samples.space]}")
-    profile = samples.meaning.icc
-    if profile is not None and samples.values_HWC.dtype != np.float32:
+    meaning = samples.meaning
+    ways: list[_Way] = [_by_profile, _by_numbers, _by_gamma]
+    if meaning.cicp is not None and (
+        meaning.cicp.counts_before_icc or meaning.cicp.transfer in (PQ, HLG)
+    ):
+        ways = [_by_numbers, _by_profile, _by_gamma]
+    if exif_adobe_rgb:
+        ways.append(_by_exif)
+    if samples.values_HWC.dtype == np.float32:
+        ways = [_by_primaries]
+    for way in (*ways, _by_convention):
         try:
-            rgb_HWC, name = to_srgb8_by_profile(samples.values_HWC, samples.space, profile)
-        except UnusableProfileError as error:
+            converted = way(samples.values_HWC, samples.space, meaning)
+        except (MeaninglessError, UnusableProfileError) as error:
             notes.append(str(error))
         else:
-            if rgb_HWC is None:
-                return as_srgb8(samples.values_HWC), tuple(notes)
-            return rgb_HWC, (*notes, f"ICC profile {name!r} converted to sRGB")
-    rgb_HWC, more = _by_convention(samples)
-    return rgb_HWC, (*notes, *more)
-
-
-def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
-    """The same for a picture of Pillow's, mode L, RGB, CMYK or LAB."""
-    spaces: dict[str, Space] = {"L": "grey", "RGB": "rgb", "CMYK": "cmyk", "LAB": "lab"}
-    values_HWC = np.asarray(image).reshape(image.height, image.width, -1)
-    if image.mode == "LAB":  # where Pillow meets bytes, a* and b* are signed
-        values_HWC = values_HWC ^ np.array([0, 128, 128], np.uint8)
-    meaning = ColorMeaning(icc=profile)
-    samples = Samples(values_HWC=values_HWC, space=spaces[image.mode], meaning=meaning)
-    rgb_HWC, notes = to_srgb8(samples)
-    return Image.fromarray(rgb_HWC), notes
+            if converted is not None:
+                rgb_HWC, more = converted
+                return rgb_HWC, (*notes, *more)
+    raise AssertionError("there is always a convention")
 
 
 def as_srgb8(values_HWC: NDArray[Any]) -> NDArray[np.uint8]:
     """Grey or RGB that is sRGB as it stands, as 8-bit RGB: HWC."""
     if values_HWC.dtype == np.uint16:
-        values_HWC = _rounded()[values_HWC]
-    if values_HWC.shape[-1] == 1:
-        values_HWC = np.repeat(values_HWC, 3, axis=-1)
-    return values_HWC.astype(np.uint8, copy=False)
+        values_HWC = _nearest_level()[values_HWC]
+    return _three_channels(values_HWC)
 
 
 @cache
-def _rounded() -> NDArray[np.uint8]:
+def _nearest_level() -> NDArray[np.uint8]:
     """The nearest of 256 levels for each of 65536, white to white: not the high byte."""
     return ((np.arange(65536) * 255 + 32767) // 65535).astype(np.uint8)
 
 
-def _by_convention(samples: Samples) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Without a profile: grey and RGB are sRGB, floats linear, Lab is D50, CMYK inks multiply."""
-    values_HWC: NDArray[Any] = samples.values_HWC
-    if values_HWC.dtype == np.float32:
-        return _linear(values_HWC)
-    if samples.space == "lab":
+def _three_channels(values_HWC: NDArray[Any]) -> NDArray[Any]:
+    return np.repeat(values_HWC, 3, axis=-1) if values_HWC.shape[-1] == 1 else values_HWC
+
+
+def _num_levels(values_HWC: NDArray[Any]) -> int:
+    return 1 << 8 * values_HWC.dtype.itemsize
+
+
+def _by_profile(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted | None:
+    if meaning.icc is None:
+        return None
+    rgb_HWC, name = to_srgb8_by_profile(values_HWC, space, meaning.icc)
+    if rgb_HWC is None:
+        return as_srgb8(values_HWC), ()
+    return rgb_HWC, (f"ICC profile {name!r} converted to sRGB",)
+
+
+def _by_numbers(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted | None:
+    cicp = meaning.cicp
+    if cicp is None or space not in ("rgb", "grey"):
+        return None
+    if cicp.primaries == cicp.transfer == UNSPECIFIED:
+        return None
+    if cicp.transfer in (PQ, HLG) and cicp.primaries in PRIMARIES:
+        rgb_HWC, peak = hdr_to_srgb8(_three_channels(values_HWC), cicp)
+        name = "PQ" if cicp.transfer == PQ else "HLG"
+        return rgb_HWC, (f"HDR ({name}, up to {peak:.0f} cd/m2) tone-mapped to sRGB",)
+    space_by_numbers = by_cicp(cicp, num_levels=_num_levels(values_HWC))
+    return _by_space(space_by_numbers, values_HWC, f"{_named(cicp)} converted to sRGB")
+
+
+def _named(cicp: Cicp) -> str:
+    return f"{PRIMARY_NAMES[cicp.primaries]} (CICP {cicp.primaries}/{cicp.transfer})"
+
+
+def _by_gamma(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted | None:
+    if space not in ("rgb", "grey"):
+        return None
+    if meaning.is_srgb:
+        return as_srgb8(values_HWC), ()
+    gamma = meaning.gamma
+    chromaticities = None if space == "grey" else meaning.chromaticities
+    if gamma is None and chromaticities is None:
+        return None
+    told = "gAMA" if chromaticities is None else "cHRM" if gamma is None else "gAMA and cHRM"
+    return _by_space(
+        by_gamma(gamma, chromaticities, num_levels=_num_levels(values_HWC)),
+        values_HWC,
+        f"colours by {told} converted to sRGB",
+    )
+
+
+def _by_exif(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted | None:
+    if not meaning.is_adobe_rgb or space != "rgb":
+        return None
+    return _by_space(
+        adobe_rgb(num_levels=_num_levels(values_HWC)),
+        values_HWC,
+        "Adobe RGB, as EXIF alone says, converted to sRGB",
+    )
+
+
+def _by_space(space: RgbSpace, values_HWC: NDArray[Any], note: str) -> Converted:
+    if is_srgb(space):
+        return as_srgb8(values_HWC), ()
+    return to_srgb8_by(space.to_linear_srgb, _three_channels(values_HWC)), (note,)
+
+
+def _by_primaries(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted:
+    """Linear light, of which a profile or numbers say the primaries."""
+    to_srgb_33, notes = np.eye(3, dtype=np.float32), []
+    if space == "rgb":
+        try:
+            to_srgb_33, name = _matrix(meaning)
+        except (MeaninglessError, UnusableProfileError) as error:
+            notes.append(str(error))
+        else:
+            if np.abs(to_srgb_33 - np.eye(3)).max() > _SAME_MATRIX:
+                notes.append(f"linear light of {name} converted to sRGB")
+
+    def linear_srgb(values_NC: NDArray[Any]) -> NDArray[np.float32]:
+        linear_3N: NDArray[np.float32] = to_srgb_33 @ np.nan_to_num(_three_channels(values_NC).T)
+        return linear_3N
+
+    over = float((values_HWC > 1).any(axis=-1).mean())
+    if over:
+        notes.append(f"brighter than white in {over:.2%} of pixels, clipped")
+    return to_srgb8_by(linear_srgb, values_HWC), tuple(notes)
+
+
+def _matrix(meaning: ColorMeaning) -> tuple[NDArray[np.float32], str]:
+    """From linear RGB of what a file names to linear sRGB, for a column; the name, for people."""
+    cicp = meaning.cicp
+    if meaning.icc is not None and not (cicp is not None and cicp.counts_before_icc):
+        to_srgb_33, name = matrix_of_profile(meaning.icc)
+        return to_srgb_33, f"ICC profile {name!r}"
+    if cicp is not None:
+        linear = replace(cicp, transfer=_LINEAR)
+        return by_cicp(linear, num_levels=256).to_srgb_33, _named(cicp)
+    space = by_gamma(1.0, meaning.chromaticities, num_levels=256)
+    return space.to_srgb_33, "the primaries of cHRM"
+
+
+def _by_convention(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted:
+    """Without a word: grey and RGB are sRGB, Lab is D50's, CMYK inks multiply."""
+    del meaning
+    if space == "lab":
         return lab_to_srgb8(values_HWC), ()
-    if samples.space == "cmyk":
+    if space == "cmyk":
         inks_HWC = as_srgb8(values_HWC)
         note = "CMYK without a usable profile: colours are approximate"
         return np.asarray(as_image(inks_HWC, "cmyk").convert("RGB")), (note,)
     return as_srgb8(values_HWC), ()
-
-
-def _linear(values_HWC: NDArray[np.float32]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    over = float((values_HWC > 1).any(axis=-1).mean())
-    rgb_HWC = to_srgb8_by(lambda values_NC: np.nan_to_num(values_NC.T), values_HWC)
-    return rgb_HWC, (f"brighter than white in {over:.2%} of pixels, clipped",) if over else ()

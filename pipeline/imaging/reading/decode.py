@@ -41,7 +41,7 @@ def decode(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> 
     """
     kind, decoded = _decoded(data, limits, shown_px=shown_px)
     samples = decoded.samples
-    rgb_HWC, colour_notes = to_srgb8(samples)
+    rgb_HWC, colour_notes = to_srgb8(samples, exif_adobe_rgb=limits.exif_adobe_rgb)
     way = 1 if decoded.is_turned else decoded.orientation
     rgb_HWC = turned(rgb_HWC, way)
     rgb_HWC.flags.writeable = False

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 from pipeline.imaging.reading.pillow import DAMAGE
 
 _UNCALIBRATED = 65535  # EXIF 2.32, tag 40961
+_ADOBE_RGB = 2  # the same tag: in no standard, but what some cameras write
 _INTEROPERABILITY_INDEX = 1
 _INCHES = {2: 1.0, 3: 1 / 2.54}
 """EXIF 2.32, tag 296: of the unit in which the resolution is given; 1 is no unit."""
@@ -55,8 +56,9 @@ def facts_of(exif: Image.Exif) -> ExifFacts:
 
 def _is_adobe_rgb(shot: Mapping[int, object], exif: Image.Exif) -> bool:
     """DCF 2.0: an option file has an uncalibrated colour space and interoperability index R03."""
-    if shot.get(ExifTags.Base.ColorSpace) != _UNCALIBRATED:
-        return False
+    space = shot.get(ExifTags.Base.ColorSpace)
+    if space != _UNCALIBRATED:
+        return space == _ADOBE_RGB
     index = exif.get_ifd(ExifTags.IFD.Interop).get(_INTEROPERABILITY_INDEX)
     if isinstance(index, bytes):
         index = index.decode("ascii", "replace")

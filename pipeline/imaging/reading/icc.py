@@ -92,6 +92,22 @@ def to_srgb8_by_profile(
     raise UnusableProfileError(f"ICC profile {name!r} is not for {_MODES[space]} pixels, ignored")
 
 
+def matrix_of_profile(profile: bytes) -> tuple[NDArray[np.float32], str]:
+    """From linear RGB of a profile's primaries to linear sRGB, for a column; the profile's name.
+
+    Raises:
+        UnusableProfileError: the profile cannot be read, or has no primaries.
+    """
+    try:
+        name, described = _describe(profile)
+        space = measured_space(profile) if described == "rgb" else None
+    except _UNREADABLE as error:
+        raise UnusableProfileError("ICC profile unreadable, taken as sRGB") from error
+    if space is None:
+        raise UnusableProfileError(f"ICC profile {name!r} has no primaries, ignored")
+    return space.to_srgb_33, name
+
+
 def as_image(values_HWC: Levels, space: Space) -> Image.Image:
     """8-bit samples as a picture of Pillow's, mode L, RGB, CMYK or LAB."""
     if space == "lab":  # where Pillow meets bytes, a* and b* are signed

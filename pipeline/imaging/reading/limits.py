@@ -1,4 +1,4 @@
-"""Which pictures are worth decoding."""
+"""Which pictures are worth decoding, and what their colours are taken for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pipeline.errors import ErrorCode, RowError
 
 
 class ImageLimits(BaseModel):
-    """Which pictures are worth decoding. Checked against the header, before any pixel is."""
+    """Which pictures are worth decoding, and what their colours are taken for.
+
+    Sizes are checked against the header, before any pixel is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -26,6 +29,10 @@ class ImageLimits(BaseModel):
     )
     max_aspect: float = Field(
         default=12.0, ge=1, description="Largest ratio of the long side to the short one."
+    )
+    exif_adobe_rgb: bool = Field(
+        default=True,
+        description="Take a photograph without a profile for Adobe RGB if its EXIF says so.",
     )
 
 

@@ -113,8 +113,14 @@ def _meaning(chunks: dict[bytes, bytes]) -> ColorMeaning:
         icc=_profile(chunks.get(b"iCCP", b"")),
         cicp=None
         if len(cicp) != 4
-        else Cicp(primaries=cicp[0], transfer=cicp[1], matrix=cicp[2], is_full_range=bool(cicp[3])),
-        gamma=gamma or None,
+        else Cicp(
+            primaries=cicp[0],
+            transfer=cicp[1],
+            matrix=cicp[2],
+            is_full_range=bool(cicp[3]),
+            counts_before_icc=True,
+        ),
+        gamma=gamma if b"gAMA" in chunks else None,
         chromaticities=None
         if len(chroma) != 32
         else (xy[0], xy[1], xy[2], xy[3], xy[4], xy[5], xy[6], xy[7]),

@@ -24,6 +24,9 @@ class Cicp:
     transfer: int
     matrix: int
     is_full_range: bool
+    """Of the samples as they are handed over: what a decoder has widened (AVIF, HEIC) is full."""
+    counts_before_icc: bool = False
+    """PNG's cICP does (third edition, 4.3). AVIF's and HEIF's nclx counts where no profile is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class Samples:
 
     Integers fill their type: 255 or 65535 is full scale, whatever depth the file has. Floats are
     linear light with 1.0 as white. Lab is encoded as ICC.1 encodes it: L* 100 is full scale, a* and
-    b* 0 are 128 (8 bits) or 32768 (16 bits; ICC version 4).
+    b* 0 are 128 (8 bits) or 32896 (16 bits; ICC version 4).
     """
 
     values_HWC: Stored

@@ -117,7 +117,9 @@ def test_what_the_chunks_say_about_colour(depth):
     assert header.meaning.chromaticities == xy
     assert header.meaning.is_srgb
     assert header.meaning.icc == b"a profile"
-    assert header.meaning.cicp == Cicp(primaries=9, transfer=16, matrix=0, is_full_range=True)
+    assert header.meaning.cicp == Cicp(
+        primaries=9, transfer=16, matrix=0, is_full_range=True, counts_before_icc=True
+    )
 
 
 @pytest.mark.parametrize("depth", [8, 16])
