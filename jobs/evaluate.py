@@ -151,7 +151,7 @@ def _evaluate_one(
 
 
 def _row(photograph: Path) -> dict[str, bytes | None]:
-    return {"image_bytes": photograph.read_bytes(), "mask_bytes": None}
+    return {"image_bytes": photograph.read_bytes(), "mask_bytes": None, "clipping_path": None}
 
 
 def _truth(path: Path, limits: ImageLimits) -> NDArray[np.float32]:

@@ -203,6 +203,12 @@ class Brief(Wishes):
         description="Whether a prompt that only names a colour, such as 'a white background', asks "
         "for a plain background of that colour.",
     )
+    clipping_path: str | None = Field(
+        None,
+        max_length=255,
+        description="Name of the path in the photograph that cuts the product out, where the file "
+        "marks none as its clipping path, or another one.",
+    )
 
     @field_validator("placement")
     @classmethod
@@ -262,6 +268,7 @@ COLUMNS: dict[str, ColumnKind] = {
     "enhance_prompt": "boolean",
     "background_color": "text",
     "solid_colors": "boolean",
+    "clipping_path": "text",
     "shadow": "text",
     "shadow_direction_deg": "number",
     "shadow_length": "number",

@@ -43,7 +43,7 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
         ),
         shared(
             judged(matte(recipe.matte, pools.matte, limits=recipe.input)),
-            by=("image_sha256", "mask_uri", "file_doubt"),
+            by=("image_sha256", "mask_uri", "clipping_path", "file_doubt"),
         ),
         prompt(
             recipe.prompt,

@@ -44,6 +44,7 @@ _DECIDED = (
     schema.IMAGE_VERSION,
     schema.IMAGE_INPUT,
     schema.MASK_URI,
+    schema.CLIPPING_PATH,
     schema.PROMPT,
     schema.PROMPT_ORIGIN,
     schema.SEED,
@@ -200,6 +201,7 @@ class Planner:
             "image_uri": None,
             "image_input": _image_bytes(row.get("image")),
             "mask_uri": None,
+            "clipping_path": None,
             "reference_uris": [],
             "prompt": None,
             "prompt_origin": None,
@@ -218,6 +220,7 @@ class Planner:
             root = self.manifest.root
             references = [storage.resolve(uri, against=root) for uri in brief.reference_uri]
             whole["image_uri"] = _usable("image_uri", resolve_uri(row, root))
+            whole["clipping_path"] = brief.clipping_path
             whole["mask_uri"] = _usable("mask_uri", resolve_mask_uri(row, root))
             whole["reference_uris"] = [_usable("reference_uri", uri) for uri in references]
         except RowError as found:
@@ -464,6 +467,7 @@ def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:
         None if planned["shot"] is None else _said(planned["shot"]),
         pixel_hash,
         *([planned["mask_uri"], planned["mask_version"]] if planned["mask_uri"] else []),
+        *([["clipping_path", planned["clipping_path"]]] if planned["clipping_path"] else []),
         *zip(planned["reference_uris"], planned["reference_versions"], strict=True),
     )
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]

@@ -149,6 +149,11 @@ IMAGE_INPUT = column("image_input", pa.large_binary(), "the photograph itself, f
 MASK_URI = column(
     "mask_uri", pa.string(), "where a mask of the product is, absolute; null: there is none"
 )
+CLIPPING_PATH = column(
+    "clipping_path",
+    pa.string(),
+    "name of the path in the photograph that the row asked to be cut out along; null: of none",
+)
 PROMPT = column("prompt", pa.string(), "what the manifest or the recipe asked for")
 PROMPT_ORIGIN = column("prompt_origin", pa.string(), "'manifest', 'template' or 'default'")
 SEED = column("seed", pa.int64(), "decides every random choice of this result", nullable=False)
@@ -189,7 +194,10 @@ ALPHA = column(
     "coverage of the product: 8-bit grey PNG at the upright source's size",
 )
 ALPHA_SOURCE = column(
-    "alpha_source", pa.string(), "'network', 'file' (the input carried one) or 'mask' (mask_uri)"
+    "alpha_source",
+    pa.string(),
+    "'network', or what was brought: 'mask' (mask_uri), and in the photograph 'clipping_path', "
+    "'file' (its alpha channel) or 'saved_selection'",
 )
 CUTOUT = column(
     "cutout", CUTOUT_TYPE, "how far a network's cut-out can be trusted; null: it was given"
@@ -297,7 +305,7 @@ RESULT_ORDER = (
     "alpha", "alpha_source", "cutout", "matting_model", "generation_model", "geometry",
     "decode_notes", "timings", "run_id",
     "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
-    "mask_uri", "fetch_retries", "store_retries", "thumbs", "error",
+    "mask_uri", "clipping_path", "fetch_retries", "store_retries", "thumbs", "error",
 )  # fmt: skip
 """Column order of a result file; the manifest's kept columns come before `error`."""
 

@@ -87,15 +87,16 @@ def jpeg(blocks=b"", *, size=(120, 80), picture=None, segment=60000, exif=None):
     return data[:2] + b"".join(segments) + data[2:]
 
 
-def tiff(blocks=b"", *, size=(120, 80), order="<", big=False, pages_before=0):
-    """An uncompressed RGB TIFF with blocks on its last page."""
-    width, height = size
+def tiff(blocks=b"", *, size=(120, 80), order="<", big=False, before=None):
+    """An uncompressed RGB TIFF with blocks on its last page; `before`: the size of another one."""
     version, count, entry, link = (43, "Q", "HHQQ", "Q") if big else (42, "H", "HHII", "I")
     out = bytearray(b"II" if order == "<" else b"MM")
     out += struct.pack(order + "H", version)
     out += struct.pack(order + "HHQ", 8, 0, 0) if big else struct.pack(order + "I", 0)
     where = len(out) - struct.calcsize(link)
-    for page in range(pages_before + 1):
+    sizes = [*([before["size"]] if before else []), size]
+    for width, height in sizes:
+        is_last = (width, height) == size
         pixels = len(out)
         out += np.full(width * height * 3, 255, np.uint8).tobytes()
         bits = len(out)
@@ -116,7 +117,7 @@ def tiff(blocks=b"", *, size=(120, 80), order="<", big=False, pages_before=0):
             (278, long, 1, height),
             (279, long, 1, width * height * 3),
         ]
-        if page == pages_before and blocks:
+        if is_last and blocks:
             entries.append((34377, 1, len(blocks), start))
         struct.pack_into(order + link, out, where, len(out))
         out += struct.pack(order + count, len(entries))

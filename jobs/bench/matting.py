@@ -131,7 +131,9 @@ def _backlot(threads: int, *, overrides: Sequence[str] = ()) -> Cut:
     mapper = MatteMapper(recipe.matte, limits=recipe.input, num_threads=threads)
 
     def cut(data: bytes) -> bytes:
-        (outcome,) = mapper.map_batch([{"image_bytes": data, "mask_bytes": None}])
+        (outcome,) = mapper.map_batch(
+            [{"image_bytes": data, "mask_bytes": None, "clipping_path": None}]
+        )
         if isinstance(outcome, RowError):
             raise outcome
         alpha: bytes = outcome["alpha"]

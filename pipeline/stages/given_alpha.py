@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import Row
+from pipeline.imaging.clipping_path.channels import channel_names
+from pipeline.imaging.clipping_path.cutting import ClippingPathConfig, cut_along, find_paths
+from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
 from pipeline.imaging.mask import coverage_from
 from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.decoders import look
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.photo import Photo
 
@@ -19,6 +23,9 @@ Float = NDArray[np.float32]
 
 AlphaSource = Literal["mask", "clipping_path", "file", "saved_selection"]
 """Values of the column alpha_source, beside 'network'."""
+
+_LEAST_CONTRAST = 0.5
+"""Between the least and the most selected pixel: a cut-out has both product and background."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,14 +40,34 @@ class GivenAlpha:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PassedOver:
+    """Something was brought that is not used."""
+
+    notes: tuple[str, ...]
+    """Why."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Brought:
+    """What a row brings along."""
+
+    given: GivenAlpha | None
+    """What is taken of it; None: nothing."""
+    notes: tuple[str, ...]
+    """Of what is taken, and of what was passed over before."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class AlphaSources:
     """Which of the alphas that a row brings is taken, if any."""
 
     limits: ImageLimits
     use_file_alpha: bool
+    clipping_path: ClippingPathConfig
+    use_saved_selection: bool
 
-    def __call__(self, row: Row, photo: Photo) -> GivenAlpha | None:
-        """The first that there is, the most deliberate one before the others; None: none.
+    def __call__(self, row: Row, photo: Photo) -> Brought:
+        """The first that can be used, the most deliberate one before the others.
 
         A mask was named for this very row. A clipping path was drawn by hand to cut this picture
         out. An alpha channel is most often a cut-out, but need not be; a saved selection may be of
@@ -48,17 +75,25 @@ class AlphaSources:
         new source is one more method here, at its place in that order.
 
         Args:
-            row: with `mask_bytes` and `image_bytes`.
+            row: with `mask_bytes`, `image_bytes` and `clipping_path`.
             photo: the row's photograph, decoded.
 
         Raises:
             RowError: something was given and cannot be used.
         """
-        sources: tuple[Callable[[Row, Photo], GivenAlpha | None], ...] = (
+        sources: tuple[Callable[[Row, Photo], GivenAlpha | PassedOver | None], ...] = (
             self._mask,
+            self._clipping_path,
             self._file_alpha,
+            self._saved_selection,
         )
-        return next((given for source in sources if (given := source(row, photo))), None)
+        notes: list[str] = []
+        for source in sources:
+            found = source(row, photo)
+            notes += found.notes if found is not None else ()
+            if isinstance(found, GivenAlpha):
+                return Brought(given=found, notes=tuple(notes))
+        return Brought(given=None, notes=tuple(notes))
 
     def _mask(self, row: Row, photo: Photo) -> GivenAlpha | None:
         if row["mask_bytes"] is None:
@@ -66,7 +101,53 @@ class AlphaSources:
         mask = decode(row["mask_bytes"], self.limits)
         return GivenAlpha(alpha_HW=coverage_from(mask, photo.rgb_HWC.shape[:2]), source="mask")
 
+    def _clipping_path(self, row: Row, photo: Photo) -> GivenAlpha | PassedOver | None:
+        asked, config = row["clipping_path"], self.clipping_path
+        paths = find_paths(row["image_bytes"], photo.format, config, asked=asked)
+        if paths.chosen is None:
+            return PassedOver(notes=paths.notes)
+        height, width = photo.rgb_HWC.shape[:2]
+        cut = cut_along(
+            paths.chosen,
+            (height, width),
+            config,
+            orientation=photo.orientation,
+            is_asked_for=asked is not None,
+        )
+        if cut.alpha_HW is None:
+            return PassedOver(notes=cut.notes)
+        alpha_HW, notes = cut.alpha_HW, cut.notes
+        if photo.alpha_HW is not None and self.use_file_alpha:
+            # What is transparent has no colours to show, whatever was drawn around it.
+            alpha_HW = np.minimum(alpha_HW, photo.alpha_HW)
+            notes = (*notes, "the alpha channel limits the clipping path")
+        return GivenAlpha(alpha_HW=alpha_HW, source="clipping_path", notes=notes)
+
     def _file_alpha(self, _: Row, photo: Photo) -> GivenAlpha | None:
         if photo.alpha_HW is None or not self.use_file_alpha:
             return None
         return GivenAlpha(alpha_HW=photo.alpha_HW, source="file")
+
+    def _saved_selection(self, row: Row, photo: Photo) -> GivenAlpha | PassedOver | None:
+        selection_HW = photo.selection_HW
+        if selection_HW is None:
+            return None
+        fault = "" if self.use_saved_selection else "matte.use_saved_selection"
+        if not fault and selection_HW.max() - selection_HW.min() < _LEAST_CONTRAST:
+            fault = "it is the same everywhere"
+        if fault:
+            return PassedOver(notes=(f"saved selection not used: {fault}",))
+        note = f"saved selection used{_which(row['image_bytes'], photo.format)}"
+        return GivenAlpha(alpha_HW=selection_HW, source="saved_selection", notes=(note,))
+
+
+def _which(data: bytes, file_format: str) -> str:
+    """Which of a file's selections was read, where it has several or they have names."""
+    count = look(data, file_format).num_selections
+    try:
+        names = channel_names(image_resources(data, file_format))
+    except DamagedError:
+        names = []
+    if not names or len(names) != count:
+        return f": the first of {count}" if count > 1 else ""
+    return f": the first of {', '.join(map(repr, names))}" if count > 1 else f": {names[0]!r}"

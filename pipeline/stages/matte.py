@@ -16,6 +16,7 @@ from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
 from pipeline.imaging import compiled
 from pipeline.imaging.alpha import CoverageConfig, RefineConfig, check_matte, refine
+from pipeline.imaging.clipping_path.cutting import ClippingPathConfig
 from pipeline.imaging.codec import encode_alpha
 from pipeline.imaging.confidence import ConfidenceConfig, Cutout, judge
 from pipeline.imaging.islands import drop_islands
@@ -32,7 +33,7 @@ from pipeline.models.matting.config import (
 )
 from pipeline.models.matting.load import build_network, build_solver
 from pipeline.stage import Resources, Stage
-from pipeline.stages.given_alpha import AlphaSources, GivenAlpha
+from pipeline.stages.given_alpha import AlphaSources, Brought
 from pipeline.stages.weights import bring_weights, weigh
 
 Float = NDArray[np.float32]
@@ -82,6 +83,14 @@ class MatteConfig(BaseModel):
         default=True,
         description="Take the alpha channel of an input that has one instead of matting it.",
     )
+    clipping_path: ClippingPathConfig = Field(
+        ClippingPathConfig(), description="What is made of a clipping path in the photograph."
+    )
+    use_saved_selection: bool = Field(
+        default=True,
+        description="Take a selection that was saved with the photograph (an alpha channel of "
+        "Photoshop's, in TIFF or PSD) instead of matting it, if there is nothing better.",
+    )
     refine: AnyRefineConfig = Field(
         RefineConfig(), description="How the network's coarse edge is fitted to the photograph."
     )
@@ -112,7 +121,7 @@ class _Task:
     """A row with its pixels decoded, and the alpha it may have brought along."""
 
     photo: Photo
-    given: GivenAlpha | None
+    brought: Brought
 
 
 class MatteMapper:
@@ -123,7 +132,12 @@ class MatteMapper:
         _load(config)
         self._config = config
         self._limits = limits
-        self._given = AlphaSources(limits=limits, use_file_alpha=config.use_file_alpha)
+        self._alphas = AlphaSources(
+            limits=limits,
+            use_file_alpha=config.use_file_alpha,
+            clipping_path=config.clipping_path,
+            use_saved_selection=config.use_saved_selection,
+        )
         self._network = build_network(config.network, num_threads=num_threads)
         self._solver = (
             build_solver(config.refine.model, num_threads=num_threads)
@@ -145,27 +159,29 @@ class MatteMapper:
         """Decode all, cut out in one call, finish each."""
         decoded = each(rows, lambda row: {"task": self._decode(row)})
         tasks = [outcome["task"] for outcome in decoded if not isinstance(outcome, RowError)]
-        found = self._cut_out([task.photo for task in tasks if task.given is None])
+        found = self._cut_out([task.photo for task in tasks if task.brought.given is None])
         ready: list[Columns | RowError] = []
         for outcome in decoded:
             if isinstance(outcome, RowError):
                 ready.append(outcome)
             else:
                 task: _Task = outcome["task"]
-                needs_network = task.given is None
+                needs_network = task.brought.given is None
                 ready.append({"task": task, "found": next(found) if needs_network else None})
         return each([{"ready": item} for item in ready], self._finish)
 
     def _decode(self, row: Row) -> _Task:
         photo = decode(row["image_bytes"], self._limits)
-        given = self._given(row, photo)
-        if given is None and self._network is None:
+        brought = self._alphas(row, photo)
+        if brought.given is None and self._network is None:
+            also = f" ({'; '.join(brought.notes)})" if brought.notes else ""
             raise RowError(
                 ErrorCode.BAD_REQUEST,
                 "matte.network is 'existing', and the row has neither a mask_uri nor a photograph "
-                "with an alpha channel that may be used",
+                "with a clipping path, an alpha channel or a saved selection that may be used"
+                + also,
             )
-        return _Task(photo=photo, given=given)
+        return _Task(photo=photo, brought=brought)
 
     def _cut_out(self, photos: Sequence[Photo]) -> Iterator[tuple[Float, Cutout]]:
         """The network's coarse alpha of each photograph, and what it is worth."""
@@ -186,7 +202,7 @@ class MatteMapper:
         if isinstance(ready, RowError):
             raise ready
         task: _Task = ready["task"]
-        given, coverage = task.given, self._config.coverage
+        given, coverage = task.brought.given, self._config.coverage
         if given is not None:
             alpha_HW, judged = given.alpha_HW, None
         else:
@@ -201,7 +217,7 @@ class MatteMapper:
             "alpha_source": "network" if given is None else given.source,
             "cutout": None if judged is None else self._accepted(judged),
             "matting_model": None if judged is None else self._revision,
-            "decode_notes": [*task.photo.notes, *(() if given is None else given.notes)],
+            "decode_notes": [*task.photo.notes, *task.brought.notes],
         }
 
     def _accepted(self, cutout: Cutout) -> Columns:
@@ -269,7 +285,7 @@ def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> 
         name="matte",
         mapper=partial(MatteMapper, limits=limits, num_threads=resources.num_threads),
         config=config,
-        reads=("image_bytes", "mask_bytes"),
+        reads=("image_bytes", "mask_bytes", "clipping_path"),
         adds=pa.schema(
             [
                 schema.ALPHA,

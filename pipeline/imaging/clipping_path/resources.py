@@ -9,13 +9,16 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from pipeline.imaging.reading.tiff import chosen_page, look_at_tiff, opened_tiff
+
 _SIGNATURES = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
 """Of a block. All but the first are of Adobe's other programs, and as long as they say."""
 _APP13 = b"Photoshop 3.0\0"
 _TIFF_TAG = 34377
 _MOST_BLOCKS = 10_000
 """Photoshop writes some thirty, and at most 998 paths."""
-_MOST_PAGES = 1000
+_BYTES = (1, 6, 7)
+"""Types of TIFF values that are bytes."""
 
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """JPEG markers without a length."""
@@ -36,22 +39,22 @@ class DamagedError(ValueError):
     """The blocks, or what leads to them, end in the middle."""
 
 
-def image_resources(data: bytes, file_format: str, *, page: int = 0) -> list[Resource]:
+def image_resources(data: bytes, file_format: str) -> list[Resource]:
     """All blocks of a file, in its order; none where it has none, or cannot have any.
 
     Args:
         data: the file.
         file_format: JPEG, TIFF or PSD, as Pillow names them; no other holds blocks.
-        page: of a TIFF file, in the order of its directories.
 
     Raises:
         DamagedError: they cannot be read whole.
+        RowError: `corrupt_image`, a TIFF that is damaged altogether.
     """
     try:
         if file_format in ("JPEG", "MPO"):
             return _blocks(_of_jpeg(data))
         if file_format == "TIFF":
-            return _blocks(_of_tiff(data, page))
+            return _blocks(_of_tiff(data))
         if file_format == "PSD":
             return _blocks(_of_psd(data))
     except (struct.error, IndexError) as error:
@@ -107,28 +110,27 @@ def _of_jpeg(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _of_tiff(data: bytes, page: int) -> bytes:
-    order = "<" if data[:2] == b"II" else ">"
-    is_big = struct.unpack_from(order + "H", data, 2)[0] == 43
+def _of_tiff(data: bytes) -> bytes:
+    """Of the page that is the photograph. tifffile finds that; it leaves out damaged tags."""
+    header = look_at_tiff(data)
+    with opened_tiff(data) as file:
+        directory, is_big, order = (
+            chosen_page(file, header).offset,
+            file.is_bigtiff,
+            file.byteorder,
+        )
     count, entry, link = ("Q", "HHQQ", "Q") if is_big else ("H", "HHII", "I")
-    (directory,) = struct.unpack_from(order + link, data, 8 if is_big else 4)
-    head, step, tail = (struct.calcsize(order + code) for code in (count, entry, link))
-    for number in range(min(page, _MOST_PAGES) + 1):
-        if directory == 0 or directory >= len(data):
-            raise DamagedError("no such page")
-        (entries,) = struct.unpack_from(order + count, data, directory)
-        first = directory + head
-        if number < page:
-            (directory,) = struct.unpack_from(order + link, data, first + entries * step)
+    head, step, room = (struct.calcsize(order + code) for code in (count, entry, link))
+    (entries,) = struct.unpack_from(order + count, data, directory)
+    first = directory + head
+    for at in range(first, min(first + entries * step, len(data)), step):
+        tag, kind, length, place = struct.unpack_from(order + entry, data, at)
+        if tag != _TIFF_TAG or kind not in _BYTES:
             continue
-        for at in range(first, min(first + entries * step, len(data)), step):
-            tag, kind, length, place = struct.unpack_from(order + entry, data, at)
-            if tag != _TIFF_TAG or kind not in (1, 6, 7):
-                continue
-            start = at + step - tail if length <= tail else place
-            if start + length > len(data):
-                raise DamagedError("a tag that points beyond the file")
-            return data[start : start + length]
+        start = at + step - room if length <= room else place
+        if start + length > len(data):
+            raise DamagedError("a tag that points beyond the file")
+        return data[start : start + length]
     return b""
 
 

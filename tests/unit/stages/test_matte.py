@@ -2,15 +2,20 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.alpha import RefineConfig
+from pipeline.imaging.clipping_path.cutting import ClippingPathConfig
 from pipeline.imaging.codec import decode_alpha
 from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.reading.photo import Photo
 from pipeline.models.matting.config import ExistingConfig
 from pipeline.stage import Resources
+from pipeline.stages.given_alpha import AlphaSources
 from pipeline.stages.matte import MatteConfig, MatteMapper, VitMatteRefineConfig, matte
+from tests.photoshop import clipping, ellipse, jpeg, marked, path, rectangle, resource
 
 
 def file(array, format_="PNG"):
@@ -27,8 +32,12 @@ def ball(height=90, width=121):
     return picture, inside
 
 
-def row(image_bytes, mask_bytes=None):
-    return {"image_bytes": image_bytes, "mask_bytes": mask_bytes}
+def row(image_bytes, mask_bytes=None, clipping_path=None):
+    return {
+        "image_bytes": image_bytes,
+        "mask_bytes": mask_bytes,
+        "clipping_path": clipping_path,
+    }
 
 
 def mapper(**config):
@@ -128,3 +137,169 @@ def test_refinement_by_a_network_names_its_weights_in_the_revision(tmp_path):
     assert isinstance(config.refine, VitMatteRefineConfig)
     assert config.revision.endswith("+vitmatte/vm/float32")
     assert config.revision.startswith(MatteConfig().revision)
+
+
+HAND_MADE = marked(ellipse(0.5, 0.5, 0.2, 0.3), name=b"Cup")
+
+
+def delivered(blocks=HAND_MADE):
+    """A photograph as a studio delivers it."""
+    return jpeg(blocks, picture=Image.fromarray(ball()[0]))
+
+
+def test_a_clipping_path_cuts_out_in_place_of_the_network(default):
+    (columns,) = default.map_batch([row(delivered())])
+    assert columns["alpha_source"] == "clipping_path"
+    assert "clipping path 'Cup' used" in columns["decode_notes"]
+    assert (columns["cutout"], columns["matting_model"]) == (None, None)
+    alpha = decode_alpha(columns["alpha"])
+    assert alpha.sum() == pytest.approx(np.pi * (0.2 * 121) * (0.3 * 90), rel=2e-3)
+    assert (alpha[45, 60], alpha[5, 5]) == (1, 0)
+
+
+def test_a_mask_comes_before_the_path_and_the_path_before_the_network_where_it_counts(default):
+    _, inside = ball()
+    mask = file(np.where(inside, 255, 0).astype(np.uint8))
+    masked, off = default.map_batch([row(delivered(), mask), row(delivered(resource(1, b"")))])
+    assert (masked["alpha_source"], off["alpha_source"]) == ("mask", "network")
+    (ignored,) = mapper(clipping_path={"use": False}).map_batch([row(delivered())])
+    assert ignored["alpha_source"] == "network"
+    assert "clipping path 'Cup' not used: matte.clipping_path.use" in ignored["decode_notes"]
+
+
+def test_a_path_that_is_no_cut_out_leaves_it_to_the_network_with_a_note(default):
+    (columns,) = default.map_batch([row(delivered(marked(rectangle(0, 0, 1, 1))))])
+    assert columns["alpha_source"] == "network"
+    assert any("not used: it goes around" in note for note in columns["decode_notes"])
+
+
+def test_a_row_can_name_one_of_several_paths(default):
+    several = resource(2000, path(rectangle(0.1, 0.1, 0.2, 0.9)), b"Left") + resource(
+        2001, path(rectangle(0.5, 0.1, 0.9, 0.9)), b"Right"
+    )
+    rows = [
+        row(delivered(several + clipping(b"Left")), clipping_path="Right"),
+        row(delivered(several)),
+        row(delivered(several), clipping_path="Middle"),
+    ]
+    named, unmarked, unknown = default.map_batch(rows)
+    assert decode_alpha(named["alpha"])[45, 80] == 1
+    assert unmarked["alpha_source"] == "network"
+    assert any("'Left', 'Right' not used" in note for note in unmarked["decode_notes"])
+    assert unknown.code == ErrorCode.BAD_REQUEST
+    assert "clipping_path: " in unknown.message
+    assert "'Left', 'Right'" in unknown.message
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "TIFF"])
+def test_a_path_turns_with_its_photograph(default, file_format):
+    picture, blocks = ball()[0], marked(rectangle(0.1, 0.2, 0.4, 0.9))
+    if file_format == "JPEG":
+        exif = Image.Exif()
+        exif[274] = 6
+        lying = jpeg(blocks, picture=Image.fromarray(picture), exif=exif)
+    else:
+        tags = [(274, "H", 1, 6, True), (34377, "B", len(blocks), blocks, True)]
+        lying = written(picture, extratags=tags)
+    (columns,) = default.map_batch([row(lying)])
+    assert columns["alpha_source"] == "clipping_path"
+    alpha = decode_alpha(columns["alpha"])
+    assert alpha.shape == (121, 90)
+    down, across = np.nonzero(alpha > 0.5)
+    # Orientation 6: the stored left side is the top of the upright picture, its top the right.
+    assert (down.min() / 121, down.max() / 121) == pytest.approx((0.1, 0.4), abs=0.02)
+    assert (across.min() / 90, across.max() / 90) == pytest.approx((0.1, 0.8), abs=0.02)
+
+
+def written(picture, **options):
+    out = BytesIO()
+    tifffile.imwrite(out, picture, photometric="rgb", **options)
+    return out.getvalue()
+
+
+def with_selections(*names, count=1):
+    """A TIFF with selections: the ball, and nothing else that it is not."""
+    picture, inside = ball()
+    levels = np.where(inside, 255, 0).astype(np.uint8)[..., np.newaxis]
+    channels = [picture, levels, *[255 - levels] * (count - 1)]
+    blocks = resource(1006, b"".join(bytes([len(name)]) + name for name in names))
+    return written(
+        np.concatenate(channels, axis=-1),
+        extrasamples=["unspecified"] * count,
+        extratags=[(34377, "B", len(blocks), blocks, True)] if names else [],
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "count", "note"),
+    [
+        ((), 1, "saved selection used"),
+        ((b"Cup",), 1, "saved selection used: 'Cup'"),
+        ((), 2, "saved selection used: the first of 2"),
+        ((b"Cup", b"Not"), 2, "saved selection used: the first of 'Cup', 'Not'"),
+    ],
+)
+def test_a_selection_saved_in_a_tiff_cuts_out(default, names, count, note):
+    (columns,) = default.map_batch([row(with_selections(*names, count=count))])
+    assert columns["alpha_source"] == "saved_selection"
+    assert note in columns["decode_notes"]
+    assert (decode_alpha(columns["alpha"]) == ball()[1]).all()
+
+
+def sources(**options):
+    told = {
+        "limits": ImageLimits(),
+        "use_file_alpha": True,
+        "clipping_path": ClippingPathConfig(),
+        "use_saved_selection": True,
+        **options,
+    }
+    return AlphaSources(**told)
+
+
+def brought(data=None, *, alpha_HW=None, selection_HW=None, **options):
+    data = jpeg() if data is None else data
+    photo = Photo(
+        rgb_HWC=np.zeros((80, 120, 3), np.uint8),
+        alpha_HW=alpha_HW,
+        selection_HW=selection_HW,
+        format="JPEG",
+        notes=(),
+    )
+    return sources(**options)(row(data), photo)
+
+
+def half(low=0.0, high=1.0):
+    levels_HW = np.full((80, 120), low, np.float32)
+    levels_HW[:, 60:] = high
+    return levels_HW
+
+
+def test_a_saved_selection_is_taken_after_everything_else():
+    found = brought(selection_HW=half())
+    assert (found.given.source, found.notes) == ("saved_selection", ("saved selection used",))
+    assert found.given.alpha_HW is not None
+    assert brought(selection_HW=half(), alpha_HW=half()).given.source == "file"
+    assert brought(jpeg(HAND_MADE), selection_HW=half()).given.source == "clipping_path"
+
+
+@pytest.mark.parametrize(
+    ("selection_HW", "options", "why"),
+    [
+        (half(0, 0), {}, "the same everywhere"),
+        (half(1, 1), {}, "the same everywhere"),
+        (half(0.9, 1.0), {}, "the same everywhere"),
+        (half(), {"use_saved_selection": False}, "matte.use_saved_selection"),
+    ],
+)
+def test_a_selection_of_nothing_or_everything_is_not_used(selection_HW, options, why):
+    found = brought(selection_HW=selection_HW, **options)
+    assert found.given is None
+    assert "saved selection not used" in found.notes[0]
+    assert why in found.notes[0]
+
+
+def test_what_is_transparent_stays_so_within_a_path():
+    found = brought(jpeg(HAND_MADE), alpha_HW=half())
+    assert (found.given.alpha_HW[40, 50], found.given.alpha_HW[40, 70]) == (0, 1)
+    assert "the alpha channel limits the clipping path" in found.notes

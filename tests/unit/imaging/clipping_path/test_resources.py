@@ -1,5 +1,6 @@
 """Photoshop's blocks are found wherever a file keeps them."""
 
+import struct
 from io import BytesIO
 
 import pytest
@@ -11,8 +12,8 @@ from tests.photoshop import jpeg, marked, path, psd, rectangle, resource, tiff
 BLOCKS = resource(1005, bytes(16)) + marked(rectangle(0.25, 0.25, 0.75, 0.75))
 
 
-def found(data, file_format, **page):
-    return [(one.id, one.name) for one in image_resources(data, file_format, **page)]
+def found(data, file_format):
+    return [(one.id, one.name) for one in image_resources(data, file_format)]
 
 
 EXPECTED = [(1005, b""), (2000, b"Path 1"), (2999, b"")]
@@ -37,12 +38,18 @@ def test_of_a_tiff_of_either_byte_order_and_size(order, big):
     assert found(tiff(BLOCKS, order=order, big=big), "TIFF") == EXPECTED
 
 
-def test_of_the_page_of_a_tiff_that_is_asked_for():
-    data = tiff(BLOCKS, pages_before=2)
-    assert found(data, "TIFF") == []
-    assert found(data, "TIFF", page=2) == EXPECTED
-    with pytest.raises(DamagedError, match="no such page"):
-        image_resources(data, "TIFF", page=3)
+def test_of_the_page_of_a_tiff_that_is_the_photograph():
+    preview = {"size": (30, 20)}
+    assert found(tiff(BLOCKS, before=preview), "TIFF") == EXPECTED
+    assert found(tiff(BLOCKS, size=(30, 20), before={"size": (120, 80)}), "TIFF") == []
+
+
+def test_a_tag_that_points_beyond_the_file_is_damage():
+    data = bytearray(tiff(BLOCKS))
+    at = data.index(struct.pack("<HHI", 34377, 1, len(BLOCKS)))
+    struct.pack_into("<I", data, at + 8, len(data))
+    with pytest.raises(DamagedError, match="beyond the file"):
+        image_resources(bytes(data), "TIFF")
 
 
 @pytest.mark.parametrize("big", [False, True])

@@ -1,0 +1,131 @@
+"""Which path cuts a photograph out, and what is said where none does."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.clipping_path.cutting import ClippingPathConfig, cut_along, find_paths
+from tests.photoshop import (
+    clipping,
+    ellipse,
+    jpeg,
+    marked,
+    path,
+    rectangle,
+    resource,
+    subpath,
+    tiff,
+)
+
+SIZE = (80, 120)
+CUP = ellipse(0.5, 0.5, 0.3, 0.4)
+SHADOW = rectangle(0.1, 0.8, 0.9, 0.9)
+TWO = resource(2000, path(SHADOW), b"Shadow") + resource(2001, path(CUP), b"Cup")
+
+
+def found(blocks, asked=None, **config):
+    return find_paths(jpeg(blocks), "JPEG", ClippingPathConfig(**config), asked=asked)
+
+
+def cut(*parts, is_asked_for=False, **config):
+    data = jpeg(marked(*parts))
+    paths = find_paths(data, "JPEG", ClippingPathConfig(**config), asked=None)
+    return cut_along(paths.chosen, SIZE, ClippingPathConfig(**config), is_asked_for=is_asked_for)
+
+
+def test_of_several_the_marked_one_counts_unless_another_is_asked_for():
+    assert found(TWO + clipping(b"Cup")).chosen.name == "Cup"
+    assert found(TWO + clipping(b"Cup"), asked="Shadow").chosen.name == "Shadow"
+    assert found(TWO, asked=" Cup ").chosen.name == "Cup"
+    assert found(TWO + clipping(b"Cup"), use=False, asked="Cup").chosen.name == "Cup"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "config", "words"),
+    [
+        (TWO, {}, ["'Shadow', 'Cup'", "none is marked"]),
+        (resource(2000, path(CUP), b"Path 1"), {}, ["'Path 1'", "name one in clipping_path"]),
+        (TWO + clipping(b"Gone"), {}, ["'Gone'", "not in the file"]),
+        (TWO + clipping(b"Cup"), {"use": False}, ["'Cup'", "matte.clipping_path.use"]),
+        (marked(CUP)[:-3], {}, ["unreadable"]),
+    ],
+    ids=["none marked", "one, not marked", "marked one is gone", "turned off", "damaged"],
+)
+def test_a_path_that_does_not_count_is_named_in_a_note(blocks, config, words):
+    paths = found(blocks, **config)
+    assert paths.chosen is None
+    (note,) = paths.notes
+    assert all(word in note for word in [*words, "not used"])
+
+
+def test_without_paths_there_is_nothing_to_say():
+    assert found(b"") == found(resource(1005, bytes(16)))
+    assert found(b"").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        (TWO, "no path 'Vase': there are 'Shadow', 'Cup'"),
+        (b"", "no path 'Vase': a JPEG without any"),
+        (TWO[:-3], "'Vase' cannot be used: the file's paths are unreadable"),
+    ],
+)
+def test_a_path_that_is_asked_for_must_be_there(blocks, words):
+    with pytest.raises(RowError, match="clipping_path: ") as caught:
+        found(blocks, asked="Vase")
+    assert caught.value.code == ErrorCode.BAD_REQUEST
+    assert words in caught.value.message
+
+
+def test_a_cut_is_hard_but_for_its_antialiased_edge():
+    made = cut(CUP)
+    assert made.notes == ("clipping path 'Path 1' used",)
+    assert made.alpha_HW.sum() == pytest.approx(np.pi * 36 * 32, rel=1e-3)
+    inside = (made.alpha_HW > 0) & (made.alpha_HW < 1)
+    assert 0 < inside.sum() < 2 * 2 * np.pi * 36
+    closer = cut(CUP, inset_px=1)
+    assert closer.alpha_HW.sum() == pytest.approx(np.pi * 35 * 31, rel=2e-3)
+    assert closer.notes == ("clipping path 'Path 1' used, 1 px inside",)
+
+
+def test_overlaps_are_holes_unless_they_are_to_be_filled():
+    both = subpath(rectangle(0.1, 0.1, 0.6, 0.9)), subpath(rectangle(0.4, 0.2, 0.9, 0.8))
+    assert cut(*both).alpha_HW[40, 60] == 0
+    assert cut(*both, overlaps="combine").alpha_HW[40, 60] == 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ((), "covers nothing"),
+        ((rectangle(1.2, 0.1, 1.5, 0.9),), "covers nothing"),
+        ((rectangle(0.5, 0.5, 0.5, 0.5),), "covers nothing"),
+        ((rectangle(0, 0, 1, 1),), "whole picture"),
+        ((rectangle(0.004, 0.004, 0.996, 0.996),), "whole picture"),
+        ((ellipse(0.5, 0.5, 3, 3),), "whole picture"),
+        ((subpath(CUP)[:-26],), "unreadable"),
+    ],
+)
+def test_a_path_that_cuts_nothing_out_is_not_used(parts, why):
+    made = cut(*parts)
+    assert made.alpha_HW is None
+    (note,) = made.notes
+    assert "clipping path 'Path 1' not used: " in note
+    assert why in note
+    with pytest.raises(RowError, match="clipping_path: 'Path 1' cannot be used") as caught:
+        cut(*parts, is_asked_for=True)
+    assert caught.value.code == ErrorCode.BAD_REQUEST
+
+
+def test_a_box_that_fills_most_of_its_picture_is_a_product():
+    assert cut(rectangle(0.03, 0.03, 0.97, 0.97)).alpha_HW is not None
+    assert cut(rectangle(-0.5, 0.2, 1.5, 1.5)).alpha_HW is not None
+    assert cut(ellipse(0.5, 0.5, 0.5, 0.5)).alpha_HW is not None
+
+
+def test_of_a_tiff_and_of_formats_that_have_no_paths():
+    data = tiff(TWO + clipping(b"Cup"), order=">")
+    assert find_paths(data, "TIFF", ClippingPathConfig(), asked=None).chosen.name == "Cup"
+    none = find_paths(b"\x89PNG", "PNG", ClippingPathConfig(), asked=None)
+    assert (none.names, none.chosen, none.notes) == ((), None, ())
