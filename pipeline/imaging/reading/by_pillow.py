@@ -42,8 +42,11 @@ def read_by_pillow(
         if num_frames > 1:
             notes.append(f"first of {num_frames} frames")
         meaning = header.meaning or ColorMeaning(icc=image.info.get("icc_profile") or None)
+        samples = samples_of(image, replace(meaning, is_adobe_rgb=facts.is_adobe_rgb))
+        if header.alpha == "premultiplied" and samples.alpha_HW is not None:  # and libavif divided
+            samples = replace(samples, was_premultiplied=True)
         return Decoded(
-            samples=samples_of(image, replace(meaning, is_adobe_rgb=facts.is_adobe_rgb)),
+            samples=samples,
             orientation=facts.orientation,
             resolution_dpi=_resolution(image, facts),
             notes=tuple(notes),
@@ -102,7 +105,7 @@ def _resolution(image: ImageFile.ImageFile, facts: ExifFacts) -> tuple[float, fl
     return facts.resolution_dpi
 
 
-def look_by_pillow(data: bytes, kind: str) -> Header:
+def look_by_pillow(data: bytes, kind: str, *, layout: str = "") -> Header:
     """The header of a file as Pillow sees it, for formats that it reads whatever is in them."""
     with opened(data, kind) as image:
         width, height = image.size
@@ -114,6 +117,7 @@ def look_by_pillow(data: bytes, kind: str) -> Header:
             height=height,
             space=_space(image),
             alpha="straight" if has_alpha else "key" if has_key else "none",
+            layout=layout,
         )
 
 

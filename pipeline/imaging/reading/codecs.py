@@ -29,10 +29,13 @@ def decoded_by(codec: Callable[[bytes], NDArray[Any]], data: bytes, header: Head
         raise RowError(ErrorCode.CORRUPT_IMAGE, f"{header.kind}: {in_short(error)}") from error
     if stored.ndim == 2:
         stored = stored[..., None]
-    if stored.ndim != 3 or stored.shape[:2] != (header.height, header.width):
+    width, height = header.width, header.height
+    if header.crop is not None and header.whole is not None:
+        width, height = header.whole
+    if stored.ndim != 3 or stored.shape[:2] != (height, width):
         raise RowError(
             ErrorCode.CORRUPT_IMAGE,
-            f"{header.kind}: {header.width} x {header.height} px announced, "
+            f"{header.kind}: {width} x {height} px announced, "
             f"samples of shape {stored.shape} found",
         )
     return stored
@@ -45,7 +48,12 @@ def in_short(error: BaseException) -> str:
 
 
 def arranged(
-    stored_HWC: NDArray[Any], header: Header, *, meaning: ColorMeaning, depth: int | None = None
+    stored_HWC: NDArray[Any],
+    header: Header,
+    *,
+    meaning: ColorMeaning,
+    depth: int | None = None,
+    is_divided: bool = False,
 ) -> Samples:
     """Grey or RGB, with or without alpha behind it, as `Samples`.
 
@@ -54,13 +62,14 @@ def arranged(
         header: tells whether colours are multiplied by it.
         meaning: of the colours.
         depth: bits that the numbers fill; None: their type.
+        is_divided: whether the codec has done that already.
     """
     if depth is not None:
         stored_HWC = filled(stored_HWC, depth)
     num_colours = 1 if stored_HWC.shape[2] <= 2 else 3
     values_HWC = stored_HWC[..., :num_colours]
     alpha_HW = stored_HWC[..., -1] if stored_HWC.shape[2] in (2, 4) else None
-    if alpha_HW is not None and header.alpha == "premultiplied":
+    if alpha_HW is not None and header.alpha == "premultiplied" and not is_divided:
         values_HWC = straightened(values_HWC, alpha_HW)
     return Samples(
         values_HWC=np.ascontiguousarray(values_HWC),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from pipeline.imaging.reading.header import Decoded
 from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.photo import Photo
-from pipeline.imaging.reading.turning import lies_on_its_side, turned
+from pipeline.imaging.reading.turning import cropped, lies_on_its_side, turned
 
 # Shape suffixes: H height, W width, C colour channel.
 
@@ -113,9 +114,15 @@ def _decoded(data: bytes, limits: ImageLimits, *, shown_px: int | None) -> tuple
     header = look(data, identify(data))
     row = chosen(header)
     check_size(header.width, header.height, limits)
+    if header.whole is not None and math.prod(header.whole) > limits.max_megapixels * 1e6:
+        check_size(*header.whole, limits)
     if row.decoder == PILLOW:
-        return header.kind, read_by_pillow(data, header, limits, shown_px=shown_px)
-    return header.kind, READERS[row.kind, row.decoder](data, header)
+        decoded = read_by_pillow(data, header, limits, shown_px=shown_px)
+    else:
+        decoded = READERS[row.kind, row.decoder](data, header)
+    if header.crop is not None:
+        decoded = replace(decoded, samples=cropped(decoded.samples, header.crop))
+    return header.kind, decoded
 
 
 def _turning_note(decoded: Decoded) -> tuple[str, ...]:

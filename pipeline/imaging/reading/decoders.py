@@ -6,6 +6,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.reading.avif import look_at_avif, read_avif
 from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.jpeg2000 import look_at_jpeg2000, read_jpeg2000
@@ -76,6 +77,24 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(kind="PNG", decoder=PILLOW, why="right for 8 bits and less"),
     Row(kind="WEBP", decoder=PILLOW, why="right"),
+    Row(
+        kind="AVIF",
+        layouts={"sequence"},
+        decoder=PILLOW,
+        why="the first picture, in 8 bits: imagecodecs 2026.3 decodes all of a sequence or none",
+    ),
+    Row(
+        kind="AVIF",
+        depths=range(9, 17),
+        decoder=IMAGECODECS,
+        why="Pillow 13.0 has libavif cut it to 8 bits",
+    ),
+    Row(
+        kind="AVIF",
+        layouts={"alpha without a size"},
+        decoder=IMAGECODECS,
+        why="Pillow 13.0 has libavif refuse what is not strictly as the standard has it",
+    ),
     Row(kind="AVIF", decoder=PILLOW, why="right for 8 bits"),
     Row(kind="GIF", decoder=PILLOW, why="right"),
     Row(kind="BMP", decoder=PILLOW, why="right"),
@@ -186,12 +205,14 @@ TABLE: tuple[Row, ...] = (
 
 READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
     ("TIFF", TIFFFILE): read_tiff,
+    ("AVIF", IMAGECODECS): read_avif,
     ("PNG", IMAGECODECS): read_png,
     ("JPEG2000", IMAGECODECS): read_jpeg2000,
 }
 """By kind of file and decoder; all but Pillow, which wants to know more."""
 
 _LOOKS: dict[str, Callable[[bytes], Header]] = {
+    "AVIF": look_at_avif,
     "TIFF": look_at_tiff,
     "PNG": look_at_png,
     "JPEG2000": look_at_jpeg2000,

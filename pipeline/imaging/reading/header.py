@@ -20,7 +20,11 @@ class Header:
     """Pillow's name of the file format, such as JPEG."""
     width: int
     height: int
-    """As stored, before it is turned upright."""
+    """As stored, before it is turned upright; of the part that is shown."""
+    crop: tuple[int, int, int, int] | None = None
+    """Left, top, width and height of that part; None: all of it."""
+    whole: tuple[int, int] | None = None
+    """Width and height of what is decoded, where that is more."""
     depth: int = 8
     """Bits of a channel, of the deepest one."""
     numbers: Numbers = "unsigned"

@@ -1,0 +1,84 @@
+"""AVIF: how it is stored, and its samples of 10 and 12 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import imagecodecs
+
+from pipeline.imaging.reading.by_pillow import look_by_pillow
+from pipeline.imaging.reading.codecs import arranged, decoded_by
+from pipeline.imaging.reading.header import Alpha, Decoded, Header
+from pipeline.imaging.reading.iso_media import Item, has_sequence, primary_item
+from pipeline.imaging.reading.samples import ColorMeaning
+
+_UNKNOWN_MATRICES = (3, 10, 11, 13, 14, 15)
+"""Ways from YCbCr to RGB that libavif 1.4 does not have (ITU-T H.273, table 4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvifHeader(Header):
+    """With what libavif leaves to its callers."""
+
+    orientation: int = 1
+
+
+def look_at_avif(data: bytes) -> Header:
+    """Read the boxes. A sequence is left to Pillow, which reads its first picture.
+
+    Raises:
+        RowError: `corrupt_image`.
+    """
+    item = primary_item(data)
+    if item is None or has_sequence(data):
+        return look_by_pillow(data, "AVIF", layout="sequence")
+    alpha: Alpha = "none"
+    if item.has_alpha:
+        alpha = "premultiplied" if item.is_premultiplied else "straight"
+    cicp = item.meaning.cicp
+    said = ""
+    if cicp is not None and cicp.matrix in _UNKNOWN_MATRICES:
+        said = (
+            f"an AVIF with matrix coefficients {cicp.matrix}, which libavif cannot convert to RGB. "
+            "Save it with those of BT.709 or BT.2020"
+        )
+    width, height = (item.width, item.height) if item.crop is None else item.crop[2:]
+    return AvifHeader(
+        kind="AVIF",
+        width=width,
+        height=height,
+        crop=item.crop,
+        whole=_larger(item),
+        depth=item.depth,
+        space="grey" if item.is_grey else "rgb",
+        alpha=alpha,
+        layout="" if item.alpha_has_size else "alpha without a size",
+        meaning=item.meaning,
+        said=said,
+        orientation=item.orientation,
+    )
+
+
+def _larger(item: Item) -> tuple[int, int] | None:
+    """What is decoded, where that is more than what is shown."""
+    sizes = (item.largest, (item.width, item.height))
+    largest = max(sizes, key=lambda size: size[0] * size[1])
+    return largest if item.crop is not None or largest != (item.width, item.height) else None
+
+
+def read_avif(data: bytes, header: Header) -> Decoded:
+    """Decode a single picture at the depth it has. libavif divides by a premultiplied alpha.
+
+    Raises:
+        RowError: `corrupt_image`.
+    """
+    assert isinstance(header, AvifHeader)
+    stored_HWC = decoded_by(imagecodecs.avif_decode, data, header)
+    samples = arranged(
+        stored_HWC,
+        header,
+        meaning=header.meaning or ColorMeaning(),
+        depth=header.depth,
+        is_divided=True,
+    )
+    return Decoded(samples=samples, orientation=header.orientation)

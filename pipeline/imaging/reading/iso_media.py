@@ -1,0 +1,274 @@
+"""AVIF and HEIC: what their boxes say of the picture that is to be shown (ISO/IEC 23008-12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.reading.boxes import Box, boxes, content
+from pipeline.imaging.reading.samples import Cicp, ColorMeaning
+
+_MAX_ITEMS = 4096
+_ALPHA = (
+    b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
+    b"urn:mpeg:hevc:2015:auxid:1",
+    b"urn:mpeg:avc:2015:auxid:1",
+)
+_GAIN_MAP = b"hdrgainmap"
+"""In the name of Apple's; ISO 21496-1 has an item of type tmap instead."""
+_DEPTH_MAPS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth", b"urn:mpeg:hevc:2015:auxid:2")
+
+_ORIENTATIONS = {
+    (0, None): 1,
+    (1, None): 8,
+    (2, None): 3,
+    (3, None): 6,
+    (0, 0): 4,
+    (1, 0): 5,
+    (2, 0): 2,
+    (3, 0): 7,
+    (0, 1): 2,
+    (1, 1): 7,
+    (2, 1): 4,
+    (3, 1): 5,
+}
+"""EXIF's number for irot (quarter turns, anticlockwise), and then imir (0: top for bottom)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """The primary picture of a file."""
+
+    codec: bytes
+    """Of its pixels: av01, hvc1 ...; for a grid that of its tiles."""
+    width: int
+    height: int
+    """As stored: neither cropped nor turned."""
+    largest: tuple[int, int]
+    """Size of the largest picture in the file, tiles and masks included."""
+    depth: int
+    is_grey: bool
+    meaning: ColorMeaning
+    orientation: int
+    """As EXIF counts: by irot and imir alone."""
+    crop: tuple[int, int, int, int] | None
+    """Left, top, width and height of the clean aperture."""
+    has_alpha: bool
+    alpha_has_size: bool
+    is_premultiplied: bool
+    has_gain_map: bool
+    has_depth_map: bool
+
+
+@dataclass(slots=True)
+class _Meta:
+    primary: int = 0
+    kinds: dict[int, bytes] = field(default_factory=dict)
+    properties: list[Box] = field(default_factory=list)
+    owned: dict[int, list[int]] = field(default_factory=dict)
+    references: list[tuple[bytes, int, int]] = field(default_factory=list)
+    """Kind, from, to."""
+
+
+def has_sequence(data: bytes) -> bool:
+    """Whether the file holds a track of pictures, beside or instead of a single one."""
+    return any(box.kind == b"moov" for box in boxes(data))
+
+
+def primary_item(data: bytes) -> Item | None:
+    """Read the boxes; None: there is no single picture, as in a mere sequence.
+
+    Raises:
+        RowError: `corrupt_image`.
+    """
+    meta_box = next((box for box in boxes(data) if box.kind == b"meta"), None)
+    if meta_box is None:
+        return None
+    meta = _meta(data, Box(meta_box.kind, meta_box.start + 4, meta_box.end))
+    if meta.primary not in meta.kinds:
+        return None
+    own = _own(meta, meta.primary)
+    tiles = [to for kind, at, to in meta.references if kind == b"dimg" and at == meta.primary]
+    is_derived = meta.kinds[meta.primary] in (b"grid", b"iovl", b"iden", b"tmap")
+    source = tiles[0] if is_derived and tiles else meta.primary
+    auxiliaries = [at for kind, at, to in meta.references if kind == b"auxl" and to == meta.primary]
+    names = {at: _auxiliary_name(data, meta, at) for at in auxiliaries}
+    if is_derived:  # each tile may have an alpha of its own instead
+        tile_masks = [at for kind, at, to in meta.references if kind == b"auxl" and to in tiles]
+        names |= {at: _auxiliary_name(data, meta, at) for at in tile_masks}
+    masks = [at for at, name in names.items() if name in _ALPHA]
+    size = next((content(data, box)[4:12] for box in own if box.kind == b"ispe"), b"")
+    width, height = int.from_bytes(size[:4], "big"), int.from_bytes(size[4:8], "big")
+    if not width or not height:
+        raise RowError(ErrorCode.CORRUPT_IMAGE, "a picture without a size")
+    sizes = [content(data, box)[4:12] for box in meta.properties if box.kind == b"ispe"]
+    return Item(
+        codec=meta.kinds.get(source, b""),
+        width=width,
+        height=height,
+        largest=max(
+            ((int.from_bytes(s[:4], "big"), int.from_bytes(s[4:], "big")) for s in sizes),
+            key=lambda pair: pair[0] * pair[1],
+        ),
+        depth=max(_depth(data, own), _depth(data, _own(meta, source))),
+        is_grey=_is_grey(data, own) or _is_grey(data, _own(meta, source)),
+        meaning=_meaning(data, own) or _meaning(data, _own(meta, source)) or ColorMeaning(),
+        orientation=_orientation(data, own),
+        crop=_crop(data, own, width, height),
+        has_alpha=bool(masks),
+        alpha_has_size=all(any(box.kind == b"ispe" for box in _own(meta, at)) for at in masks),
+        is_premultiplied=any(kind == b"prem" for kind, _, _ in meta.references),
+        has_gain_map=b"tmap" in meta.kinds.values()
+        or any(_GAIN_MAP in name for name in names.values()),
+        has_depth_map=any(name in _DEPTH_MAPS for name in names.values()),
+    )
+
+
+def _meta(data: bytes, meta_box: Box) -> _Meta:
+    meta = _Meta()
+    for box in boxes(data, meta_box.start, meta_box.end):
+        body = content(data, box) if box.kind in (b"pitm", b"iinf", b"iref") else b""
+        if box.kind == b"pitm":
+            meta.primary = int.from_bytes(body[4 : 6 if body[:1] == b"\0" else 8], "big")
+        elif box.kind == b"iinf":
+            first = box.start + (6 if body[:1] == b"\0" else 8)
+            for entry in boxes(data, first, box.end):
+                _read_item(content(data, entry), meta)
+        elif box.kind == b"iref":
+            is_wide = body[:1] != b"\0"
+            for reference in boxes(data, box.start + 4, box.end):
+                _read_reference(reference.kind, content(data, reference), meta, is_wide=is_wide)
+        elif box.kind == b"iprp":
+            _read_properties(data, box, meta)
+    return meta
+
+
+def _read_properties(data: bytes, box: Box, meta: _Meta) -> None:
+    for part in boxes(data, box.start, box.end):
+        if part.kind == b"ipco":
+            meta.properties = list(boxes(data, part.start, part.end))
+        elif part.kind == b"ipma":
+            _read_associations(content(data, part), meta)
+
+
+def _read_item(body: bytes, meta: _Meta) -> None:
+    """An infe box, of version 2 or 3 (ISO/IEC 14496-12, 8.11.6)."""
+    id_size = 2 if body[:1] == b"\2" else 4
+    if len(meta.kinds) < _MAX_ITEMS:
+        kind_at = 4 + id_size + 2
+        meta.kinds[int.from_bytes(body[4 : 4 + id_size], "big")] = body[kind_at : kind_at + 4]
+
+
+def _read_reference(kind: bytes, body: bytes, meta: _Meta, *, is_wide: bool) -> None:
+    size = 4 if is_wide else 2
+    source = int.from_bytes(body[:size], "big")
+    for at in range(size + 2, len(body) - size + 1, size):
+        if len(meta.references) < _MAX_ITEMS:
+            meta.references.append((kind, source, int.from_bytes(body[at : at + size], "big")))
+
+
+def _read_associations(body: bytes, meta: _Meta) -> None:
+    """An ipma box (ISO/IEC 23008-12, 9.3): for each item the numbers of its properties."""
+    id_size = 2 if body[:1] == b"\0" else 4
+    size = 2 if body[3:4] and body[3] & 1 else 1
+    num_items, at = min(int.from_bytes(body[4:8], "big"), _MAX_ITEMS), 8
+    for _ in range(num_items):
+        item, count = (
+            int.from_bytes(body[at : at + id_size], "big"),
+            body[at + id_size : at + id_size + 1],
+        )
+        at += id_size + 1
+        if not count:
+            return
+        numbers = [body[i : i + size] for i in range(at, at + count[0] * size, size)]
+        mask = 0x7FFF if size == 2 else 0x7F
+        meta.owned.setdefault(item, []).extend(int.from_bytes(n, "big") & mask for n in numbers)
+        at += count[0] * size
+
+
+def _own(meta: _Meta, item: int) -> list[Box]:
+    numbers = meta.owned.get(item, [])
+    return [meta.properties[n - 1] for n in numbers if 1 <= n <= len(meta.properties)]
+
+
+def _auxiliary_name(data: bytes, meta: _Meta, item: int) -> bytes:
+    name = next((content(data, box)[4:] for box in _own(meta, item) if box.kind == b"auxC"), b"")
+    return name.partition(b"\0")[0]
+
+
+def _depth(data: bytes, own: list[Box]) -> int:
+    depth = 8
+    for box in own:
+        body = content(data, box)
+        if box.kind == b"pixi":
+            depth = max(depth, *body[5 : 5 + body[4]], 8) if len(body) > 5 else depth
+        elif box.kind == b"av1C" and len(body) > 2 and body[2] & 0x40:  # high_bitdepth
+            depth = max(depth, 12 if body[2] & 0x20 else 10)
+        elif box.kind == b"hvcC" and len(body) > 17:
+            depth = max(depth, 8 + (body[17] & 7))
+    return depth
+
+
+def _is_grey(data: bytes, own: list[Box]) -> bool:
+    av1 = next((content(data, box) for box in own if box.kind == b"av1C"), b"")
+    hevc = next((content(data, box) for box in own if box.kind == b"hvcC"), b"")
+    return bool((len(av1) > 2 and av1[2] & 0x10) or (len(hevc) > 16 and hevc[16] & 3 == 0))
+
+
+def _meaning(data: bytes, own: list[Box]) -> ColorMeaning | None:
+    icc, cicp = None, None
+    for box in own:
+        if box.kind != b"colr":
+            continue
+        body = content(data, box)
+        if body[:4] in (b"prof", b"rICC") and icc is None:
+            icc = body[4:]
+        elif body[:4] == b"nclx" and len(body) >= 11 and cicp is None:
+            primaries, transfer, matrix = (
+                int.from_bytes(body[i : i + 2], "big") for i in (4, 6, 8)
+            )
+            cicp = Cicp(
+                primaries=primaries,
+                transfer=transfer,
+                matrix=matrix,
+                is_full_range=bool(body[10] & 0x80),
+            )
+    return None if icc is None and cicp is None else ColorMeaning(icc=icc, cicp=cicp)
+
+
+def _orientation(data: bytes, own: list[Box]) -> int:
+    turns = next((content(data, box)[:1] for box in own if box.kind == b"irot"), b"\0") or b"\0"
+    mirror = next((content(data, box)[:1] for box in own if box.kind == b"imir"), b"")
+    return _ORIENTATIONS[turns[0] & 3, mirror[0] & 1 if mirror else None]
+
+
+def _crop(data: bytes, own: list[Box], width: int, height: int) -> tuple[int, int, int, int] | None:
+    """The clean aperture (ISO/IEC 14496-12, 12.1.4), if it is of whole pixels and in the picture.
+
+    Readers leave out what is not, as MIAF asks them to.
+    """
+    body = next((content(data, box) for box in own if box.kind == b"clap"), b"")
+    numbers = [
+        int.from_bytes(body[i : i + 4], "big", signed=i in (16, 24)) for i in range(0, 32, 4)
+    ]
+    if len(body) != 32 or not all(numbers[1::2]):
+        return None
+    shown_width, shown_height, across, down = (
+        Fraction(numbers[i], numbers[i + 1]) for i in range(0, 8, 2)
+    )
+    left = Fraction(width, 2) + across - shown_width / 2
+    top = Fraction(height, 2) + down - shown_height / 2
+    parts = (left, top, shown_width, shown_height)
+    is_inside = (
+        all(part.denominator == 1 for part in parts)
+        and left >= 0
+        and top >= 0
+        and shown_width > 0
+        and shown_height > 0
+        and left + shown_width <= width
+        and top + shown_height <= height
+    )
+    if not is_inside:
+        return None
+    return int(left), int(top), int(shown_width), int(shown_height)
