@@ -21,8 +21,8 @@ from pipeline.imaging.reading.declared import (
 from pipeline.imaging.reading.hdr import hdr_to_srgb8
 from pipeline.imaging.reading.icc import (
     UnusableProfileError,
-    as_image,
     matrix_of_profile,
+    press_profile,
     to_srgb8_by_profile,
 )
 from pipeline.imaging.reading.lab import lab_to_srgb8
@@ -57,7 +57,7 @@ def to_srgb8(samples: Samples, *, exif_adobe_rgb: bool = True) -> Converted:
     5. PNG's sRGB.
     6. PNG's gAMA and cHRM; without one of them it is sRGB's.
     7. Adobe RGB told by EXIF alone.
-    8. Nothing: grey and RGB are sRGB, Lab is D50's, CMYK inks multiply.
+    8. Nothing: grey and RGB are sRGB, Lab is D50's, CMYK is `press_profile`'s.
 
     What cannot be read, has no meaning or is for other samples is set aside and said so, and the
     next counts. Samples that are sRGB already, under whatever name, keep their values. What sRGB
@@ -216,12 +216,12 @@ def _matrix(meaning: ColorMeaning) -> tuple[NDArray[np.float32], str]:
 
 
 def _by_convention(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted:
-    """Without a word: grey and RGB are sRGB, Lab is D50's, CMYK inks multiply."""
+    """Without a word: grey and RGB are sRGB, Lab is D50's, CMYK is `press_profile`'s."""
     del meaning
     if space == "lab":
         return lab_to_srgb8(values_HWC), ()
     if space == "cmyk":
-        inks_HWC = as_srgb8(values_HWC)
-        note = "CMYK without a usable profile: colours are approximate"
-        return np.asarray(as_image(inks_HWC, "cmyk").convert("RGB")), (note,)
+        rgb_HWC, _ = to_srgb8_by_profile(values_HWC, "cmyk", press_profile())
+        assert rgb_HWC is not None  # inks are never sRGB
+        return rgb_HWC, ("CMYK without a usable profile, taken for offset print (SWOP)",)
     return as_srgb8(values_HWC), ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -43,6 +44,16 @@ _DATE_TIME = slice(24, 36)
 
 class UnusableProfileError(ValueError):
     """A profile that cannot be read, or that is for other samples; its text is for people."""
+
+
+@cache
+def press_profile() -> bytes:
+    """What CMYK is taken for that does not say: web offset on coated paper (SWOP, CGATS TR 001).
+
+    It is what Photoshop has gone by for decades where nobody chose. Inks of FOGRA39, Europe's, come
+    out 2.4 CIEDE2000 off by it in the mean of photographs, by plain inversion 6.6.
+    """
+    return Path(__file__).with_name("profiles").joinpath("CGATS001Compat-v2-micro.icc").read_bytes()
 
 
 @cache
@@ -88,7 +99,8 @@ def to_srgb8_by_profile(
         if space == described:
             return _convert(values_HWC, space, profile), name
     except _UNREADABLE as error:
-        raise UnusableProfileError("ICC profile unreadable, taken as sRGB") from error
+        taken = "taken as sRGB" if space in ("grey", "rgb") else "ignored"
+        raise UnusableProfileError(f"ICC profile unreadable, {taken}") from error
     raise UnusableProfileError(f"ICC profile {name!r} is not for {_MODES[space]} pixels, ignored")
 
 

@@ -1,10 +1,15 @@
 """Samples of every kind against colours computed by hand, at full depth."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
+from skimage.color import rgb2lab
 
+import pipeline
 from pipeline.imaging.reading.colour import to_srgb8
-from pipeline.imaging.reading.icc import srgb_profile
+from pipeline.imaging.reading.icc import press_profile, srgb_profile
 from pipeline.imaging.reading.samples import ColorMeaning, Samples
 from tests.unit.imaging.reading.profiles import (
     ADOBE,
@@ -147,3 +152,43 @@ def test_floats_are_linear_light_with_white_at_one():
     rgb_HWC, notes = converted(linear_HWC)
     assert np.abs(rgb_HWC - encoded(linear_HWC)).max() <= 0.55
     assert notes == (DEEP, "brighter than white in 0.50% of pixels, clipped")
+
+
+PROCESS_COLOURS = {
+    (0, 0, 0, 0): "#FFFFFF",
+    (1, 0, 0, 0): "#00AEEF",
+    (0, 1, 0, 0): "#EC008C",
+    (0, 0, 1, 0): "#FFF200",
+    (0, 0, 0, 1): "#231F20",
+    (0, 1, 1, 0): "#ED1C24",
+    (1, 0, 1, 0): "#00A651",
+    (1, 1, 0, 0): "#2E3192",
+}
+"""What Photoshop and Illustrator show of solid SWOP inks: values that designers know by heart."""
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("icc", [None, b"damaged"], ids=["none", "damaged"])
+def test_inks_without_a_profile_are_taken_for_offset_print(dtype, icc):
+    inks_HWC = np.array([list(PROCESS_COLOURS)], dtype) * np.iinfo(dtype).max
+    rgb_HWC, notes = converted(inks_HWC, "cmyk", icc=icc)
+    wanted_HWC = np.array([[list(bytes.fromhex(c[1:])) for c in PROCESS_COLOURS.values()]])
+    assert np.abs(rgb_HWC - wanted_HWC).max() <= 2
+    assert notes[-1] == "CMYK without a usable profile, taken for offset print (SWOP)"
+
+
+def test_tints_of_inks_darken_evenly_to_paper():
+    """No step of a ramp of one ink is more than a few levels: the profile has no holes."""
+    steps = np.linspace(0, 255, 256).astype(np.uint8)
+    for ink in range(4):
+        inks_HWC = np.zeros((1, 256, 4), np.uint8)
+        inks_HWC[0, :, ink] = steps
+        lightness = rgb2lab(converted(inks_HWC, "cmyk")[0])[0, :, 0]
+        assert lightness[0] == pytest.approx(100, abs=0.1)
+        assert (np.diff(lightness) <= 0.3).all()
+        assert np.abs(np.diff(lightness)).max() < 1.5
+
+
+def test_the_press_profile_is_the_one_that_the_notice_names():
+    notice = Path(pipeline.__file__).parents[1].joinpath("NOTICE").read_text(encoding="utf-8")
+    assert hashlib.sha256(press_profile()).hexdigest() in notice
