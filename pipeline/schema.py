@@ -199,6 +199,12 @@ ALPHA_SOURCE = column(
     "'network', or what was brought: 'mask' (mask_uri), and in the photograph 'clipping_path', "
     "'file' (its alpha channel) or 'saved_selection'",
 )
+ALPHA_COLORS = column(
+    "alpha_colors",
+    pa.string(),
+    "what the colours of the file's own cut-out are along its soft edge: 'straight', 'mixed' with "
+    "an old background, 'over #rrggbb' or both; null: alpha is not the file's",
+)
 CUTOUT = column(
     "cutout", CUTOUT_TYPE, "how far a network's cut-out can be trusted; null: it was given"
 )
@@ -302,8 +308,8 @@ RESULT_ORDER = (
     "sample_id", "id", "image", "prompt", "final_prompt", "prompt_source", "prompt_model",
     "prompt_fallback", "prompt_notes", "prompt_understood", "seed", "shot", "shot_notes",
     "verdict", "fidelity", "provenance", "height", "width", "image_path", "metrics",
-    "alpha", "alpha_source", "cutout", "matting_model", "generation_model", "geometry",
-    "decode_notes", "timings", "run_id",
+    "alpha", "alpha_source", "alpha_colors", "cutout", "matting_model", "generation_model",
+    "geometry", "decode_notes", "timings", "run_id",
     "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
     "mask_uri", "clipping_path", "fetch_retries", "store_retries", "thumbs", "error",
 )  # fmt: skip

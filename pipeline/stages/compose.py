@@ -55,6 +55,8 @@ def compose(
     placed, shot = task.placed, task.shot
     rgb_HWC, alpha_HW = placed.rgb_HWC, placed.alpha_HW
     look = look_of(recipe, shot)
+    if task.has_own_colors:
+        foreground = "plain"
     foreground_HWC = foreground_of(rgb_HWC, alpha_HW, foreground)
     recolored: Recolored | None = None
     if shot.paint == "recolored":
@@ -66,7 +68,12 @@ def compose(
         light = background.light
         scene = None if light is None else known_white(light.white_rgb)
         harmonised = harmonise(
-            foreground_HWC, alpha_HW, ground_HWC, look.harmonise, scene=scene, photo_HWC=rgb_HWC
+            foreground_HWC,
+            alpha_HW,
+            ground_HWC,
+            look.harmonise,
+            scene=scene,
+            photo_HWC=None if task.has_own_colors else rgb_HWC,  # a cut-out shows no backdrop
         )
         foreground_HWC, ground_HWC = harmonised.foreground_HWC, harmonised.background_HWC
     reaching_HW = reaching_light(alpha_HW, look, background.light)

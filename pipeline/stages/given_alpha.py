@@ -13,11 +13,13 @@ from pipeline.errors import Row
 from pipeline.imaging.clipping_path.channels import channel_names
 from pipeline.imaging.clipping_path.cutting import ClippingPathConfig, cut_along, find_paths
 from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
+from pipeline.imaging.cutout_colors import CutoutColors
 from pipeline.imaging.mask import coverage_from
 from pipeline.imaging.reading.decode import decode
 from pipeline.imaging.reading.decoders import look
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.photo import Photo
+from pipeline.stages.file_alpha import colors_of
 
 Float = NDArray[np.float32]
 
@@ -35,6 +37,9 @@ class GivenAlpha:
     alpha_HW: Float
     """[0, 1], at the size of the upright photograph."""
     source: AlphaSource
+    colors: CutoutColors | None = None
+    """What the photograph's colours are along the soft edge, where it came as a cut-out; None: a
+    photograph's, mixed with the background that is seen around."""
     notes: tuple[str, ...] = ()
     """What a user would want to know of it."""
 
@@ -65,6 +70,8 @@ class AlphaSources:
     use_file_alpha: bool
     clipping_path: ClippingPathConfig
     use_saved_selection: bool
+    file_alpha_colors: str
+    """As the recipe has it."""
 
     def __call__(self, row: Row, photo: Photo) -> Brought:
         """The first that can be used, the most deliberate one before the others.
@@ -126,7 +133,13 @@ class AlphaSources:
     def _file_alpha(self, _: Row, photo: Photo) -> GivenAlpha | None:
         if photo.alpha_HW is None or not self.use_file_alpha:
             return None
-        return GivenAlpha(alpha_HW=photo.alpha_HW, source="file")
+        colors, why = colors_of(photo, self.file_alpha_colors)
+        return GivenAlpha(
+            alpha_HW=photo.alpha_HW,
+            source="file",
+            colors=colors,
+            notes=(f"colours of the cut-out: {colors}, {why}",),
+        )
 
     def _saved_selection(self, row: Row, photo: Photo) -> GivenAlpha | PassedOver | None:
         selection_HW = photo.selection_HW

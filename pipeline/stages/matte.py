@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
@@ -33,6 +33,7 @@ from pipeline.models.matting.config import (
 )
 from pipeline.models.matting.load import build_network, build_solver
 from pipeline.stage import Resources, Stage
+from pipeline.stages.file_alpha import check_colors
 from pipeline.stages.given_alpha import AlphaSources, Brought
 from pipeline.stages.weights import bring_weights, weigh
 
@@ -91,6 +92,13 @@ class MatteConfig(BaseModel):
         description="Take a selection that was saved with the photograph (an alpha channel of "
         "Photoshop's, in TIFF or PSD) instead of matting it, if there is nothing better.",
     )
+    file_alpha_colors: str = Field(
+        "auto",
+        description="What the colours of such an input are where it is half transparent. 'auto': "
+        "its own edge tells. 'straight': the product's own, as editors deliver them. "
+        "'premultiplied': multiplied by alpha, the same as laid over black. A colour: laid over "
+        "that, such as white. 'mixed': with an old background, as after a matting network.",
+    )
     refine: AnyRefineConfig = Field(
         RefineConfig(), description="How the network's coarse edge is fitted to the photograph."
     )
@@ -107,6 +115,11 @@ class MatteConfig(BaseModel):
     confidence: ConfidenceConfig = Field(
         ConfidenceConfig(), description="What becomes of a cut-out that is in doubt."
     )
+
+    @field_validator("file_alpha_colors")
+    @classmethod
+    def _names_colors(cls, value: str) -> str:
+        return check_colors(value)
 
     @property
     def revision(self) -> str:
@@ -137,6 +150,7 @@ class MatteMapper:
             use_file_alpha=config.use_file_alpha,
             clipping_path=config.clipping_path,
             use_saved_selection=config.use_saved_selection,
+            file_alpha_colors=config.file_alpha_colors,
         )
         self._network = build_network(config.network, num_threads=num_threads)
         self._solver = (
@@ -215,6 +229,7 @@ class MatteMapper:
         return {
             "alpha": encode_alpha(alpha_HW),
             "alpha_source": "network" if given is None else given.source,
+            "alpha_colors": None if given is None or given.colors is None else str(given.colors),
             "cutout": None if judged is None else self._accepted(judged),
             "matting_model": None if judged is None else self._revision,
             "decode_notes": [*task.photo.notes, *task.brought.notes],
@@ -290,6 +305,7 @@ def matte(config: MatteConfig, resources: Resources, *, limits: ImageLimits) -> 
             [
                 schema.ALPHA,
                 schema.ALPHA_SOURCE,
+                schema.ALPHA_COLORS,
                 schema.CUTOUT,
                 schema.MATTING_MODEL,
                 schema.DECODE_NOTES,

@@ -13,6 +13,8 @@ from pipeline.brief import Shot
 from pipeline.errors import ErrorCode, Row, RowError
 from pipeline.imaging.canvas import Placed, place, product_of
 from pipeline.imaging.codec import alpha_size, decode_alpha
+from pipeline.imaging.cutout_colors import CutoutColors
+from pipeline.imaging.cutout_filling import made_whole
 from pipeline.imaging.geometry import (
     Geometry,
     generation_geometry,
@@ -74,6 +76,8 @@ class Task:
     shot: Shot
     placed: Placed
     """The photograph on its canvas: from here on, the canvas is what matters."""
+    has_own_colors: bool
+    """The canvas shows the product's own colours, not mixed with an old background."""
     geometry: Geometry
     """How the canvas and the generator's picture of it relate."""
     request: GenerationRequest
@@ -126,7 +130,11 @@ class Preparation:
         alpha_HW = decode_alpha(row["alpha"])
         layout = lay_out(shot.place, product_of(alpha_HW), shot.wish)
         _check_area(layout, shot, most_mp=self._limits.max_megapixels)
-        placed = place(photo.rgb_HWC, alpha_HW, layout)
+        rgb_HWC, has_own_colors = photo.rgb_HWC, False
+        if row["alpha_colors"] is not None:
+            colors = CutoutColors.parse(row["alpha_colors"])
+            rgb_HWC, has_own_colors = made_whole(rgb_HWC, alpha_HW, colors), not colors.is_mixed
+        placed = place(rgb_HWC, alpha_HW, layout)
         geometry = self._size.geometry(*placed.alpha_HW.shape)
         request = GenerationRequest(
             image_HWC=to_generation(placed.rgb_HWC, geometry),
@@ -142,6 +150,7 @@ class Preparation:
             photo=photo,
             shot=shot,
             placed=placed,
+            has_own_colors=has_own_colors,
             geometry=geometry,
             request=request,
             keeps_rendering=keeps_rendering,

@@ -30,6 +30,8 @@ from pipeline.errors import (
     each,
 )
 from pipeline.imaging.codec import decode_alpha
+from pipeline.imaging.cutout_colors import CutoutColors
+from pipeline.imaging.cutout_filling import made_whole
 from pipeline.imaging.exhibit import on_white
 from pipeline.imaging.reading.decode import decode
 from pipeline.imaging.reading.limits import ImageLimits
@@ -249,7 +251,10 @@ class PromptMapper:
         if config.looks:
             photo = decode(row["image_bytes"], self._limits, shown_px=config.picture_px)
             alpha_HW = decode_alpha(row["alpha"])
-            picture = on_white(photo.rgb_HWC, alpha_HW, max_side_px=config.picture_px)
+            rgb_HWC = photo.rgb_HWC
+            if row["alpha_colors"] is not None:
+                rgb_HWC = made_whole(rgb_HWC, alpha_HW, CutoutColors.parse(row["alpha_colors"]))
+            picture = on_white(rgb_HWC, alpha_HW, max_side_px=config.picture_px)
         product = self._product(row, config.product_column)
         return Question(scene=text, product=product, picture=picture)
 
@@ -328,7 +333,7 @@ def prompt(
     config: PromptConfig, resources: Resources, *, limits: ImageLimits, book_root: str | None
 ) -> Stage:
     """The stage that prepares prompts; `book_root` is where answers of models are kept."""
-    pictures = ("image_bytes", "alpha") if config.looks else ()
+    pictures = ("image_bytes", "alpha", "alpha_colors") if config.looks else ()
     return Stage(
         name="prompt",
         mapper=partial(PromptMapper, limits=limits, book_root=book_root),

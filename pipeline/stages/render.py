@@ -324,7 +324,16 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
         name="render",
         mapper=partial(RenderMapper, limits=limits, num_threads=resources.num_threads),
         config=config,
-        reads=("image_bytes", "reference_bytes", "alpha", "prompt", "final_prompt", "seed", "shot"),
+        reads=(
+            "image_bytes",
+            "reference_bytes",
+            "alpha",
+            "alpha_colors",
+            "prompt",
+            "final_prompt",
+            "seed",
+            "shot",
+        ),
         adds=pa.schema(
             [
                 schema.PICTURE,

@@ -52,6 +52,7 @@ def draw(name: str) -> NDArray[np.uint8]:
     row = {
         "image_bytes": file.getvalue(),
         "alpha": encode_alpha(alpha),
+        "alpha_colors": None,
         "prompt": SUNSET,
         "final_prompt": SUNSET,
         "seed": 11,

@@ -36,6 +36,7 @@ def packshot(*settings):
     row = {
         "image_bytes": file.getvalue(),
         "alpha": encode_alpha(np.clip(alpha, 0, 1)),
+        "alpha_colors": None,
         "prompt": "anything",
         "final_prompt": "anything",
         "seed": 1,

@@ -219,7 +219,7 @@ def test_a_model_that_looks_gets_the_product_on_white_at_most_so_large() -> None
     Image.new("RGB", (800, 400), (200, 30, 30)).save(photo, "JPEG")
     alpha_HW = np.zeros((400, 800), np.float32)
     alpha_HW[:, 400:] = 1
-    seen = {"image_bytes": photo.getvalue(), "alpha": encode_alpha(alpha_HW)}
+    seen = {"image_bytes": photo.getvalue(), "alpha": encode_alpha(alpha_HW), "alpha_colors": None}
     with ChatServer() as server:
         made = mapper(server, looks=True, product_column="title")
         outcomes = made.map_batch([*rows("oak", "oak", title="Red box", **seen)])

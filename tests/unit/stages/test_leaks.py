@@ -79,6 +79,7 @@ def asked(file, format_):
     return {
         "image_bytes": file,
         "alpha": encode_alpha(alpha_HW),
+        "alpha_colors": None,
         "prompt": "an oak table",
         "final_prompt": "an oak table",
         "seed": 3,

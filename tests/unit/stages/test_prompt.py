@@ -162,7 +162,7 @@ def test_a_misspelt_policy_is_refused_before_anything_runs() -> None:
         (
             "prompt.enhancer={kind: openai, base_url: 'http://x/v1', model: m, looks: true, "
             "product_column: title}",
-            ("title", "image_bytes", "alpha"),
+            ("title", "image_bytes", "alpha", "alpha_colors"),
         ),
     ],
 )

@@ -50,6 +50,7 @@ def row(prompt=PROMPT, *, color=None, result=1, **asked):
     return {
         "image_bytes": file.getvalue(),
         "alpha": encode_alpha(alpha),
+        "alpha_colors": None,
         "prompt": prompt,
         "final_prompt": prompt.lstrip("*"),
         "seed": 3,

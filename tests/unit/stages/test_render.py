@@ -61,6 +61,7 @@ def row(seed, *, prompt="a beach", height=120, width=160, color=None, result=1, 
     return {
         "image_bytes": file.getvalue(),
         "alpha": encode_alpha(alpha),
+        "alpha_colors": None,
         "prompt": prompt,
         "final_prompt": prompt.lstrip("*"),
         "seed": seed,

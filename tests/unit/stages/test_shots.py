@@ -38,6 +38,7 @@ def row(prompt="oak table, soft light", *, color=None, result=1, **asked):
     return {
         "image_bytes": file.getvalue(),
         "alpha": encode_alpha(alpha),
+        "alpha_colors": None,
         "prompt": prompt,
         "final_prompt": prompt,
         "seed": 7,

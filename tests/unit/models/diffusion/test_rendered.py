@@ -21,6 +21,7 @@ def row(ask, seed, prompt, *, references=(), height=70, width=100, **asked):
     return {
         "image_bytes": file.getvalue(),
         "alpha": encode_alpha(request.alpha_HW),
+        "alpha_colors": None,
         "prompt": prompt,
         "final_prompt": prompt.lstrip("*"),
         "seed": seed,

@@ -1,0 +1,74 @@
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.imaging.cutout_colors import CutoutColors, tell, unmixed
+from tests import cutouts
+
+EXPECTED = {
+    "straight, black under it": "straight",
+    "straight, white under it": "straight",
+    "over black": "over #000000",
+    "over white": "over #ffffff",
+    "over grey": "over #808080",
+    "photograph": "mixed",
+    "photograph over black": "mixed over #000000",
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_soft_edge_tells_what_its_colours_are(name, seed):
+    color, alpha8 = cutouts.product(seed)
+    told = tell(cutouts.files(color, alpha8)[name], alpha8 / np.float32(255))
+    assert (str(told.colors), told.is_sure) == (EXPECTED[name], True)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if "hotograph" not in name])
+def test_and_so_it_does_where_a_lossy_codec_went_over_it(name):
+    color, alpha8 = cutouts.product(2)
+    file = cutouts.png(cutouts.files(color, alpha8)[name], alpha8, "WEBP", quality=90, exact=True)
+    rgb8 = np.asarray(Image.open(BytesIO(file)))[..., :3]
+    assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == EXPECTED[name]
+
+
+@pytest.mark.parametrize(("level", "kind"), [(4, "black"), (251, "white")])
+def test_a_product_as_dark_as_black_or_as_bright_as_white_comes_to_no_harm(level, kind):
+    """Straight or laid over black is the same there, whatever is said of it."""
+    _, alpha8 = cutouts.product()
+    rgb8 = np.full((*alpha8.shape, 3), level, np.uint8)
+    alpha = alpha8 / np.float32(255)
+    colors = tell(rgb8, alpha).colors
+    own = rgb8 / np.float32(255)
+    if colors.matte is not None:
+        own = unmixed(own, alpha, colors.matte)
+    error = (
+        np.abs(own * 255 - level)[(alpha > 0.02) & (alpha < 0.98)]
+        * alpha[(alpha > 0.02) & (alpha < 0.98), None]
+    )
+    assert error.mean() < 0.5, kind
+
+
+def test_a_hard_edge_has_nothing_to_tell_and_is_taken_as_straight():
+    color, alpha8 = cutouts.product()
+    hard = np.where(alpha8 > 127, np.float32(1), np.float32(0))
+    told = tell(cutouts.levels(color), hard)
+    assert (str(told.colors), told.is_sure) == ("straight", False)
+
+
+def test_what_lies_over_black_or_white_is_had_back_to_the_rounding():
+    color, alpha8 = cutouts.product()
+    alpha = alpha8 / np.float32(255)
+    seen = alpha > 0
+    for name, matte in (("over black", (0, 0, 0)), ("over white", (255, 255, 255))):
+        observed = cutouts.files(color, alpha8)[name] / np.float32(255)
+        error = np.abs(unmixed(observed, alpha, matte) * 255 - color) * alpha[..., None]
+        assert error[seen].max() < 0.51
+
+
+@pytest.mark.parametrize("text", ["", "white", "over #fff", "straight over #000000", "mixed "])
+def test_no_other_words_are_read(text):
+    with pytest.raises(ValueError, match="says nothing"):
+        CutoutColors.parse(text)
