@@ -228,12 +228,8 @@ def _meaning(data: bytes, own: list[Box]) -> ColorMeaning | None:
             primaries, transfer, matrix = (
                 int.from_bytes(body[i : i + 2], "big") for i in (4, 6, 8)
             )
-            cicp = Cicp(
-                primaries=primaries,
-                transfer=transfer,
-                matrix=matrix,
-                is_full_range=bool(body[10] & 0x80),
-            )
+            # Its range is that of the coded YCbCr: what decoders hand over is RGB of full range.
+            cicp = Cicp(primaries=primaries, transfer=transfer, matrix=matrix, is_full_range=True)
     return None if icc is None and cicp is None else ColorMeaning(icc=icc, cicp=cicp)
 
 

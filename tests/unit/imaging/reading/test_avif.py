@@ -113,6 +113,15 @@ def test_every_depth_with_and_without_alpha(bits, num_channels):
         assert photo.alpha_HW is None
 
 
+@pytest.mark.parametrize("extent", ["full", "limited"])
+def test_a_limited_range_is_widened_once(extent):
+    rgb_HWC = ramps(3, 8)
+    out = BytesIO()
+    Image.fromarray(rgb_HWC).save(out, "AVIF", quality=98, subsampling="4:4:4", range=extent)
+    photo = decode(out.getvalue(), ANY_SIZE)
+    assert np.abs(photo.rgb_HWC.astype(int) - rgb_HWC).mean() < 1.5
+
+
 @pytest.mark.parametrize("bits", [8, 10, 12])
 @pytest.mark.parametrize("part", [(0, 0, 40, 32), (10, 6, 20, 30), (7, 3, 49, 37)])
 def test_a_clean_aperture_is_what_is_shown(bits, part):
