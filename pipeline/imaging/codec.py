@@ -38,10 +38,18 @@ class OutputFormat(StrEnum):
         return f"image/{self.value}"
 
     @property
+    def has_resolution(self) -> bool:
+        """Whether it has a field of its own for pixels an inch: JFIF's density, PNG's pHYs."""
+        return self in (OutputFormat.JPEG, OutputFormat.PNG)
+
+    @property
     def max_side_px(self) -> int:
         """Longest side the format's header has room for; of AVIF, that its decoders open."""
         return {"jpeg": 65500, "png": 2**31 - 1, "webp": 16383, "avif": 32768}[self.value]
 
+
+_MOST_DPI = 65535
+"""JFIF's density has 16 bits."""
 
 _OPTIONAL = frozenset({OutputFormat.WEBP, OutputFormat.AVIF})
 """What Pillow can be built without."""
@@ -64,6 +72,7 @@ def encode(
     icc: bool = True,
     exif: bytes = b"",
     xmp: bytes = b"",
+    dpi: tuple[float, float] | None = None,
 ) -> bytes:
     """Write a finished picture in sRGB. The same pixels always give the same bytes.
 
@@ -81,6 +90,8 @@ def encode(
         icc: embed the sRGB profile.
         exif: a block of EXIF to put in; empty: none.
         xmp: an XMP packet to put in; empty: none.
+        dpi: pixels an inch, across and down, for JPEG's and PNG's own field for it; the others have
+            none, and it is `exif`'s to say. None: not said.
 
     Raises:
         ValueError: wrong shapes, dtypes or ranges, or an alpha for JPEG.
@@ -110,6 +121,8 @@ def encode(
     # None, and not nothing: Pillow would look for a profile in the image itself.
     labels: dict[str, Any] = {"icc_profile": srgb_profile() if icc else None}
     labels |= {"exif": exif} if exif else {}
+    if dpi is not None and format.has_resolution:
+        labels["dpi"] = tuple(min(max(across, 1), _MOST_DPI) for across in dpi)
     if xmp:
         is_png = format is OutputFormat.PNG
         labels |= {"pnginfo": _as_png_text(xmp)} if is_png else {"xmp": xmp}

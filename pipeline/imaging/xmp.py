@@ -1,4 +1,4 @@
-"""What a file says of how it came about: an XMP packet, written and read back.
+"""What a file says of how it came about and whose it is: an XMP packet, written and read back.
 
 IPTC Photo Metadata Standard 2025.1, IPTC Extension 1.9; XMP is ISO 16684-1.
 """
@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 from xml.sax.saxutils import escape
+
+from pipeline.imaging.rights.credits import Credits, Words
 
 SourceType = Literal[
     "algorithmicallyEnhanced",
@@ -21,7 +23,14 @@ SourceType = Literal[
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _EXTENSION = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-_XMP = "http://ns.adobe.com/xap/1.0/"
+_NAMESPACES = {
+    "Iptc4xmpExt": _EXTENSION,
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "xmpRights": "http://ns.adobe.com/xap/1.0/rights/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "plus": "http://ns.useplus.org/ldf/xmp/1.0/",
+}
 
 _SOURCE = re.compile(
     rb"""DigitalSourceType\s*(?:=\s*["']|>\s*|[^>]*?rdf:resource\s*=\s*["'])\s*"""
@@ -58,8 +67,37 @@ def source_uri(source_type: SourceType) -> str:
     return _VOCABULARY + source_type
 
 
-def xmp_packet(provenance: Provenance) -> bytes:
-    """The XMP packet, UTF-8, that says so. The same provenance always gives the same bytes."""
+def xmp_packet(provenance: Provenance | None, credits: Credits | None = None) -> bytes:  # noqa: A002
+    """The XMP packet, UTF-8, that says so. The same of both always gives the same bytes.
+
+    Args:
+        provenance: how the picture came about; None: not said.
+        credits: of the photograph it was made from, `bounded`; None or empty: not said.
+    """
+    said = [] if provenance is None else _of_provenance(provenance)
+    said += [] if credits is None else _of_credits(credits)
+    used = {name for name, _ in said}
+    spaces = "".join(f' xmlns:{name}="{uri}"' for name, uri in _NAMESPACES.items() if name in used)
+    properties = "".join(f"   {element}\n" for _, element in said)
+    packet = (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
+        f' <rdf:RDF xmlns:rdf="{_RDF}">\n'
+        f'  <rdf:Description rdf:about=""{spaces}>\n'
+        f"{properties}"
+        "  </rdf:Description>\n"
+        " </rdf:RDF>\n"
+        "</x:xmpmeta>\n"
+        '<?xpacket end="r"?>'
+    )
+    return packet.encode()
+
+
+_Property = tuple[str, str]
+"""Prefix of its namespace, and the element."""
+
+
+def _of_provenance(provenance: Provenance) -> list[_Property]:
     prompt = provenance.ai_prompt
     fields = {
         "DigitalSourceType": provenance.source_uri,
@@ -68,24 +106,49 @@ def xmp_packet(provenance: Provenance) -> bytes:
         "AIPromptInformation": None if prompt is None else prompt[:MOST_PROMPT_CHARACTERS],
         "AIPromptWriterName": provenance.ai_prompt_writer,
     }
-    said = "".join(
-        f"   <Iptc4xmpExt:{name}>{_text(value)}</Iptc4xmpExt:{name}>\n"
-        for name, value in fields.items()
-        if value
+    said = [_simple("xmp", "CreatorTool", "Backlot")]
+    return said + [_simple("Iptc4xmpExt", name, text) for name, text in fields.items() if text]
+
+
+def _of_credits(credits: Credits) -> list[_Property]:  # noqa: A002
+    marked = credits.marked
+    authors = "".join(f"<rdf:li>{_text(name)}</rdf:li>" for name in credits.creators)
+    licensors = "".join(
+        '<rdf:li rdf:parseType="Resource">'
+        + "".join(
+            f"<plus:Licensor{part}>{_text(text)}</plus:Licensor{part}>"
+            for part, text in (("Name", one.name), ("URL", one.url))
+            if text
+        )
+        + "</rdf:li>"
+        for one in credits.licensors
     )
-    packet = (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
-        f' <rdf:RDF xmlns:rdf="{_RDF}">\n'
-        f'  <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="{_EXTENSION}" xmlns:xmp="{_XMP}">\n'
-        "   <xmp:CreatorTool>Backlot</xmp:CreatorTool>\n"
-        f"{said}"
-        "  </rdf:Description>\n"
-        " </rdf:RDF>\n"
-        "</x:xmpmeta>\n"
-        '<?xpacket end="r"?>'
+    said = [
+        _property("dc", "creator", authors and f"<rdf:Seq>{authors}</rdf:Seq>"),
+        _property("dc", "rights", _alternatives(credits.rights)),
+        _property("dc", "description", _alternatives(credits.description)),
+        _simple("xmpRights", "Marked", "" if marked is None else str(marked)),
+        _simple("xmpRights", "WebStatement", credits.web_statement),
+        _property("xmpRights", "UsageTerms", _alternatives(credits.usage_terms)),
+        _simple("photoshop", "Credit", credits.credit),
+        _property("plus", "Licensor", licensors and f"<rdf:Seq>{licensors}</rdf:Seq>"),
+    ]
+    return [(prefix, element) for prefix, element in said if element]
+
+
+def _alternatives(words: Words) -> str:
+    items = "".join(
+        f'<rdf:li xml:lang="{language}">{_text(text)}</rdf:li>' for language, text in words
     )
-    return packet.encode()
+    return items and f"<rdf:Alt>{items}</rdf:Alt>"
+
+
+def _simple(prefix: str, name: str, text: str) -> _Property:
+    return _property(prefix, name, _text(text))
+
+
+def _property(prefix: str, name: str, inner: str) -> _Property:
+    return prefix, inner and f"<{prefix}:{name}>{inner}</{prefix}:{name}>"
 
 
 def read_source_uri(packet: bytes) -> str | None:

@@ -13,11 +13,11 @@ from pipeline.credentials import Credentials, Parent
 from pipeline.errors import Columns
 from pipeline.imaging.canvas import Placed, fill
 from pipeline.imaging.codec import OutputFormat, encode
-from pipeline.imaging.credits import exif_of
 from pipeline.imaging.fidelity import Fidelity, certify
 from pipeline.imaging.inspection import Inspected, inspect
 from pipeline.imaging.reading.identify import media_type
 from pipeline.imaging.resample import resize
+from pipeline.imaging.rights.taking_over import exif_block, taken_over
 from pipeline.imaging.watermark import mark
 from pipeline.imaging.xmp import Provenance, xmp_packet
 from pipeline.stages.preparation import Task
@@ -89,13 +89,18 @@ class Finisher:
     def _encoded(self, task: Task, rgb8_HWC: NDArray[np.uint8], said: Provenance) -> bytes:
         config = self._config
         format_ = OutputFormat(task.shot.output_format or self._format)
+        taken = taken_over(task.file, config.exif)
+        dpi = _resolution(task, config)
         file = encode(
             rgb8_HWC,
             format=format_,
             quality=self._quality,
             icc=config.icc,
-            exif=exif_of(task.file, config.exif),
-            xmp=xmp_packet(said) if config.xmp else b"",
+            exif=exif_block(taken, dpi=None if format_.has_resolution else dpi),
+            xmp=xmp_packet(said if config.xmp else None, taken.credits)
+            if config.xmp or taken.credits
+            else b"",
+            dpi=dpi,
         )
         if self._credentials is None:
             return file
@@ -106,6 +111,12 @@ class Finisher:
             parent=Parent.of(task.file, media_type(task.photo.format)),
             source_uri=said.source_uri,
         )
+
+
+def _resolution(task: Task, config: ProvenanceConfig) -> tuple[float, float] | None:
+    if isinstance(config.resolution, float):
+        return config.resolution, config.resolution
+    return task.photo.resolution_dpi if config.resolution == "keep" else None
 
 
 def _fidelity(placed: Placed, rgb8_HWC: NDArray[np.uint8], seen: Inspected) -> Fidelity:

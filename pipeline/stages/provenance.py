@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.channels import load_channel
 from pipeline.credentials import SigningConfig
-from pipeline.imaging.credits import ExifPolicy
+from pipeline.imaging.rights.credits import ExifPolicy
 from pipeline.imaging.watermark import WatermarkConfig
 from pipeline.imaging.xmp import Provenance, SourceType
 from pipeline.stages.preparation import Task
@@ -36,9 +36,15 @@ class ProvenanceConfig(BaseModel):
         None, max_length=200, description="Who is named as the prompt's writer. Null: nobody."
     )
     exif: ExifPolicy = Field(
-        "none",
-        description="What is taken over from the photograph: 'none'; 'credits' (author, copyright, "
-        "description); 'capture' (also camera and date). Never its place, turn or thumbnail.",
+        "credits",
+        description="What is taken over from the photograph, into EXIF and XMP: 'none'; 'credits' "
+        "(author, rights, description); 'capture' (also camera and date). Never its place, turn or "
+        "thumbnail.",
+    )
+    resolution: Literal["keep", "none"] | Annotated[float, Field(ge=10, le=65535)] = Field(
+        "keep",
+        description="Pixels an inch that the file states: 'keep', the photograph's, if it has any; "
+        "'none'; or a number. It changes no pixel.",
     )
     icc: bool = Field(
         default=True, description="Embed the sRGB profile, 0.6 kB; sRGB it is either way."

@@ -142,3 +142,15 @@ def _of_psd(data: bytes) -> bytes:
     if at + 4 + length > len(data):
         raise DamagedError("image resources that are cut off")
     return data[at + 4 : at + 4 + length]
+
+
+def resources_in(section: bytes) -> list[Resource]:
+    """The blocks of a section that was found elsewhere, such as in a text of a PNG.
+
+    Raises:
+        DamagedError: they cannot be read whole.
+    """
+    try:
+        return _blocks(section)
+    except (struct.error, IndexError) as error:
+        raise DamagedError(str(error)) from error

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from pipeline.brief import Brief, shots
 from pipeline.errors import RowError
@@ -19,6 +20,7 @@ from pipeline.models.generation.diffusion.config import SdxlInpaintConfig
 from pipeline.models.generation.generator import Background
 from pipeline.models.weights import Checkpoint
 from pipeline.stages import render as stage
+from pipeline.stages.provenance import ProvenanceConfig
 from pipeline.stages.render import RenderConfig, RenderMapper
 from tests.certificates import write_chain
 
@@ -111,6 +113,56 @@ def test_it_can_be_left_unsaid_and_a_channel_that_wants_it_notices(made):
     assert "xmp" not in picture.info
     assert outcome["provenance"]["source_type"] is None
     assert "metadata" in outcome["verdict"]["rules"]
+
+
+def shot_by(**options):
+    """A row whose photograph says whose it is, and how many pixels an inch has."""
+    asked, file = row(), BytesIO()
+    exif = Image.Exif()
+    exif[315], exif[33432] = "Jörg Müller".encode(), "© 2026 Müller".encode()
+    with Image.open(BytesIO(asked["image_bytes"])) as image:
+        image.save(file, "JPEG", exif=exif, quality=95, **options)
+    return asked | {"image_bytes": file.getvalue()}
+
+
+def test_rights_are_taken_over_into_exif_and_xmp_unless_the_recipe_says_not(made):
+    kept = made(shot_by())[1]
+    assert kept.getexif()[33432].encode("latin-1").decode() == "© 2026 Müller"
+    said = kept.info["xmp"].decode()
+    for words in ("<rdf:li>Jörg Müller</rdf:li>", "© 2026 Müller", "AISystemUsed"):
+        assert words in said
+    dropped = made(shot_by(), exif="none")[1]
+    assert not dropped.getexif()
+    assert "Müller" not in dropped.info["xmp"].decode()
+    alone = made(shot_by(), xmp=False)[1].info["xmp"].decode()
+    assert "Jörg Müller" in alone
+    assert "DigitalSourceType" not in alone
+
+
+@pytest.mark.parametrize("format_name", ["jpeg", "png", "webp", "avif"])
+@pytest.mark.parametrize(
+    ("asked", "stated"),
+    [({}, (300, 200)), ({"resolution": "none"}, None), ({"resolution": 72}, (72, 72))],
+)
+def test_the_resolution_is_the_photographs_unless_the_recipe_says_otherwise(
+    made, format_name, asked, stated
+):
+    question = shot_by(dpi=(300, 200))
+    question["shot"] = shots(Brief(output_format=format_name), None)[0].model_dump(mode="json")
+    image = made(question, **asked)[1]
+    exif = image.getexif()
+    found = image.info.get("dpi")
+    if format_name == "jpeg":  # Pillow makes 72 up where there is EXIF without a resolution
+        found = image.info["jfif_density"] if image.info["jfif_unit"] == 1 else None
+    elif format_name != "png":
+        found = (exif[282], exif[283]) if 282 in exif else None
+    assert found == (None if stated is None else pytest.approx(stated, abs=0.02))
+
+
+@pytest.mark.parametrize("resolution", [0, -1, 5, 1e9, float("nan"), True, "high"])
+def test_a_resolution_that_is_none_is_refused(resolution):
+    with pytest.raises(ValidationError, match="resolution"):
+        ProvenanceConfig(resolution=resolution)
 
 
 def test_a_mark_is_on_the_picture_and_in_its_columns(made):

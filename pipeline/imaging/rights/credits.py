@@ -1,0 +1,173 @@
+"""Author, rights and description of a photograph, from wherever its file keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+ExifPolicy = Literal["none", "credits", "capture"]
+"""What is taken over from the photograph. Where it was taken never is, nor what turns it, nor its
+thumbnail: the first is nobody's business, the others would be wrong for the new pixels."""
+
+MOST_CHARACTERS = 2000
+"""Of a field: what is longer is no credit."""
+MOST_IN_ALL = 5000
+"""Of all fields together. A JPEG has room for 65 kB of XMP, which the prompt shares; a character
+takes five bytes at the most."""
+MOST_VALUES = 20
+"""Of a field that has several: authors, languages, licensors."""
+
+DEFAULT_LANGUAGE = "x-default"
+
+Words = tuple[tuple[str, str], ...]
+"""One text in several languages (RFC 3066), the default first; most have that alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Licensor:
+    """PLUS: from whom a licence is to be had."""
+
+    name: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credits:
+    """All that may be taken over of what a photograph's file says in words. Empty: not said."""
+
+    creators: tuple[str, ...] = ()
+    """dc:creator, EXIF Artist, IPTC By-line."""
+    rights: Words = ()
+    """dc:rights, EXIF Copyright, IPTC Copyright Notice."""
+    description: Words = ()
+    """dc:description, EXIF ImageDescription, IPTC Caption."""
+    credit: str = ""
+    """photoshop:Credit, IPTC Credit: who is to be named."""
+    usage_terms: Words = ()
+    """xmpRights:UsageTerms."""
+    web_statement: str = ""
+    """xmpRights:WebStatement: where the rights are stated."""
+    marked: bool | None = None
+    """xmpRights:Marked: False for the public domain."""
+    licensors: tuple[Licensor, ...] = ()
+    """plus:Licensor."""
+
+    @property
+    def author(self) -> str:
+        """All creators as EXIF's Artist has them: parted by semicolons (MWG 2.0, 3.2)."""
+        return "; ".join(self.creators)
+
+    def __bool__(self) -> bool:
+        return self != Credits()
+
+    def or_else(self, other: Credits) -> Credits:
+        """These, and what they do not say as `other` says it."""
+        return Credits(
+            creators=self.creators or other.creators,
+            rights=self.rights or other.rights,
+            description=self.description or other.description,
+            credit=self.credit or other.credit,
+            usage_terms=self.usage_terms or other.usage_terms,
+            web_statement=self.web_statement or other.web_statement,
+            marked=other.marked if self.marked is None else self.marked,
+            licensors=self.licensors or other.licensors,
+        )
+
+    def bounded(self) -> Credits:
+        """The same, as far as any file has room: rights and their owner come before descriptions.
+
+        Of a text that is too long its beginning is kept.
+        """
+        room = _Room(MOST_IN_ALL)
+        rights = room.words(self.rights)
+        creators = tuple(filter(None, map(room.text, self.creators[:MOST_VALUES])))
+        web_statement = room.whole(self.web_statement)
+        credit = room.text(self.credit)
+        licensors = tuple(
+            Licensor(name=room.text(one.name), url=room.whole(one.url))
+            for one in self.licensors[:MOST_VALUES]
+        )
+        return replace(
+            self,
+            rights=rights,
+            creators=creators,
+            web_statement=web_statement,
+            credit=credit,
+            licensors=tuple(one for one in licensors if one.name or one.url),
+            usage_terms=room.words(self.usage_terms),
+            description=room.words(self.description),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture:
+    """With what and when a photograph was taken, as its EXIF has it. Empty: not said."""
+
+    make: str = ""
+    model: str = ""
+    date_time: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOver:
+    """What a finished file says again of its photograph."""
+
+    credits: Credits = field(default_factory=Credits)
+    exif_credits: Credits = field(default_factory=Credits)
+    """The same for EXIF, which keeps its own words where it has any."""
+    capture: Capture = field(default_factory=Capture)
+
+
+class _Room:
+    """Characters that are left for all fields together."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+
+    def text(self, text: str) -> str:
+        kept = text[: min(MOST_CHARACTERS, self._left)]
+        self._left -= len(kept)
+        return kept
+
+    def whole(self, address: str) -> str:
+        """Half an address leads nowhere."""
+        return self.text(address) if len(address) <= min(MOST_CHARACTERS, self._left) else ""
+
+    def words(self, words: Words) -> Words:
+        cut = [(language, self.text(text)) for language, text in words[:MOST_VALUES]]
+        return tuple((language, text) for language, text in cut if text)
+
+
+def in_default(text: str) -> Words:
+    """A text of which nobody says which language it is in."""
+    return ((DEFAULT_LANGUAGE, text),) if text else ()
+
+
+def first_of(words: Words) -> str:
+    """The text for whoever takes only one."""
+    return words[0][1] if words else ""
+
+
+def each_once(texts: Iterable[str]) -> tuple[str, ...]:
+    """Without what is empty or was there before."""
+    return tuple(dict.fromkeys(filter(None, (text.strip() for text in texts))))
+
+
+def decoded(stored: bytes) -> str:
+    """Text that does not say how it is encoded: as UTF-8 if it can be, else as Windows-1252.
+
+    EXIF allows ASCII alone, IPTC-IIM mostly does not say, and programs write what their users do.
+    Any other 8-bit encoding is taken for Windows-1252, of which Latin-1 is a part.
+
+    >>> decoded("© Müller".encode()), decoded("© Müller".encode("latin-1"))
+    ('© Müller', '© Müller')
+    """
+    try:
+        text = stored.decode()
+    except UnicodeDecodeError:
+        try:
+            text = stored.decode("cp1252")
+        except UnicodeDecodeError:
+            text = stored.decode("latin-1")
+    return text.strip("\0 \t\r\n")

@@ -1,0 +1,116 @@
+"""From the photograph's file to what the finished one says again of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PIL import ExifTags, Image
+from PIL.TiffImagePlugin import IFDRational
+
+from pipeline.imaging.rights.carriers import Carriers, carriers_of
+from pipeline.imaging.rights.credits import (
+    MOST_CHARACTERS,
+    Capture,
+    Credits,
+    ExifPolicy,
+    TakenOver,
+    decoded,
+    each_once,
+    first_of,
+    in_default,
+)
+from pipeline.imaging.rights.iptc import credits_of_iptc
+from pipeline.imaging.rights.xmp_reading import rights_of
+
+_Tag = ExifTags.Base
+_INCH = 2
+"""EXIF 2.32, tag 296: the unit of a resolution."""
+_MOST_DPI = 65535
+"""JFIF's density has 16 bits."""
+
+
+def taken_over(photograph: bytes, policy: ExifPolicy) -> TakenOver:
+    """What is said again: nothing else of the file's metadata ever is.
+
+    Metadata that cannot be read is not taken over: the pixels are what matters.
+
+    Args:
+        photograph: the file, as fetched.
+        policy: 'credits': author, rights and description, wherever the file says them; 'capture':
+            also camera and date.
+    """
+    if policy == "none":
+        return TakenOver()
+    found = carriers_of(photograph)
+    xmp, iptc, exif = rights_of(found.xmp), credits_of_iptc(found.iptc), _of_exif(found.exif)
+    last = _of_texts(found)
+    return TakenOver(
+        credits=xmp.or_else(iptc).or_else(exif).or_else(last).bounded(),
+        exif_credits=exif.or_else(xmp).or_else(iptc).or_else(last).bounded(),
+        capture=_capture(found.exif) if policy == "capture" else Capture(),
+    )
+
+
+def exif_block(taken: TakenOver, *, dpi: tuple[float, float] | None = None) -> bytes:
+    """The EXIF block that says so; empty: there is nothing to say.
+
+    EXIF allows ASCII alone in these fields. What is not ASCII is written in UTF-8, as exiftool
+    does and readers expect.
+
+    Args:
+        taken: of the photograph.
+        dpi: pixels an inch, across and down, for formats that have no other place for it.
+    """
+    exif = Image.Exif()
+    for tag, text in (
+        (_Tag.ImageDescription, first_of(taken.exif_credits.description)),
+        (_Tag.Make, taken.capture.make),
+        (_Tag.Model, taken.capture.model),
+        (_Tag.DateTime, taken.capture.date_time),
+        (_Tag.Artist, taken.exif_credits.author),
+        (_Tag.Copyright, first_of(taken.exif_credits.rights)),
+    ):
+        if text:
+            exif[tag] = text.replace("\0", " ").encode()  # Pillow makes `?` of what is not ASCII
+    if dpi is not None:
+        exif[_Tag.XResolution], exif[_Tag.YResolution] = map(_rational, dpi)
+        exif[_Tag.ResolutionUnit] = _INCH
+    return exif.tobytes() if len(exif) else b""
+
+
+def _rational(dpi: float) -> IFDRational:
+    return IFDRational(round(min(dpi, _MOST_DPI) * 1000), 1000)
+
+
+def _of_exif(tags: Mapping[int, Any]) -> Credits:
+    # Photographer and editor, parted by a zero (EXIF 2.32, tag 33432).
+    rights = each_once(_text(tags, _Tag.Copyright).split("\0"))
+    return Credits(
+        creators=each_once(_text(tags, _Tag.Artist).split(";")),
+        rights=in_default("; ".join(rights)),
+        description=in_default(_text(tags, _Tag.ImageDescription)),
+    )
+
+
+def _of_texts(found: Carriers) -> Credits:
+    return Credits(
+        creators=each_once([found.texts.get("Author", "")]),
+        rights=in_default(found.texts.get("Copyright", "")),
+        description=in_default(found.texts.get("Description", "")),
+    )
+
+
+def _capture(tags: Mapping[int, Any]) -> Capture:
+    make, model, date_time = (
+        _text(tags, tag)[:MOST_CHARACTERS] for tag in (_Tag.Make, _Tag.Model, _Tag.DateTime)
+    )
+    return Capture(make=make, model=model, date_time=date_time)
+
+
+def _text(tags: Mapping[int, Any], tag: int) -> str:
+    """Of a tag whatever its type: Pillow reads ASCII as Latin-1, byte by byte."""
+    value = tags.get(tag)
+    if isinstance(value, str):
+        value = value.encode("latin-1", "replace")
+    return decoded(value) if isinstance(value, bytes) else ""

@@ -1,0 +1,190 @@
+"""What an XMP packet of others says of rights; whatever else it says is not looked at.
+
+ISO 16684-1: RDF/XML of a restricted kind. A property is an element or an attribute of an
+`rdf:Description` below `rdf:RDF`; several values stand in an `rdf:Bag`, `rdf:Seq` or `rdf:Alt`; a
+structure is written in one of four ways.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
+
+from pipeline.imaging.rights.credits import (
+    DEFAULT_LANGUAGE,
+    Credits,
+    Licensor,
+    Words,
+    each_once,
+)
+
+_MOST_BYTES = 4 * 2**20
+"""Of a packet. Photoshop's reach some hundred kB, with the history of an edit."""
+_DEEPEST = 64
+
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_DC = "{http://purl.org/dc/elements/1.1/}"
+_RIGHTS = "{http://ns.adobe.com/xap/1.0/rights/}"
+_PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
+_PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+
+_LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}")
+
+Value = Element | str
+"""Of a property: an element, or the text of an attribute."""
+
+
+def rights_of(packet: bytes) -> Credits:
+    """What the packet says; nothing where it is no XMP, or holds what XMP may not."""
+    root = _parsed(packet)
+    if root is None:  # some writers fill a fixed length with zeros
+        root = _parsed(packet.strip(b"\0 \t\r\n"))
+    if root is None:
+        return Credits()
+    found = _properties(root)
+    return Credits(
+        creators=each_once(_texts(found.get(_DC + "creator"))),
+        rights=_words(found.get(_DC + "rights")),
+        description=_words(found.get(_DC + "description")),
+        credit=_text(found.get(_PHOTOSHOP + "Credit")),
+        usage_terms=_words(found.get(_RIGHTS + "UsageTerms")),
+        web_statement=_text(found.get(_RIGHTS + "WebStatement")),
+        marked=_truth(_text(found.get(_RIGHTS + "Marked"))),
+        licensors=tuple(_licensors(found.get(_PLUS + "Licensor"))),
+    )
+
+
+class _RefusedError(Exception):
+    """Well-formed or not, it is not to be read on."""
+
+
+def _parsed(packet: bytes) -> Element | None:
+    """The tree of a packet; None for what is malformed, too large or too deep.
+
+    A document type is refused before anything of it is read: XMP has none, and every entity, be it
+    one that explodes or one that is fetched, would have to be declared in it.
+    """
+    if len(packet) > _MOST_BYTES:
+        return None
+    builder, depth = TreeBuilder(), 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEEPEST:
+            raise _RefusedError
+        builder.start(_expanded(name), {_expanded(key): text for key, text in attributes.items()})
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(_expanded(name))
+
+    def refuse(*_: Any) -> None:
+        raise _RefusedError
+
+    parser = expat.ParserCreate(namespace_separator="}")
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(packet)
+        parser.Parse(b"", True)  # noqa: FBT003 - the end; it has no name
+        root = builder.close()
+    except (expat.ExpatError, _RefusedError, AssertionError, ValueError, LookupError):
+        return None
+    return root if isinstance(root, Element) else None
+
+
+def _expanded(name: str) -> str:
+    """What expat calls `space}name`, as ElementTree spells it."""
+    return "{" + name if "}" in name else name
+
+
+def _properties(root: Element) -> dict[str, Value]:
+    """Properties of the picture itself by name, the first of each."""
+    found: dict[str, Value] = {}
+    rdf = root if root.tag == _RDF + "RDF" else root.find(_RDF + "RDF")
+    for description in () if rdf is None else rdf.findall(_RDF + "Description"):
+        for name, text in description.attrib.items():
+            found.setdefault(name, text)
+        for element in description:
+            found.setdefault(element.tag, element)
+    return found
+
+
+def _items(value: Value | None) -> Iterator[Value]:
+    """The values of an array; what is no array is its own only value."""
+    if value is None or isinstance(value, str):
+        yield from () if value is None else (value,)
+        return
+    arrays = [each for each in value if each.tag in (_RDF + "Bag", _RDF + "Seq", _RDF + "Alt")]
+    if arrays:
+        yield from arrays[0].findall(_RDF + "li")
+    else:
+        yield value
+
+
+def _text(value: Value | None) -> str:
+    """Of the first value there is."""
+    return next((text for text in _texts(value)), "")
+
+
+def _texts(value: Value | None) -> Iterator[str]:
+    for item in _items(value):
+        text = _own_text(item)
+        if text:
+            yield text
+
+
+def _own_text(item: Value) -> str:
+    if isinstance(item, str):
+        return item.strip()
+    return (item.text or item.get(_RDF + "resource") or "").strip()
+
+
+def _words(value: Value | None) -> Words:
+    """A text in its languages, the default first."""
+    found: dict[str, str] = {}
+    for item in _items(value):
+        text = _own_text(item)
+        language = DEFAULT_LANGUAGE if isinstance(item, str) else item.get(_LANGUAGE, "")
+        if not _LANGUAGE_TAG.fullmatch(language):
+            language = DEFAULT_LANGUAGE
+        if text:
+            found.setdefault(language, text)
+    if found and DEFAULT_LANGUAGE not in found:  # the first stands for it, as readers take it
+        found = {DEFAULT_LANGUAGE: next(iter(found.values())), **found}
+    return tuple(sorted(found.items(), key=lambda word: word[0] != DEFAULT_LANGUAGE))
+
+
+def _truth(text: str) -> bool | None:
+    return {"true": True, "false": False}.get(text.lower())
+
+
+def _licensors(value: Value | None) -> Iterator[Licensor]:
+    for item in _items(value):
+        if isinstance(item, Element):
+            fields = _fields(item)
+            name, url = (
+                _text(fields.get(_PLUS + part)) for part in ("LicensorName", "LicensorURL")
+            )
+            if name or url:
+                yield Licensor(name=name, url=url)
+
+
+def _fields(item: Element) -> dict[str, Value]:
+    """Of a structure: its own attributes and elements, or those of a description within."""
+    inner = item.find(_RDF + "Description")
+    holders = [item] if inner is None else [item, inner]
+    found: dict[str, Value] = {}
+    for holder in holders:
+        found |= holder.attrib
+        found |= {element.tag: element for element in holder}
+    return found

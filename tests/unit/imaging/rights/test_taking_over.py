@@ -1,0 +1,324 @@
+"""Whose photograph it is: from every place where files say so, into every format we write."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from pipeline.imaging.codec import OutputFormat, encode
+from pipeline.imaging.rights.carriers import carriers_of
+from pipeline.imaging.rights.credits import MOST_CHARACTERS, Credits, Licensor
+from pipeline.imaging.rights.taking_over import exif_block, taken_over
+from pipeline.imaging.rights.xmp_reading import rights_of
+from pipeline.imaging.xmp import xmp_packet
+
+RGB = np.full((40, 60, 3), 90, np.uint8)
+TAG = ExifTags.Base
+
+AUTHOR, RIGHTS, CAPTION = "Jörg Müller", "© 2026 Müller Fotografie, Zürich", "Tasse – weiß, 5 €"
+
+XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+ xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"
+ xmlns:xmpRights="http://ns.adobe.com/xap/1.0/rights/"
+ xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/"
+ xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/" xmlns:exif="http://ns.adobe.com/exif/1.0/"
+ photoshop:Credit="Müller / Agentur" xmpRights:Marked="True" exif:GPSLatitude="52,31.2N"
+ xmpRights:WebStatement="https://müller.example/rechte">
+<dc:creator><rdf:Seq><rdf:li>Jörg Müller</rdf:li><rdf:li>Zoë Ångström</rdf:li></rdf:Seq>
+</dc:creator>
+<dc:rights><rdf:Alt><rdf:li xml:lang="de-CH">Alle Rechte vorbehalten</rdf:li>
+<rdf:li xml:lang="x-default">© 2026 Müller Fotografie, Zürich</rdf:li></rdf:Alt></dc:rights>
+<dc:description><rdf:Alt><rdf:li xml:lang="x-default">Tasse – weiß, 5 €</rdf:li></rdf:Alt>
+</dc:description>
+<xmpRights:UsageTerms><rdf:Alt><rdf:li xml:lang="x-default">Nur Webshop</rdf:li></rdf:Alt>
+</xmpRights:UsageTerms>
+<plus:Licensor><rdf:Seq><rdf:li rdf:parseType="Resource">
+<plus:LicensorName>Agentur Süd</plus:LicensorName>
+<plus:LicensorURL>https://agentur.example</plus:LicensorURL></rdf:li></rdf:Seq></plus:Licensor>
+</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>""".encode()
+
+IN_XMP = Credits(
+    creators=("Jörg Müller", "Zoë Ångström"),
+    rights=(("x-default", RIGHTS), ("de-CH", "Alle Rechte vorbehalten")),
+    description=(("x-default", CAPTION),),
+    credit="Müller / Agentur",
+    usage_terms=(("x-default", "Nur Webshop"),),
+    web_statement="https://müller.example/rechte",
+    marked=True,
+    licensors=(Licensor(name="Agentur Süd", url="https://agentur.example"),),
+)
+
+IN_IPTC = Credits(
+    creators=("Jörg Müller", "Zoë Ångström"),
+    rights=(("x-default", RIGHTS),),
+    description=(("x-default", CAPTION),),
+    credit="Müller / Agentur",
+)
+
+
+def iptc(encoding):
+    def dataset(record, number, text):
+        data = text if isinstance(text, bytes) else text.encode(encoding)
+        return struct.pack(">BBBH", 0x1C, record, number, len(data)) + data
+
+    said = [dataset(1, 90, b"\x1b%G")] if encoding == "utf-8" else []
+    said.append(dataset(2, 0, b"\0\4"))
+    said += [dataset(2, 80, name) for name in ("Jörg Müller", "Zoë Ångström")]
+    said += [dataset(2, 90, "Zürich")]  # a city: not ours to tell
+    said += [dataset(2, 110, "Müller / Agentur"), dataset(2, 116, RIGHTS), dataset(2, 120, CAPTION)]
+    return b"".join(said)
+
+
+def resource(number, data):
+    return b"8BIM" + struct.pack(">HHI", number, 0, len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def saved(format_name, **options):
+    file = BytesIO()
+    Image.fromarray(RGB).save(file, format_name, **options)
+    return file.getvalue()
+
+
+def jpeg_with_iptc(encoding="utf-8"):
+    segment = b"Photoshop 3.0\0" + resource(1028, iptc(encoding))
+    data = saved("JPEG")
+    return data[:2] + b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment + data[2:]
+
+
+def png_with(*chunks):
+    data = saved("PNG")
+    at = data.index(b"IEND") - 4  # after the pixels, where some programs put them
+    made = [
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    ]
+    return data[:at] + b"".join(made) + data[at:]
+
+
+def raw_profile(kind, data):
+    text = f"\n{kind}\n{len(data):8}\n{data.hex()}\n".encode()
+    return b"zTXt", f"Raw profile type {kind}".encode() + b"\0\0" + zlib.compress(text)
+
+
+def jp2_with_xmp():
+    box = b"uuid" + bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + XMP
+    return saved("JPEG2000") + struct.pack(">I", len(box) + 4) + box
+
+
+XMP_CARRIERS = {
+    "JPEG": saved("JPEG", xmp=XMP),
+    "PNG, iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
+    "PNG, packed iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP))),
+    "PNG, ImageMagick's": png_with(raw_profile("xmp", XMP)),
+    "WebP": saved("WEBP", xmp=XMP),
+    "AVIF": saved("AVIF", xmp=XMP),
+    "TIFF": saved("TIFF", tiffinfo={700: XMP}),
+    "TIFF, zeros after it": saved("TIFF", tiffinfo={700: XMP + bytes(64)}),
+    "JPEG 2000": jp2_with_xmp(),
+    "JPEG, UTF-16": saved("JPEG", xmp=XMP.decode().encode("utf-16")),
+}
+
+IPTC_CARRIERS = {
+    "JPEG": jpeg_with_iptc(),
+    "JPEG, Windows-1252": jpeg_with_iptc("cp1252"),
+    "TIFF": saved("TIFF", tiffinfo={33723: iptc("utf-8")}),
+    "TIFF, Photoshop's block": saved("TIFF", tiffinfo={34377: resource(1028, iptc("cp1252"))}),
+    "PNG, ImageMagick's": png_with(raw_profile("iptc", resource(1028, iptc("utf-8")))),
+}
+
+
+@pytest.mark.parametrize("carrier", XMP_CARRIERS)
+def test_rights_are_read_from_xmp(carrier):
+    assert taken_over(XMP_CARRIERS[carrier], "credits").credits == IN_XMP
+
+
+@pytest.mark.parametrize("carrier", IPTC_CARRIERS)
+def test_rights_are_read_from_iptc(carrier):
+    assert taken_over(IPTC_CARRIERS[carrier], "credits").credits == IN_IPTC
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+def test_rights_are_read_from_exif_whatever_their_encoding(format_name, encoding):
+    exif = Image.Exif()
+    exif[TAG.Artist] = f"{AUTHOR}; Zoë Ångström".encode(encoding)
+    exif[TAG.Copyright] = RIGHTS.encode(encoding)
+    exif[TAG.ImageDescription] = CAPTION.encode(encoding)
+    found = taken_over(saved(format_name, exif=exif), "credits").credits
+    assert found == Credits(
+        creators=(AUTHOR, "Zoë Ångström"),
+        rights=(("x-default", RIGHTS),),
+        description=(("x-default", CAPTION),),
+    )
+
+
+def test_photographer_and_editor_both_have_rights():
+    exif = Image.Exif()
+    exif[TAG.Copyright] = "© Müller\0© Verlag".encode()
+    found = taken_over(saved("JPEG", exif=exif), "credits").credits
+    assert found.rights == (("x-default", "© Müller; © Verlag"),)
+
+
+def test_a_png_says_it_in_words():
+    texts = [(b"tEXt", b"Author\0" + AUTHOR.encode("latin-1"))]
+    texts.append((b"iTXt", b"Copyright\0\0\0\0\0" + RIGHTS.encode()))
+    found = taken_over(png_with(*texts), "credits").credits
+    assert found == Credits(creators=(AUTHOR,), rights=(("x-default", RIGHTS),))
+
+
+def test_what_one_place_does_not_say_another_may():
+    exif = Image.Exif()
+    exif[TAG.Artist] = b"E. Xif"
+    taken = taken_over(saved("JPEG", exif=exif, xmp=XMP), "credits")
+    assert taken.credits == IN_XMP
+    assert taken.exif_credits.creators == ("E. Xif",)
+    assert taken.exif_credits.rights == IN_XMP.rights
+    only_rights = XMP.replace(b"dc:creator>", b"dc:other>")
+    assert taken_over(saved("JPEG", exif=exif, xmp=only_rights), "credits").credits.creators == (
+        "E. Xif",
+    )
+
+
+@pytest.mark.parametrize("format_", list(OutputFormat))
+@pytest.mark.parametrize("carrier", ["xmp", "iptc", "exif"])
+def test_every_format_says_it_in_exif_and_xmp(format_, carrier):
+    exif = Image.Exif()
+    exif[TAG.Artist], exif[TAG.Copyright] = AUTHOR.encode(), RIGHTS.encode()
+    photograph = {
+        "xmp": XMP_CARRIERS["JPEG"],
+        "iptc": IPTC_CARRIERS["JPEG"],
+        "exif": saved("JPEG", exif=exif),
+    }[carrier]
+    taken = taken_over(photograph, "credits")
+    file = encode(
+        RGB,
+        format=format_,
+        quality=90,
+        exif=exif_block(taken),
+        xmp=xmp_packet(None, taken.credits),
+    )
+    found = carriers_of(file)
+    assert rights_of(found.xmp) == taken.credits
+    assert found.exif[TAG.Copyright].encode("latin-1").decode() == RIGHTS
+    authors = AUTHOR if carrier == "exif" else f"{AUTHOR}; Zoë Ångström"
+    assert found.exif[TAG.Artist].encode("latin-1").decode() == authors
+
+
+@pytest.fixture(scope="module")
+def photograph():
+    exif = Image.Exif()
+    exif[TAG.Artist] = "A. Photographer"
+    exif[TAG.Copyright] = "(c) Acme"
+    exif[TAG.Make] = "Camera works"
+    exif[TAG.Orientation] = 6
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (52.0, 30.0, 0.0)
+    return saved("JPEG", exif=exif, xmp=XMP)
+
+
+@pytest.mark.parametrize("format_", list(OutputFormat))
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        ("none", set()),
+        ("credits", {TAG.Artist, TAG.Copyright, TAG.ImageDescription}),
+        ("capture", {TAG.Artist, TAG.Copyright, TAG.ImageDescription, TAG.Make}),
+    ],
+)
+def test_a_policy_takes_over_its_fields_and_never_place_or_turn(photograph, format_, policy, kept):
+    taken = taken_over(photograph, policy)
+    packet = xmp_packet(None, taken.credits)
+    file = encode(RGB, format=format_, quality=90, exif=exif_block(taken), xmp=packet)
+    found = Image.open(BytesIO(file)).getexif()
+    assert set(found) == kept
+    assert not found.get_ifd(ExifTags.IFD.GPSInfo)
+    assert b"GPS" not in file
+    assert b"52,31" not in file
+    if policy == "none":
+        assert rights_of(carriers_of(file).xmp) == Credits()
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"",
+        b"\xff\xd8\xff\xe1 torn",
+        saved("JPEG", xmp=XMP[:-40]),
+        saved("JPEG", xmp=b"no XML at all"),
+        saved("JPEG", exif=b"Exif\0\0no header of a TIFF"),
+        png_with((b"zTXt", b"Raw profile type exif\0\0no zlib"), (b"iTXt", b"XML:com.adobe.xmp")),
+        png_with(raw_profile("iptc", b"8BIM\4\4")),
+        XMP_CARRIERS["JPEG 2000"][:-700],
+    ],
+)
+def test_what_cannot_be_read_is_not_taken_over(damaged):
+    taken = taken_over(damaged, "capture")
+    assert not taken.credits
+    assert exif_block(taken) == b""
+
+
+@pytest.mark.parametrize("format_", list(OutputFormat))
+def test_a_field_that_no_file_has_room_for_is_cut(format_):
+    exif = Image.Exif()
+    for tag in (TAG.Artist, TAG.Copyright, TAG.ImageDescription):
+        exif[tag] = "A. Photographer" + "x" * 70_000
+    taken = taken_over(saved("PNG", exif=exif), "credits")
+    file = encode(RGB, format=format_, quality=90, exif=exif_block(taken))
+    found = Image.open(BytesIO(file)).getexif()
+    assert found[TAG.Artist].startswith("A. Photographerx")
+    assert len(found[TAG.Copyright]) == len(found[TAG.Artist]) == MOST_CHARACTERS
+    assert found[TAG.ImageDescription].startswith("A. Photographerx")
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=3000)
+
+
+@settings(max_examples=30)
+@given(TEXT, st.lists(TEXT, max_size=25), TEXT)
+def test_any_credits_fit_into_any_file_and_come_back(rights, creators, web_statement):
+    said = Credits(
+        creators=tuple(creators),
+        rights=(("x-default", rights), ("de", rights)),
+        description=(("x-default", "<&>" * 700),),
+        usage_terms=(("x-default", "\U0001f600" * 2000),),
+        web_statement=web_statement,
+        licensors=(Licensor(name=rights, url=web_statement),) * 30,
+    ).bounded()
+    packet = xmp_packet(None, said)
+    assert len(packet) < 42_000  # a prompt takes 20 kB more
+    rights_of(packet)
+
+
+@pytest.mark.parametrize("format_", list(OutputFormat))
+def test_the_profile_can_be_left_out(format_):
+    with_it, without = (encode(RGB, format=format_, quality=90, icc=icc) for icc in (True, False))
+    assert "icc_profile" in Image.open(BytesIO(with_it)).info
+    assert not Image.open(BytesIO(without)).info.get("icc_profile")
+
+
+@pytest.mark.parametrize("format_", list(OutputFormat))
+def test_a_resolution_is_stated_where_readers_look_for_it(format_):
+    taken, dpi = taken_over(b"", "none"), (300.0, 240.0)
+    block = exif_block(taken, dpi=None if format_.has_resolution else dpi)
+    image = Image.open(BytesIO(encode(RGB, format=format_, quality=90, exif=block, dpi=dpi)))
+    if format_.has_resolution:
+        assert image.info["dpi"] == pytest.approx(dpi, abs=0.02)
+    else:
+        exif = image.getexif()
+        assert (exif[TAG.XResolution], exif[TAG.YResolution]) == dpi
+        assert exif[TAG.ResolutionUnit] == 2
+
+
+@pytest.mark.parametrize("dpi", [(0.001, 0.3), (1e9, 1e12)])
+@pytest.mark.parametrize("format_", list(OutputFormat))
+def test_a_resolution_that_makes_no_sense_costs_nothing(format_, dpi):
+    block = exif_block(taken_over(b"", "none"), dpi=None if format_.has_resolution else dpi)
+    Image.open(BytesIO(encode(RGB, format=format_, quality=90, exif=block, dpi=dpi))).load()
