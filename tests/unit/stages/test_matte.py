@@ -252,6 +252,7 @@ def sources(**options):
         "use_file_alpha": True,
         "clipping_path": ClippingPathConfig(),
         "use_saved_selection": True,
+        "file_alpha_colors": "auto",
         **options,
     }
     return AlphaSources(**told)
