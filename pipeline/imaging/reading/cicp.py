@@ -69,9 +69,12 @@ makes stills writes these numbers by habit for sRGB pixels, and browsers show th
 
 
 def levels_of(cicp: Cicp, num_levels: int) -> Float64:
-    """Every level of a sample as a part of white, [0, 1]: H.273, 8.3, where its range is narrow."""
+    """Every level of a sample as a part of white, [0, 1]; a PNG of narrow range by H.273, 8.3.
+
+    What is of narrow range in AVIF or HEIC has been widened by its decoder.
+    """
     levels_L = np.linspace(0, 1, num_levels)
-    if cicp.is_full_range:
+    if cicp.is_full_range or not cicp.is_png:
         return levels_L
     return np.clip((levels_L * 255 - 16) / 219, 0, 1)
 

@@ -79,9 +79,7 @@ def to_srgb8(samples: Samples, *, exif_adobe_rgb: bool = True) -> Converted:
         notes.append(f"converted from {_NAMES[samples.space]}")
     meaning = samples.meaning
     ways: list[_Way] = [_by_profile, _by_numbers, _by_gamma]
-    if meaning.cicp is not None and (
-        meaning.cicp.counts_before_icc or meaning.cicp.transfer in (PQ, HLG)
-    ):
+    if meaning.cicp is not None and (meaning.cicp.is_png or meaning.cicp.transfer in (PQ, HLG)):
         ways = [_by_numbers, _by_profile, _by_gamma]
     if exif_adobe_rgb:
         ways.append(_by_exif)
@@ -205,7 +203,7 @@ def _by_primaries(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning)
 def _matrix(meaning: ColorMeaning) -> tuple[NDArray[np.float32], str]:
     """From linear RGB of what a file names to linear sRGB, for a column; the name, for people."""
     cicp = meaning.cicp
-    if meaning.icc is not None and not (cicp is not None and cicp.counts_before_icc):
+    if meaning.icc is not None and not (cicp is not None and cicp.is_png):
         to_srgb_33, name = matrix_of_profile(meaning.icc)
         return to_srgb_33, f"ICC profile {name!r}"
     if cicp is not None:

@@ -118,7 +118,7 @@ def _meaning(chunks: dict[bytes, bytes]) -> ColorMeaning:
             transfer=cicp[1],
             matrix=cicp[2],
             is_full_range=bool(cicp[3]),
-            counts_before_icc=True,
+            is_png=True,
         ),
         gamma=gamma if b"gAMA" in chunks else None,
         chromaticities=None

@@ -24,9 +24,10 @@ class Cicp:
     transfer: int
     matrix: int
     is_full_range: bool
-    """Of the samples as they are handed over: what a decoder has widened (AVIF, HEIC) is full."""
-    counts_before_icc: bool = False
-    """PNG's cICP does (third edition, 4.3). AVIF's and HEIF's nclx counts where no profile is."""
+    """Of what the file stores. Decoders of AVIF and HEIC widen it; PNG's samples come as they are.
+    """
+    is_png: bool = False
+    """PNG's cICP, which counts before an ICC profile (third edition, 4.3). nclx counts after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,12 +128,19 @@ def test_numbers_that_mean_nothing_are_set_aside_and_said_so(primaries, transfer
     assert notes == (f"colours by unknown numbers {primaries}/{transfer}, taken as sRGB",)
 
 
-def test_a_narrow_range_is_widened():
+def test_the_narrow_range_of_a_png_is_widened():
     values_HWC = np.full((1, 3, 3), 16, np.uint8)
     values_HWC[0, 1:] = [[126], [235]]
-    cicp = numbers(1, 13, is_full_range=False, counts_before_icc=True)
+    cicp = numbers(1, 13, is_full_range=False, is_png=True)
     rgb_HWC, _ = converted(values_HWC, cicp=cicp)
     assert rgb_HWC[0, :, 0].tolist() == [0, round((126 - 16) / 219 * 255), 255]
+
+
+def test_the_narrow_range_of_an_avif_is_its_decoders_to_widen():
+    values_HWC = colours(np.uint8)
+    rgb_HWC, notes = converted(values_HWC, cicp=numbers(1, 13, is_full_range=False))
+    np.testing.assert_array_equal(rgb_HWC, values_HWC)
+    assert notes == ()
 
 
 def test_what_counts_before_what():
@@ -146,8 +153,8 @@ def test_what_counts_before_what():
     assert len({by_icc, by_p3, by_gamma, by_exif}) == 4
 
     everything = {"gamma": 1.0, "chromaticities": P3_XY, "is_adobe_rgb": True}
-    png = numbers(12, 13, counts_before_icc=True)
-    unspecified = numbers(2, 2, counts_before_icc=True)
+    png = numbers(12, 13, is_png=True)
+    unspecified = numbers(2, 2, is_png=True)
     for wanted, meaning in [
         (by_icc, everything | {"icc": ADOBE, "cicp": p3, "is_srgb": True}),
         (by_p3, everything | {"icc": ADOBE, "cicp": png, "is_srgb": True}),

@@ -118,7 +118,7 @@ def test_what_the_chunks_say_about_colour(depth):
     assert header.meaning.is_srgb
     assert header.meaning.icc == b"a profile"
     assert header.meaning.cicp == Cicp(
-        primaries=9, transfer=16, matrix=0, is_full_range=True, counts_before_icc=True
+        primaries=9, transfer=16, matrix=0, is_full_range=True, is_png=True
     )
 
 
