@@ -58,11 +58,17 @@ class Parent:
     media_type: str
     sha256: str
     """Of its file, in hexadecimal digits."""
+    store_sha256: str | None = None
+    """Of the manifest store that lies in it, its own Content Credentials; None: there is none."""
 
     @classmethod
-    def of(cls, file: bytes, media_type: str) -> Parent:
-        """The parent that this file is."""
-        return cls(media_type=media_type, sha256=hashlib.sha256(file).hexdigest())
+    def of(cls, file: bytes, media_type: str, *, store: bytes = b"") -> Parent:
+        """The parent that this file is, and the manifest store in it, if any."""
+        return cls(
+            media_type=media_type,
+            sha256=hashlib.sha256(file).hexdigest(),
+            store_sha256=hashlib.sha256(store).hexdigest() if store else None,
+        )
 
 
 class Credentials:
@@ -149,6 +155,12 @@ def _manifest(title: str, media_type: str, parent: Parent, source_uri: str) -> d
 
 def _ingredient(parent: Parent) -> dict[str, Any]:
     """The photograph as C2PA's ingredient assertion (version 3), and nothing that it holds."""
+    description = f"SHA-256 of the file: {parent.sha256}"
+    if parent.store_sha256 is not None:
+        description += (
+            f"; SHA-256 of the Content Credentials in it, which are not carried on: "
+            f"{parent.store_sha256}"
+        )
     digest = urlsafe_b64encode(bytes.fromhex(parent.sha256)).decode().rstrip("=")
     return {
         "title": "photograph",
@@ -156,5 +168,5 @@ def _ingredient(parent: Parent) -> dict[str, Any]:
         "relationship": "parentOf",
         # RFC 6920, "Naming Things with Hashes": the name that its bytes alone give a file.
         "instance_id": f"ni:///sha-256;{digest}?ct={parent.media_type}",
-        "description": f"SHA-256 of the file: {parent.sha256}",
+        "description": description,
     }

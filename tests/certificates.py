@@ -11,11 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
-def write_chain(folder: Path) -> tuple[Path, Path]:
-    """Write a signing certificate below a test authority, and its key; returns both paths."""
+def write_chain(folder: Path, *, ends_in_days: int = 30) -> tuple[Path, Path]:
+    """Write a signing certificate below a test authority, and its key; returns both paths.
+
+    A negative number of days is one that ended then.
+    """
     root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    root = _certificate("Test authority", root_key, None, root_key)
-    leaf = _certificate("Test studio", key, root, root_key)
+    root = _certificate("Test authority", root_key, None, root_key, ends_in_days)
+    leaf = _certificate("Test studio", key, root, root_key, ends_in_days)
     chain, secret = folder / "chain.pem", folder / "key.pem"
     pem = serialization.Encoding.PEM
     chain.write_bytes(leaf.public_bytes(pem) + root.public_bytes(pem))
@@ -25,7 +28,7 @@ def write_chain(folder: Path) -> tuple[Path, Path]:
     return chain, secret
 
 
-def _certificate(name, key, issuer, issuer_key):
+def _certificate(name, key, issuer, issuer_key, ends_in_days):
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Backlot tests"),
@@ -41,8 +44,8 @@ def _certificate(name, key, issuer, issuer_key):
         .issuer_name(above)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_before(now - datetime.timedelta(days=9))
+        .not_valid_after(now + datetime.timedelta(days=ends_in_days))
         .add_extension(x509.BasicConstraints(ca=is_root, path_length=None), critical=True)
         .add_extension(_usage(is_root), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -17,6 +17,7 @@ from pipeline.imaging.fidelity import Fidelity, certify
 from pipeline.imaging.inspection import Inspected, inspect
 from pipeline.imaging.reading.identify import media_type
 from pipeline.imaging.resample import resize
+from pipeline.imaging.rights.manifest_store import manifest_store
 from pipeline.imaging.rights.taking_over import exif_block, taken_over
 from pipeline.imaging.watermark import mark
 from pipeline.imaging.xmp import Provenance, xmp_packet
@@ -24,6 +25,12 @@ from pipeline.stages.preparation import Task
 from pipeline.stages.provenance import ProvenanceConfig, provenance
 
 # Shape suffixes: H height, W width, C colour channel.
+
+
+_NOT_CARRIED_ON = (
+    "the photograph has Content Credentials of its own: the file names them by their hash, and "
+    "does not carry them on"
+)
 
 
 class Finisher:
@@ -70,8 +77,17 @@ class Finisher:
             RowError: it is too large for its format, or could not be signed.
         """
         rgb8_HWC = mark(rgb8_HWC, self._config.watermark)
+        parent = None if self._credentials is None else _parent(task)
         said = provenance(task, self._config, system=self._system, revision=self._revision)
         file = self._encoded(task, rgb8_HWC, said)
+        if self._credentials is not None and parent is not None:
+            file = self._credentials.sign(
+                file,
+                media_type=self._format_of(task).media_type,
+                title="product picture",
+                parent=parent,
+                source_uri=said.source_uri,
+            )
         seen = inspect(file)
         return {
             "picture": file,
@@ -81,17 +97,18 @@ class Finisher:
             "verdict": _verdict(seen, task),
             "provenance": {
                 "source_type": seen.source_uri,
-                "signed": self._credentials is not None,
+                "signed": parent is not None,
                 "watermarked": bool(self._config.watermark.text),
             },
+            "shot_notes": [_NOT_CARRIED_ON] if parent and parent.store_sha256 else [],
         }
 
     def _encoded(self, task: Task, rgb8_HWC: NDArray[np.uint8], said: Provenance) -> bytes:
         config = self._config
-        format_ = OutputFormat(task.shot.output_format or self._format)
+        format_ = self._format_of(task)
         taken = taken_over(task.file, config.exif)
         dpi = _resolution(task, config)
-        file = encode(
+        return encode(
             rgb8_HWC,
             format=format_,
             quality=self._quality,
@@ -102,15 +119,14 @@ class Finisher:
             else b"",
             dpi=dpi,
         )
-        if self._credentials is None:
-            return file
-        return self._credentials.sign(
-            file,
-            media_type=format_.media_type,
-            title="product picture",
-            parent=Parent.of(task.file, media_type(task.photo.format)),
-            source_uri=said.source_uri,
-        )
+
+    def _format_of(self, task: Task) -> OutputFormat:
+        return OutputFormat(task.shot.output_format or self._format)
+
+
+def _parent(task: Task) -> Parent:
+    """What is said of the photograph in Content Credentials."""
+    return Parent.of(task.file, media_type(task.photo.format), store=manifest_store(task.file))
 
 
 def _resolution(task: Task, config: ProvenanceConfig) -> tuple[float, float] | None:

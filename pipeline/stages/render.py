@@ -209,8 +209,9 @@ class RenderMapper:
                 crispness=config.crispness,
             )
         rgb8_HWC = sized(done.rgb8_HWC, shot)
+        finished = self._finisher.finish(task, rgb8_HWC)
         return {
-            **self._finisher.finish(task, rgb8_HWC),
+            **finished,
             "prompt_understood": list(background.understood),
             "geometry": asdict(task.geometry),
             "metrics": self._metrics(task, background, done),
@@ -218,6 +219,7 @@ class RenderMapper:
                 *shot.without_effect,
                 *task.placed.layout.notes,
                 *self._prepare.unused(shot),
+                *finished["shot_notes"],
             ],
             "generation_model": self._generator.revision,
             "thumbs": _thumbs(task, rgb8_HWC, config.thumbnail_px),

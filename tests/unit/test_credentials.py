@@ -185,6 +185,13 @@ def test_a_key_of_another_certificate_stops_the_run(config, tmp_path):
         Credentials(config.model_copy(update={"private_key": str(other)}))
 
 
+def test_a_certificate_that_has_ended_stops_the_run(config, tmp_path):
+    chain, key = write_chain(tmp_path, ends_in_days=-1)
+    files = {"certificates": str(chain), "private_key": str(key)}
+    with pytest.raises(FatalError, match="not valid at time of signing"):
+        Credentials(config.model_copy(update=files))
+
+
 def test_a_signer_that_cannot_start_stops_the_run(config):
     with pytest.raises(FatalError, match="cannot be started"):
         Credentials(config, command=["/nowhere/at-all"])

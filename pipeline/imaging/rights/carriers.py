@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,12 +21,13 @@ from pipeline.imaging.clipping_path.resources import (
 from pipeline.imaging.reading.boxes import boxes, content
 from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.pillow import DAMAGE, opened
+from pipeline.imaging.rights.parts import png_chunks
 
 _IPTC_RESOURCE = 1028
 _XMP_TAG, _IPTC_TAG = 700, 33723
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """XMP specification, part 3: of JPEG 2000 and the ISO media formats."""
-_MOST_CHUNKS = 2**16
+_PNG_CARRIERS = frozenset([b"eXIf", b"iTXt", b"tEXt", b"zTXt"])
 _MOST_UNFOLDED = 4 * 2**20
 """Bytes that a compressed text of a PNG may unfold to."""
 
@@ -115,7 +116,7 @@ def _in_box(data: bytes) -> bytes:
 
 def _of_png(data: bytes) -> Carriers:
     exif, texts = b"", dict[str, bytes]()
-    for kind, body in _chunks(data):
+    for kind, body in png_chunks(data, _PNG_CARRIERS):
         if kind == b"eXIf":
             exif = exif or body
         else:
@@ -135,18 +136,6 @@ def _of_png(data: bytes) -> Carriers:
             if keyword in texts
         },
     )
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Those with text or EXIF in them; a text can come after the pixels."""
-    at = 8
-    for _ in range(_MOST_CHUNKS):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if len(kind) < 4 or kind == b"IEND":
-            return
-        if kind in (b"eXIf", b"iTXt", b"tEXt", b"zTXt"):
-            yield kind, data[at + 8 : at + 8 + size]
-        at += 12 + size
 
 
 def _text(kind: bytes, body: bytes) -> tuple[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from io import BytesIO
@@ -14,6 +15,7 @@ from pipeline.brief import Brief, shots
 from pipeline.errors import RowError
 from pipeline.imaging.codec import OutputFormat, encode_alpha
 from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.rights.manifest_store import manifest_store
 from pipeline.stages.render import RenderConfig, RenderMapper
 from tests.certificates import write_chain
 from tests.parents import PLACE, edited_as_the_library_does, photograph, with_credentials, written
@@ -71,6 +73,25 @@ def made(keys, parents):
             assert [outcome["provenance"]["signed"] for outcome in pair] == [False, True]
             found[format_, kind] = tuple(outcome["picture"] for outcome in pair)
     return found
+
+
+@pytest.mark.parametrize("format_", OutputFormat)
+def test_content_credentials_of_the_photograph_are_named_by_their_hash(made, parents, format_):
+    digest = hashlib.sha256(manifest_store(parents["credentials"])).hexdigest()
+    for kind in KINDS:
+        store, _ = store_of(made[format_, kind][1], format_.media_type)
+        (parent,) = store["manifests"][store["active_manifest"]]["ingredients"]
+        assert (digest in parent["description"]) == (kind == "credentials")
+
+
+def test_a_row_is_told_what_is_not_carried_on(keys, parents):
+    chain, key = keys
+    sign = {"certificates": str(chain), "private_key": str(key)}
+    config = RenderConfig(thumbnail_px=0, provenance={"sign": sign})
+    mapper = RenderMapper(config, limits=ImageLimits(), num_threads=1)
+    rows = [asked(parents[kind], OutputFormat.JPEG) for kind in ("JPEG", "credentials")]
+    notes = [outcome["shot_notes"] for outcome in mapper.map_batch(rows)]
+    assert [any("Content Credentials" in note for note in of_row) for of_row in notes] == [0, 1]
 
 
 def asked(file, format_):
