@@ -22,6 +22,7 @@ from pipeline.imaging.reading.hdr import hdr_to_srgb8
 from pipeline.imaging.reading.icc import (
     UnusableProfileError,
     matrix_of_profile,
+    numbers_of_profile,
     press_profile,
     to_srgb8_by_profile,
 )
@@ -49,8 +50,8 @@ def to_srgb8(samples: Samples, *, exif_adobe_rgb: bool = True) -> Converted:
     What a file says of its colours counts in this order (PNG, third edition, 4.3; for AVIF and
     HEIC, where the ICC profile counts before numbers, ISO/IEC 23000-22, 7.3.6.4):
 
-    1. Numbers (CICP) that name an HDR curve, PQ or HLG: tone-mapped, see `hdr_to_srgb8`. A profile
-       beside them is for readers who know no HDR.
+    1. Numbers (CICP) that name an HDR curve, PQ or HLG, of the file or in its profile: tone-mapped,
+       see `hdr_to_srgb8`. A profile beside them is for readers who know no HDR.
     2. PNG's cICP.
     3. An ICC profile: relative colorimetric, with black point compensation.
     4. The numbers of AVIF and HEIC (nclx).
@@ -77,14 +78,11 @@ def to_srgb8(samples: Samples, *, exif_adobe_rgb: bool = True) -> Converted:
         notes.append("more than 8 bits a channel, reduced to 8")
     if samples.space in _NAMES:
         notes.append(f"converted from {_NAMES[samples.space]}")
-    meaning = samples.meaning
-    ways: list[_Way] = [_by_profile, _by_numbers, _by_gamma]
-    if meaning.cicp is not None and (meaning.cicp.is_png or meaning.cicp.transfer in (PQ, HLG)):
-        ways = [_by_numbers, _by_profile, _by_gamma]
-    if exif_adobe_rgb:
-        ways.append(_by_exif)
+    meaning = _with_numbers_of_profile(samples.meaning)
     if samples.values_HWC.dtype == np.float32:
-        ways = [_by_primaries]
+        ways: list[_Way] = [_by_primaries]
+    else:
+        ways = [*_ways(meaning), *([_by_exif] if exif_adobe_rgb else [])]
     for way in (*ways, _by_convention):
         try:
             converted = way(samples.values_HWC, samples.space, meaning)
@@ -95,6 +93,33 @@ def to_srgb8(samples: Samples, *, exif_adobe_rgb: bool = True) -> Converted:
                 rgb_HWC, more = converted
                 return rgb_HWC, (*notes, *more)
     raise AssertionError("there is always a convention")
+
+
+def _with_numbers_of_profile(meaning: ColorMeaning) -> ColorMeaning:
+    """With those of the profile, if they name HDR and no others count before the profile."""
+    if meaning.icc is None or (meaning.cicp is not None and _counts_first(meaning.cicp)):
+        return meaning
+    told = numbers_of_profile(meaning.icc)
+    return replace(meaning, cicp=told) if told is not None and _is_hdr(told) else meaning
+
+
+def _ways(meaning: ColorMeaning) -> list[_Way]:
+    """1 to 6 of what counts, in their order."""
+    if meaning.cicp is not None and _counts_first(meaning.cicp):
+        return [_by_numbers, _by_profile, _by_gamma]
+    return [_by_profile, _by_numbers, _by_gamma]
+
+
+def _counts_first(cicp: Cicp) -> bool:
+    return _is_hdr(cicp) or (cicp.is_png and not _is_unspecified(cicp))
+
+
+def _is_unspecified(cicp: Cicp) -> bool:
+    return cicp.primaries == cicp.transfer == UNSPECIFIED
+
+
+def _is_hdr(cicp: Cicp) -> bool:
+    return cicp.transfer in (PQ, HLG) and cicp.primaries in PRIMARIES
 
 
 def as_srgb8(values_HWC: NDArray[Any]) -> NDArray[np.uint8]:
@@ -129,11 +154,9 @@ def _by_profile(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -
 
 def _by_numbers(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted | None:
     cicp = meaning.cicp
-    if cicp is None or space not in ("rgb", "grey"):
+    if cicp is None or space not in ("rgb", "grey") or _is_unspecified(cicp):
         return None
-    if cicp.primaries == cicp.transfer == UNSPECIFIED:
-        return None
-    if cicp.transfer in (PQ, HLG) and cicp.primaries in PRIMARIES:
+    if _is_hdr(cicp):
         rgb_HWC, peak = hdr_to_srgb8(_three_channels(values_HWC), cicp)
         name = "PQ" if cicp.transfer == PQ else "HLG"
         return rgb_HWC, (f"HDR ({name}, up to {peak:.0f} cd/m2) tone-mapped to sRGB",)
@@ -203,7 +226,7 @@ def _by_primaries(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning)
 def _matrix(meaning: ColorMeaning) -> tuple[NDArray[np.float32], str]:
     """From linear RGB of what a file names to linear sRGB, for a column; the name, for people."""
     cicp = meaning.cicp
-    if meaning.icc is not None and not (cicp is not None and cicp.is_png):
+    if meaning.icc is not None and not (cicp is not None and _counts_first(cicp)):
         to_srgb_33, name = matrix_of_profile(meaning.icc)
         return to_srgb_33, f"ICC profile {name!r}"
     if cicp is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from pipeline.imaging.reading.rgb_space import RgbSpace, to_srgb8_by
-from pipeline.imaging.reading.samples import Space
+from pipeline.imaging.reading.samples import Cicp, Space
 
 # Shape suffixes: H height, W width, C colour channel, L level of a sample, N pixel.
 
@@ -37,6 +37,9 @@ _BLACK_POINT = int(ImageCms.Flags.BLACKPOINTCOMPENSATION)
 _EXACT = _BLACK_POINT | int(ImageCms.Flags.NOOPTIMIZE)
 """None of Little CMS's shortcuts. Above 8 bits it would resample the whole conversion to a table
 of 33 steps, which is up to 20 levels of 255 off in dark saturated colours."""
+
+_MAX_TAGS = 100
+"""The most that Little CMS reads."""
 
 _DATE_TIME = slice(24, 36)
 """Where the header keeps the profile's time of creation (ICC.1:2022, table 17)."""
@@ -104,6 +107,24 @@ def to_srgb8_by_profile(
     raise UnusableProfileError(f"ICC profile {name!r} is not for {_MODES[space]} pixels, ignored")
 
 
+def numbers_of_profile(profile: bytes) -> Cicp | None:
+    """The `cicp` tag, by which a profile of HDR says so (ICC.1:2022, 9.2.17); None: it has none."""
+    num_tags = int.from_bytes(profile[128:132], "big")
+    for at in range(132, 132 + 12 * min(num_tags, _MAX_TAGS), 12):
+        if profile[at : at + 4] == b"cicp":
+            start = int.from_bytes(profile[at + 4 : at + 8], "big")
+            data = profile[start : start + 12]  # a type, four bytes of nothing, four numbers
+            if len(data) == 12 and data[:4] == b"cicp":
+                primaries, transfer, matrix, full = data[8:]
+                return Cicp(
+                    primaries=primaries,
+                    transfer=transfer,
+                    matrix=matrix,
+                    is_full_range=bool(full),
+                )
+    return None
+
+
 def matrix_of_profile(profile: bytes) -> tuple[NDArray[np.float32], str]:
     """From linear RGB of a profile's primaries to linear sRGB, for a column; the profile's name.
 
@@ -137,7 +158,7 @@ def _convert(values_HWC: Levels, space: Space, profile: bytes) -> NDArray[np.uin
             :, None, None
         ]
         table_L3 = _by_little_cms(levels, space, profile, flags=_EXACT)[:, 0]
-        return np.asarray(table_L3[values_HWC[..., 0]])
+        return table_L3.take(values_HWC[..., 0], axis=0, mode="clip")
     is_matrix = space == "rgb" and _opened(profile).profile.is_matrix_shaper
     if values_HWC.dtype == np.uint8:
         # The same pixels either way. imagecodecs spares two copies, and builds its transform anew

@@ -10,7 +10,7 @@ from pipeline.imaging.reading.colour import to_srgb8
 from pipeline.imaging.reading.hdr import eetf
 from pipeline.imaging.reading.icc import srgb_profile
 from pipeline.imaging.reading.samples import Cicp, ColorMeaning, Samples
-from tests.unit.imaging.reading.profiles import encoded
+from tests.unit.imaging.reading.profiles import ADOBE_TO_XYZ, encoded, gamma, profile, xyz
 
 # Linear sRGB to BT.2020 (ITU-R BT.2087-0, 4.1) and what R, G and B of it add to luminance.
 TO_BT2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
@@ -151,6 +151,40 @@ def test_hdr_numbers_count_before_a_profile():
     without = shown(nits_HWC, 16)
     np.testing.assert_array_equal(with_profile[0], without[0])
     assert with_profile[1] == without[1]
+
+
+def test_a_profile_that_says_it_is_of_hdr_is_believed():
+    """ICC.1:2022, 9.2.17: an RGB profile for others, and numbers for who knows HDR."""
+    pq_profile = rgb_profile(b"cicp" + bytes(4) + bytes((9, 16, 0, 1)))
+    values_HWC = stored(patches(203, 36, highlight=1000), 16)
+    by_profile = to_srgb8(
+        Samples(values_HWC=values_HWC, space="rgb", meaning=ColorMeaning(icc=pq_profile))
+    )
+    by_numbers = shown(patches(203, 36, highlight=1000), 16)
+    np.testing.assert_array_equal(by_profile[0], by_numbers[0])
+    assert by_profile[1] == by_numbers[1]
+
+
+@pytest.mark.parametrize(
+    "tag", [b"cicp" + bytes(4) + bytes((12, 13, 0, 1)), b"cicp", b"text" + bytes(12)]
+)
+def test_a_profile_of_standard_range_counts_by_its_curves(tag):
+    values_HWC = np.random.default_rng(0).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
+    meanings = [ColorMeaning(icc=rgb_profile(tag)), ColorMeaning(icc=rgb_profile(None))]
+    tagged, plain = (
+        to_srgb8(Samples(values_HWC=values_HWC, space="rgb", meaning=meaning))
+        for meaning in meanings
+    )
+    np.testing.assert_array_equal(tagged[0], plain[0])
+    assert tagged[1] == plain[1]
+    assert "ICC profile" in plain[1][1]
+
+
+def rgb_profile(cicp):
+    tags = {}
+    for channel, column in zip((b"r", b"g", b"b"), ADOBE_TO_XYZ.T, strict=True):
+        tags |= {channel + b"XYZ": xyz(*column), channel + b"TRC": gamma(2)}
+    return profile(b"RGB ", tags | ({b"cicp": cicp} if cicp else {}))
 
 
 def test_grey_hdr_is_tone_mapped_too():
