@@ -276,6 +276,34 @@ def validate(
 
 
 @app.command()
+def inspect(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Photographs: files, folders, patterns.")
+    ],
+    recipe: Annotated[
+        str, typer.Option("--recipe", help="By which a run would go: a shipped one or a file.")
+    ] = "studio",
+    settings: Settings = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each.")] = False,
+) -> None:
+    """Show what is in photographs, and what a run would do with them: one line each.
+
+    Format and decoder, size, depth, colours, alpha, clipping paths, orientation, credits. Exit
+    codes: 0 all were read, be they refused or not; 1 some could not be read at all.
+    """
+    from jobs.inspection import inspect as look_at
+    from jobs.inspection import told, told_as_json
+    from jobs.recipes import load_recipe
+
+    unread = 0
+    for seen in look_at(files, load_recipe(recipe, overrides=settings or [])):
+        typer.echo(told_as_json(seen) if json else told(seen))
+        unread += not seen.is_readable
+    raise typer.Exit(EXIT_FAILED if unread else 0)
+
+
+@app.command()
 def recipes() -> None:
     """List the recipes that ship with Backlot."""
     from jobs.recipes import shipped_recipes

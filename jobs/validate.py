@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from jobs.pictures import pictures
 from pipeline import storage
 from pipeline.channels import load_channel
 from pipeline.channels.verdict import Finding, findings
 from pipeline.errors import RowError
 from pipeline.imaging.inspection import inspect
 from pipeline.wording import visible
-
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def validate(images: str, channel: str) -> Iterator[Validated]:
         ValueError: no such channel, or no pictures there.
     """
     rules = load_channel(channel)
-    for uri in _pictures(images):
+    for uri in pictures(images, argument="IMAGES"):
         try:
             yield Validated(uri, tuple(findings(inspect(storage.read(uri)), rules)))
         except RowError as error:
@@ -64,15 +63,3 @@ def told(one: Validated) -> str:
 def told_as_json(one: Validated) -> str:
     """A file's verdict as a line of JSON."""
     return json.dumps({**asdict(one), "accepted": one.is_accepted})
-
-
-def _pictures(images: str) -> list[str]:
-    if any(letter in images for letter in "*?["):
-        found = storage.glob_files(images)
-    elif storage.is_folder(images):
-        found = [uri for uri in storage.list_files(images) if uri.lower().endswith(_SUFFIXES)]
-    else:
-        found = [images] if storage.exists(images) else []
-    if not found:
-        raise ValueError(f"IMAGES {images}: no pictures there")
-    return found

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import Row
+from pipeline.errors import ErrorCode, Row, RowError
 from pipeline.imaging.clipping_path.channels import channel_names
 from pipeline.imaging.clipping_path.cutting import ClippingPathConfig, cut_along, find_paths
 from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
@@ -72,6 +72,8 @@ class AlphaSources:
     use_saved_selection: bool
     file_alpha_colors: str
     """As the recipe has it."""
+    has_network: bool
+    """Something is there that cuts out what brings no alpha."""
 
     def __call__(self, row: Row, photo: Photo) -> Brought:
         """The first that can be used, the most deliberate one before the others.
@@ -86,7 +88,7 @@ class AlphaSources:
             photo: the row's photograph, decoded.
 
         Raises:
-            RowError: something was given and cannot be used.
+            RowError: something was given and cannot be used, or nothing was and must be.
         """
         sources: tuple[Callable[[Row, Photo], GivenAlpha | PassedOver | None], ...] = (
             self._mask,
@@ -100,6 +102,14 @@ class AlphaSources:
             notes += found.notes if found is not None else ()
             if isinstance(found, GivenAlpha):
                 return Brought(given=found, notes=tuple(notes))
+        if not self.has_network:
+            also = f" ({'; '.join(notes)})" if notes else ""
+            raise RowError(
+                ErrorCode.BAD_REQUEST,
+                "matte.network is 'existing', and the row has neither a mask_uri nor a photograph "
+                "with a clipping path, an alpha channel or a saved selection that may be used"
+                + also,
+            )
         return Brought(given=None, notes=tuple(notes))
 
     def _mask(self, row: Row, photo: Photo) -> GivenAlpha | None:

@@ -145,13 +145,7 @@ class MatteMapper:
         _load(config)
         self._config = config
         self._limits = limits
-        self._alphas = AlphaSources(
-            limits=limits,
-            use_file_alpha=config.use_file_alpha,
-            clipping_path=config.clipping_path,
-            use_saved_selection=config.use_saved_selection,
-            file_alpha_colors=config.file_alpha_colors,
-        )
+        self._alphas = alpha_sources(config, limits=limits)
         self._network = build_network(config.network, num_threads=num_threads)
         self._solver = (
             build_solver(config.refine.model, num_threads=num_threads)
@@ -186,16 +180,7 @@ class MatteMapper:
 
     def _decode(self, row: Row) -> _Task:
         photo = decode(row["image_bytes"], self._limits)
-        brought = self._alphas(row, photo)
-        if brought.given is None and self._network is None:
-            also = f" ({'; '.join(brought.notes)})" if brought.notes else ""
-            raise RowError(
-                ErrorCode.BAD_REQUEST,
-                "matte.network is 'existing', and the row has neither a mask_uri nor a photograph "
-                "with a clipping path, an alpha channel or a saved selection that may be used"
-                + also,
-            )
-        return _Task(photo=photo, brought=brought)
+        return _Task(photo=photo, brought=self._alphas(row, photo))
 
     def _cut_out(self, photos: Sequence[Photo]) -> Iterator[tuple[Float, Cutout]]:
         """The network's coarse alpha of each photograph, and what it is worth."""
@@ -254,6 +239,18 @@ class MatteMapper:
         else:
             refined_HW = refine(coarse_HW, rgb_HWC, config.refine)
         return drop_islands(refined_HW, min_area=config.min_island_area)
+
+
+def alpha_sources(config: MatteConfig, *, limits: ImageLimits) -> AlphaSources:
+    """What decides between the alphas that a row brings, and the network."""
+    return AlphaSources(
+        limits=limits,
+        use_file_alpha=config.use_file_alpha,
+        clipping_path=config.clipping_path,
+        use_saved_selection=config.use_saved_selection,
+        file_alpha_colors=config.file_alpha_colors,
+        has_network=not isinstance(config.network, ExistingConfig),
+    )
 
 
 def check_installed(config: MatteConfig) -> None:

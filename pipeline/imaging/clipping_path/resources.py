@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.tiff import chosen_page, look_at_tiff, opened_tiff
 
 _SIGNATURES = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
@@ -20,9 +21,7 @@ _MOST_BLOCKS = 10_000
 _BYTES = (1, 6, 7)
 """Types of TIFF values that are bytes."""
 
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-"""JPEG markers without a length."""
-_START_OF_SCAN, _END_OF_IMAGE, _APP13_MARKER = 0xDA, 0xD9, 0xED
+_APP13_MARKER = 0xED
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +90,11 @@ def _even(length: int) -> int:
 
 def _of_jpeg(data: bytes) -> bytes:
     """What all APP13 segments say together: one holds 64 kB, and blocks go on in the next."""
-    parts: list[bytes] = []
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker == 0xFF:  # padding
-            at += 1
-        elif marker in _STANDALONE:
-            at += 2
-        elif marker in (_START_OF_SCAN, _END_OF_IMAGE):
-            break
-        else:
-            (length,) = struct.unpack_from(">H", data, at + 2)
-            body = data[at + 4 : at + 2 + length]
-            if marker == _APP13_MARKER and body.startswith(_APP13):
-                parts.append(body[len(_APP13) :])
-            at += 2 + max(length, 2)
-    return b"".join(parts)
+    return b"".join(
+        body[len(_APP13) :]
+        for marker, body in segments(data)
+        if marker == _APP13_MARKER and body.startswith(_APP13)
+    )
 
 
 def _of_tiff(data: bytes) -> bytes:

@@ -40,7 +40,11 @@ def decode(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> 
         RowError: `empty_file`, `too_many_bytes`, `unsupported_format`, `too_many_pixels`,
             `too_small`, `extreme_aspect` (all without decoding a pixel), `corrupt_image`.
     """
-    kind, decoded = _decoded(data, limits, shown_px=shown_px)
+    return upright(*read(data, limits, shown_px=shown_px), limits)
+
+
+def upright(kind: str, decoded: Decoded, limits: ImageLimits) -> Photo:
+    """What was read, turned and converted: the second half of `decode`, with the same limits."""
     samples = decoded.samples
     rgb_HWC, colour_notes = to_srgb8(samples, exif_adobe_rgb=limits.exif_adobe_rgb)
     way = 1 if decoded.is_turned else decoded.orientation
@@ -84,7 +88,7 @@ def decode_levels(data: bytes, limits: ImageLimits) -> Levels:
     Raises:
         RowError: as `decode`.
     """
-    _, decoded = _decoded(data, limits, shown_px=None)
+    _, decoded = read(data, limits)
     samples = decoded.samples
     notes = (*_turning_note(decoded), *decoded.notes)
     values_HWC: NDArray[Any] = samples.values_HWC
@@ -103,8 +107,12 @@ def decode_levels(data: bytes, limits: ImageLimits) -> Levels:
     )
 
 
-def _decoded(data: bytes, limits: ImageLimits, *, shown_px: int | None) -> tuple[str, Decoded]:
-    """The name of the file's format, and what its decoder says."""
+def read(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> tuple[str, Decoded]:
+    """The first half of `decode`: the name of the file's format, and what its decoder says.
+
+    Raises:
+        RowError: as `decode`.
+    """
     if not data:
         raise RowError(ErrorCode.EMPTY_FILE, "the file has no bytes")
     if len(data) > limits.max_bytes:

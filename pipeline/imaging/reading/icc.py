@@ -233,6 +233,14 @@ def _curves_and_matrix(profile: bytes) -> tuple[NDArray[np.float64], NDArray[np.
     return linear_CL, full_CX.T
 
 
+def profile_name(profile: bytes) -> str | None:
+    """What a profile calls itself; None: it is none."""
+    try:
+        return _describe(profile)[0]
+    except _UNREADABLE:
+        return None
+
+
 @lru_cache(maxsize=32)
 def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
     return ImageCms.ImageCmsProfile(BytesIO(profile))

@@ -148,6 +148,11 @@ def chosen_page(file: TiffFile, header: TiffHeader) -> TiffPage:
     return _full(page.pages[header.sub_page])
 
 
+def first_page(file: TiffFile) -> TiffPage:
+    """Whatever that is: what concerns the file as a whole is said there."""
+    return _full(file.pages[0])
+
+
 def _pages(file: TiffFile) -> Iterator[tuple[tuple[int, int | None], TiffPage]]:
     """Each page and each page inside of it, with their numbers, as far as we look."""
     for index in range(_MAX_PAGES):

@@ -253,6 +253,7 @@ def sources(**options):
         "clipping_path": ClippingPathConfig(),
         "use_saved_selection": True,
         "file_alpha_colors": "auto",
+        "has_network": True,
         **options,
     }
     return AlphaSources(**told)
