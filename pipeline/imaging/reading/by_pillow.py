@@ -18,6 +18,9 @@ from pipeline.imaging.reading.tiff import TiffHeader
 _DRAFT_GAP = 2.0
 """What a draft is larger by than it is shown: the filter that shrinks it does the fine work."""
 _UNREADABLE = "EXIF unreadable, taken as upright"
+_GAIN_MAPS = (b"hdrgm:Version", b"HDRGainMap", b"hdrgainmap", b"urn:iso:std:iso:ts:21496:-1")
+"""What tells that one of a JPEG's further pictures says how much brighter a screen may be: Ultra
+HDR's and Apple's names in XMP, and that of ISO 21496-1."""
 
 
 def read_by_pillow(
@@ -41,6 +44,8 @@ def read_by_pillow(
         notes = [_UNREADABLE] * facts.is_unreadable
         if num_frames > 1:
             notes.append(f"first of {num_frames} frames")
+        if "mp" in image.info and any(name in data for name in _GAIN_MAPS):
+            notes.append("HDR: its gain map is left out, the base picture is read")
         meaning = header.meaning or ColorMeaning(icc=image.info.get("icc_profile") or None)
         samples = samples_of(image, replace(meaning, is_adobe_rgb=facts.is_adobe_rgb))
         if header.alpha == "premultiplied" and samples.alpha_HW is not None:  # and libavif divided
@@ -105,7 +110,9 @@ def _resolution(image: ImageFile.ImageFile, facts: ExifFacts) -> tuple[float, fl
     return facts.resolution_dpi
 
 
-def look_by_pillow(data: bytes, kind: str, *, layout: str = "") -> Header:
+def look_by_pillow(
+    data: bytes, kind: str, *, layout: str = "", meaning: ColorMeaning | None = None
+) -> Header:
     """The header of a file as Pillow sees it, for formats that it reads whatever is in them."""
     with opened(data, kind) as image:
         width, height = image.size
@@ -118,6 +125,7 @@ def look_by_pillow(data: bytes, kind: str, *, layout: str = "") -> Header:
             space=_space(image),
             alpha="straight" if has_alpha else "key" if has_key else "none",
             layout=layout,
+            meaning=meaning,
         )
 
 

@@ -18,6 +18,7 @@ from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.photo import Photo
 from pipeline.imaging.reading.turning import cropped, lies_on_its_side, turned
+from pipeline.imaging.reading.web import GifHeader, uncovered
 
 # Shape suffixes: H height, W width, C colour channel.
 
@@ -128,6 +129,8 @@ def read(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> tu
         decoded = read_by_pillow(data, header, limits, shown_px=shown_px)
     else:
         decoded = READERS[row.kind, row.decoder](data, header)
+    if isinstance(header, GifHeader) and header.frame is not None:
+        decoded = replace(decoded, samples=uncovered(decoded.samples, header.frame))
     if header.crop is not None:
         decoded = replace(decoded, samples=cropped(decoded.samples, header.crop))
     return header.kind, decoded

@@ -7,12 +7,19 @@ from dataclasses import dataclass
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.avif import look_at_avif, read_avif
+from pipeline.imaging.reading.bmp import look_at_bmp, read_bit_fields
 from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.jpeg2000 import look_at_jpeg2000, read_jpeg2000
 from pipeline.imaging.reading.png import look_at_png, read_png
 from pipeline.imaging.reading.tiff import look_at_tiff
 from pipeline.imaging.reading.tiff_samples import read_tiff
+from pipeline.imaging.reading.web import (
+    look_at_gif,
+    look_at_jpeg,
+    look_at_webp,
+    read_deep_jpeg,
+)
 
 _SIMPLE_PACKINGS = ("none", "lzw", "deflate", "adobe_deflate", "packbits")
 _PILLOW_PACKINGS = frozenset(
@@ -56,9 +63,21 @@ class Row:
         )
 
 
-PILLOW, TIFFFILE, IMAGECODECS = "Pillow", "tifffile", "imagecodecs"
+PILLOW, TIFFFILE, IMAGECODECS, BACKLOT = "Pillow", "tifffile", "imagecodecs", "Backlot"
 
 TABLE: tuple[Row, ...] = (
+    Row(
+        kind="JPEG",
+        depths=range(9, 17),
+        decoder=IMAGECODECS,
+        why="Pillow 13.0 opens 8 bits only",
+    ),
+    Row(
+        kind="JPEG",
+        layouts={"lossless"},
+        decoder=IMAGECODECS,
+        why="Pillow 13.0 does not open what is stored without loss",
+    ),
     Row(kind="JPEG", decoder=PILLOW, why="right and fastest; leaves out what is not shown"),
     Row(kind="MPO", decoder=PILLOW, why="right and fastest; its first picture"),
     Row(
@@ -96,8 +115,23 @@ TABLE: tuple[Row, ...] = (
         why="Pillow 13.0 has libavif refuse what is not strictly as the standard has it",
     ),
     Row(kind="AVIF", decoder=PILLOW, why="right for 8 bits"),
+    Row(
+        kind="GIF",
+        layouts={"small frame"},
+        decoder=PILLOW,
+        why="Pillow 13.0 paints what the first frame leaves free; made transparent here",
+    ),
     Row(kind="GIF", decoder=PILLOW, why="right"),
-    Row(kind="BMP", decoder=PILLOW, why="right"),
+    Row(
+        kind="BMP",
+        layouts={"bit fields"},
+        decoder=BACKLOT,
+        why=(
+            "Pillow 13.0 knows some masks only, and loses the alpha of 5551; imagecodecs 2026.3 "
+            "reads masks of 4 and 10 bits wrongly"
+        ),
+    ),
+    Row(kind="BMP", decoder=PILLOW, why="right for all without masks"),
     Row(
         kind="JPEG2000",
         depths=range(1, 17),
@@ -206,6 +240,8 @@ TABLE: tuple[Row, ...] = (
 READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
     ("TIFF", TIFFFILE): read_tiff,
     ("AVIF", IMAGECODECS): read_avif,
+    ("BMP", BACKLOT): read_bit_fields,
+    ("JPEG", IMAGECODECS): read_deep_jpeg,
     ("PNG", IMAGECODECS): read_png,
     ("JPEG2000", IMAGECODECS): read_jpeg2000,
 }
@@ -213,6 +249,10 @@ READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
 
 _LOOKS: dict[str, Callable[[bytes], Header]] = {
     "AVIF": look_at_avif,
+    "BMP": look_at_bmp,
+    "GIF": look_at_gif,
+    "JPEG": look_at_jpeg,
+    "WEBP": look_at_webp,
     "TIFF": look_at_tiff,
     "PNG": look_at_png,
     "JPEG2000": look_at_jpeg2000,

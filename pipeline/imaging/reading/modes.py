@@ -43,7 +43,9 @@ def samples_of(image: Image.Image, meaning: ColorMeaning) -> Samples:
         image, alpha = with_alpha.convert(colour_mode), with_alpha.getchannel("A")
         if alpha.getextrema() == (255, 255):
             alpha = None
-    values = np.asarray(image.convert(colour_mode))
+    if image.mode != colour_mode:  # else it would be copied
+        image = image.convert(colour_mode)
+    values = np.asarray(image)
     if colour_mode == "LAB":  # Pillow hands a* and b* out as signed bytes
         values = values ^ np.array([0, 128, 128], np.uint8)
     return Samples(
