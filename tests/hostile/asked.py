@@ -272,6 +272,7 @@ def _wishes() -> Iterator[Row]:
         "align": ("middle", "CENTER", "left right"),
         "max_upscale": (0.0, -1.0, 8.1, nan, inf),
         "negative_prompt": ("x" * 2001,),
+        "clipping_path": ("x" * 256, "Path 1", "\0", "../Path 1"),
         "steps": (0, 3, 51, -1, 2**40),
         "guidance_scale": (-1.0, 31.0, nan),
         "strength": (0.0, 1.1, nan),

@@ -304,6 +304,17 @@ def test_a_plan_row_has_everything_decided(make_manifest: MakeManifest, tmp_path
     assert second["seed"] == resolve_seed(None, "b")
 
 
+def test_a_row_names_the_path_that_cuts_it_out_or_the_recipe_does(
+    make_manifest: MakeManifest,
+) -> None:
+    uri = make_manifest(id=["a", "b"], image_uri=["1.jpg", "2.jpg"], clipping_path=["Path 2", " "])
+    own, default = planned(uri, "prompt.default=oak", "brief.clipping_path=Path 1")
+    assert (own["clipping_path"], default["clipping_path"]) == ("Path 2", "Path 1")
+    plain, none = planned(uri, "prompt.default=oak", "ignore_columns=[clipping_path]")
+    assert (plain["clipping_path"], none["clipping_path"]) == (None, None)
+    assert plain["fingerprint"] != own["fingerprint"]
+
+
 def test_planning_twice_gives_the_same_plan(make_manifest: MakeManifest) -> None:
     uri = make_manifest(id=["a", "b"], image_uri=["1.jpg", "2.jpg"])
     assert planned(uri, "prompt.default=oak") == planned(uri, "prompt.default=oak")

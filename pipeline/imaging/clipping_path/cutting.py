@@ -13,7 +13,12 @@ from pipeline.imaging.clipping_path.coverage import Overlaps, coverage_of
 from pipeline.imaging.clipping_path.inset import inset
 from pipeline.imaging.clipping_path.outline import outlines
 from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
-from pipeline.imaging.clipping_path.saved import SavedPath, marked_name, saved_paths
+from pipeline.imaging.clipping_path.saved import (
+    SavedPath,
+    marked_name,
+    saved_paths,
+    without_repeats,
+)
 
 # Shape suffixes: H height, W width.
 
@@ -140,7 +145,9 @@ def cut_along(
         RowError: `bad_request`, as above.
     """
     try:
-        polygons = outlines(path.subpaths(), size_HW, orientation=orientation)
+        drawn = path.subpaths()
+        subpaths = without_repeats(drawn)
+        polygons = outlines(subpaths, size_HW, orientation=orientation)
         alpha_HW = coverage_of(polygons, size_HW, overlaps=config.overlaps)
         alpha_HW = inset(alpha_HW, polygons, by_px=config.inset_px)
         fault = _useless(alpha_HW)
@@ -152,7 +159,8 @@ def cut_along(
         return PathCut(notes=(f"clipping path {path.name!r} not used: {fault}",))
     alpha_HW.flags.writeable = False
     moved = f", {config.inset_px:g} px inside" if config.inset_px else ""
-    return PathCut(alpha_HW=alpha_HW, notes=(f"clipping path {path.name!r} used{moved}",))
+    once = ", what is drawn twice in it once" if len(subpaths) < len(drawn) else ""
+    return PathCut(alpha_HW=alpha_HW, notes=(f"clipping path {path.name!r} used{moved}{once}",))
 
 
 def _useless(alpha_HW: NDArray[np.float32]) -> str:

@@ -77,12 +77,33 @@ def saved_paths(resources: Sequence[Resource]) -> list[SavedPath]:
     Photoshop's nameless work path (1025) is not among them: it is whatever was drawn last.
     """
     marked = {_pascal(one.data) for one in resources if one.id == _CLIPPING_PATH_NAME} - {b""}
+    marked_texts = {_text(name).strip() for name in marked}
     paths = [one for one in resources if _FIRST_PATH <= one.id <= _LAST_PATH]
     found: list[SavedPath] = []
     for one in sorted(paths, key=lambda one: one.id):
-        is_clipping = one.name in marked and not any(path.is_clipping for path in found)
-        found.append(SavedPath(_text(one.name), one.data, is_clipping))
+        name = _text(one.name)
+        is_marked = one.name in marked or name.strip() in marked_texts
+        is_first = not any(path.is_clipping for path in found)
+        found.append(SavedPath(name, one.data, is_marked and is_first))
     return found
+
+
+def without_repeats(subpaths: Sequence[Subpath]) -> list[Subpath]:
+    """The subpaths; of those that are combined and were drawn twice, the first.
+
+    Photoshop shows no difference, and so such paths are delivered. By the even-odd rule the two
+    would cancel each other, and nothing of the product be left.
+    """
+    kept: list[Subpath] = []
+    known: set[bytes] = set()
+    for subpath in subpaths:
+        if subpath.operation == Operation.COMBINE:
+            shape = subpath.knots_N32.tobytes()
+            if shape in known:
+                continue
+            known.add(shape)
+        kept.append(subpath)
+    return kept
 
 
 def marked_name(resources: Sequence[Resource]) -> str | None:

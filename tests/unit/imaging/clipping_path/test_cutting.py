@@ -95,6 +95,14 @@ def test_overlaps_are_holes_unless_they_are_to_be_filled():
     assert cut(*both, overlaps="combine").alpha_HW[40, 60] == 1
 
 
+def test_what_is_drawn_twice_counts_once_where_photoshop_shows_no_difference():
+    twice = cut(CUP, CUP)
+    assert (twice.alpha_HW == cut(CUP).alpha_HW).all()
+    assert twice.notes == ("clipping path 'Path 1' used, what is drawn twice in it once",)
+    excluded = cut(subpath(CUP, operation=0), subpath(CUP, operation=0))
+    assert "covers nothing" in excluded.notes[0]
+
+
 @pytest.mark.parametrize(
     ("parts", "why"),
     [

@@ -40,6 +40,12 @@ def test_the_work_path_is_none_and_names_are_text():
     ]
 
 
+def test_the_mark_may_spell_the_name_in_another_encoding():
+    path_ = resource(2000, path(SQUARE), "Größe".encode())
+    (one,) = paths(path_ + clipping("Größe".encode("mac_roman")))
+    assert one.is_clipping
+
+
 def test_knots_are_read_as_x_and_y():
     knots = [((0.1, 0.2), (0.3, 0.4), (0.5, 0.6)), ((-1.5, 2.5), (0, 1), (127.0, -128.0))]
     (one,) = paths(resource(2000, path(knots), b"P"))
