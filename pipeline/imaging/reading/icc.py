@@ -203,6 +203,8 @@ def measured_space(profile: bytes) -> RgbSpace | None:
     the two agree.
     """
     linear_CL, to_xyz_33 = _curves_and_matrix(profile)
+    if not np.isfinite(linear_CL).all():
+        return None
     _, srgb_to_xyz_33 = _curves_and_matrix(srgb_profile())
     space = RgbSpace(
         linear_CL=linear_CL.astype(np.float32),
@@ -229,7 +231,8 @@ def _curves_and_matrix(profile: bytes) -> tuple[NDArray[np.float64], NDArray[np.
         dtype="float32",
     ).astype(np.float64)
     full_CX = xyz_CLX[:, -1]
-    linear_CL = np.einsum("clx,cx->cl", xyz_CLX, full_CX) / (full_CX**2).sum(axis=1)[:, None]
+    with np.errstate(invalid="ignore"):  # a channel without light has no curve
+        linear_CL = np.einsum("clx,cx->cl", xyz_CLX, full_CX) / (full_CX**2).sum(axis=1)[:, None]
     return linear_CL, full_CX.T
 
 

@@ -146,6 +146,15 @@ def test_an_unreadable_profile_is_set_aside_at_any_depth(damaged):
     assert notes == (DEEP, "ICC profile unreadable, taken as sRGB")
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_profile_without_light_gives_black():
+    dark = matrix_profile(np.zeros((3, 3)), 2.0)
+    assert converted(np.full((2, 2, 3), 50_000, np.uint16), icc=dark)[0].max() == 0
+    rgb_HWC, notes = converted(np.full((2, 2, 3), 0.5, np.float32), icc=dark)
+    assert (rgb_HWC == 188).all()  # half of white
+    assert notes == (DEEP, "ICC profile 'made by hand' has no primaries, ignored")
+
+
 def test_floats_are_linear_light_with_white_at_one():
     linear_HWC = np.random.default_rng(0).random((50, 40, 3)).astype(np.float32)
     linear_HWC[0, :10] = 1.5
