@@ -47,8 +47,8 @@ _Way = Callable[[NDArray[Any], Space, ColorMeaning], Converted | None]
 def to_srgb8(samples: Samples, *, exif_adobe_rgb: bool = True) -> Converted:
     """Express samples in sRGB, at the depth they have, and round them once.
 
-    What a file says of its colours counts in this order (PNG, third edition, 4.3; for AVIF and
-    HEIC, where the ICC profile counts before numbers, ISO/IEC 23000-22, 7.3.6.4):
+    What a file says of its colours counts in this order (PNG, third edition, 4.3; in AVIF and HEIC
+    a profile counts before numbers for libavif and for browsers):
 
     1. Numbers (CICP) that name an HDR curve, PQ or HLG, of the file or in its profile: tone-mapped,
        see `hdr_to_srgb8`. A profile beside them is for readers who know no HDR.
