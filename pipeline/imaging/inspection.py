@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from scipy.ndimage import label, maximum_filter1d
 
+from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.icc import is_srgb
 from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.pillow import opened
@@ -106,13 +107,20 @@ class Inspected:
         )
 
 
+_FOR_NO_SHOP = ("HEIF", "PSD")
+"""What can be a photograph to work on, and nowhere a finished picture."""
+
+
 def inspect(data: bytes) -> Inspected:
     """Open and decode a file as a shop would.
 
     Raises:
         RowError: `unsupported_format` or `corrupt_image`.
     """
-    with opened(data, identify(data)) as image:
+    kind = identify(data)
+    if kind in _FOR_NO_SHOP:
+        raise RowError(ErrorCode.UNSUPPORTED_FORMAT, f"{kind} is for editors and phones only")
+    with opened(data, kind) as image:
         image.load()
         has_alpha = image.has_transparency_data
         return Inspected(

@@ -10,6 +10,7 @@ from pipeline.imaging.reading.avif import look_at_avif, read_avif
 from pipeline.imaging.reading.bmp import look_at_bmp, read_bit_fields
 from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.header import Decoded, Header
+from pipeline.imaging.reading.heic import look_at_heic, read_heic
 from pipeline.imaging.reading.jpeg2000 import look_at_jpeg2000, read_jpeg2000
 from pipeline.imaging.reading.png import look_at_png, read_png
 from pipeline.imaging.reading.tiff import look_at_tiff
@@ -64,6 +65,7 @@ class Row:
 
 
 PILLOW, TIFFFILE, IMAGECODECS, BACKLOT = "Pillow", "tifffile", "imagecodecs", "Backlot"
+PI_HEIF = "pi-heif"
 
 TABLE: tuple[Row, ...] = (
     Row(
@@ -132,6 +134,7 @@ TABLE: tuple[Row, ...] = (
         ),
     ),
     Row(kind="BMP", decoder=PILLOW, why="right for all without masks"),
+    Row(kind="HEIF", decoder=PI_HEIF, why="Pillow 13.0 has no HEVC; extra heic"),
     Row(
         kind="JPEG2000",
         depths=range(1, 17),
@@ -241,6 +244,7 @@ READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
     ("TIFF", TIFFFILE): read_tiff,
     ("AVIF", IMAGECODECS): read_avif,
     ("BMP", BACKLOT): read_bit_fields,
+    ("HEIF", PI_HEIF): read_heic,
     ("JPEG", IMAGECODECS): read_deep_jpeg,
     ("PNG", IMAGECODECS): read_png,
     ("JPEG2000", IMAGECODECS): read_jpeg2000,
@@ -251,6 +255,7 @@ _LOOKS: dict[str, Callable[[bytes], Header]] = {
     "AVIF": look_at_avif,
     "BMP": look_at_bmp,
     "GIF": look_at_gif,
+    "HEIF": look_at_heic,
     "JPEG": look_at_jpeg,
     "WEBP": look_at_webp,
     "TIFF": look_at_tiff,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PIL import features
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.reading.raw import advice_for, raw_by_signature
 
 _SIGNATURES = {
     b"\xff\xd8\xff": "JPEG",
@@ -19,6 +20,10 @@ _SIGNATURES = {
     b"\xff\x4f\xff\x51": "JPEG2000",  # the bare codestream
     b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG2000",
 }
+_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+_HEIF_BRANDS = frozenset(
+    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"]
+)
 _OPTIONAL = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 """Formats that Pillow can be built without, and its names for those features."""
 
@@ -31,9 +36,14 @@ def identify(data: bytes) -> str:
     Raises:
         RowError: `unsupported_format`.
     """
+    raw = raw_by_signature(data)
+    if raw:
+        raise RowError(ErrorCode.UNSUPPORTED_FORMAT, advice_for(raw))
     brands = _brands(data)
     if brands & {b"avif", b"avis"}:
         found = "AVIF"
+    elif brands & _HEIF_BRANDS:
+        found = "HEIF"
     elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         found = "WEBP"
     else:
@@ -43,10 +53,10 @@ def identify(data: bytes) -> str:
             ErrorCode.UNSUPPORTED_FORMAT, f"this installation of Pillow cannot read {found}"
         )
     if not found:
-        start = "it is HEIC" if brands & {b"heic", b"heix"} else f"it starts with {data[:12]!r}"
+        start = "it is JPEG XL" if data.startswith(_JPEG_XL) else f"it starts with {data[:12]!r}"
         raise RowError(
             ErrorCode.UNSUPPORTED_FORMAT,
-            f"not JPEG, PNG, WebP, AVIF, TIFF, GIF, BMP or JPEG 2000: {start}",
+            f"not JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF, BMP or JPEG 2000: {start}",
         )
     return found
 

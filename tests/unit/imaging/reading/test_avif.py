@@ -17,6 +17,7 @@ from pipeline.imaging.reading.decoders import look
 from pipeline.imaging.reading.icc import srgb_profile
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.samples import Cicp
+from tests.iso_boxes import box, found, grown, with_property
 
 ANY_SIZE = ImageLimits(min_side_px=1, max_aspect=100, max_megapixels=4)
 HEIGHT, WIDTH = 40, 56
@@ -33,59 +34,6 @@ def avif(samples, bits):
     """Without loss: identity matrix, all of the range, colour at full size."""
     samples = samples[..., 0] if samples.shape[-1] == 1 else samples
     return imagecodecs.avif_encode(samples, level=100, bitspersample=bits, speed=8)
-
-
-def box(kind, body):
-    return struct.pack(">I", 8 + len(body)) + kind + body
-
-
-def found(data, *path):
-    """Start and end of the content of a box, down a path; meta is followed by four more bytes."""
-    start, end = 0, len(data)
-    for kind in path:
-        inner = next(one for one in boxes(data, start, end) if one.kind == kind)
-        start, end = inner.start + (4 if kind == b"meta" else 0), inner.end
-    return start, end
-
-
-def grown(data, path, at, insert):
-    """Bytes put into a box; the boxes around it and the places of all items move along."""
-    data = bytearray(data)
-    for depth in range(1, len(path) + 1):
-        head = found(data, *path[:depth])[0] - 8 - (4 if path[depth - 1] == b"meta" else 0)
-        data[head : head + 4] = struct.pack(
-            ">I", struct.unpack(">I", data[head : head + 4])[0] + len(insert)
-        )
-    start, _ = found(data, b"meta", b"iloc")
-    assert data[start] == 0  # version 0
-    assert data[start + 4] == 0x44  # four bytes for a place, four for a length
-    place = start + 8
-    for _ in range(int.from_bytes(data[start + 6 : start + 8], "big")):
-        num_parts = int.from_bytes(data[place + 4 : place + 6], "big")
-        place += 6
-        for part in range(place, place + 8 * num_parts, 8):
-            moved = int.from_bytes(data[part : part + 4], "big") + len(insert)
-            data[part : part + 4] = struct.pack(">I", moved)
-        place += 8 * num_parts
-    data[at:at] = insert
-    return bytes(data)
-
-
-def with_property(data, kind, body, *, item=1):
-    """A picture's property, new in the file."""
-    number = 1 + sum(1 for _ in boxes(data, *found(data, b"meta", b"iprp", b"ipco")))
-    data = grown(
-        data,
-        (b"meta", b"iprp", b"ipco"),
-        found(data, b"meta", b"iprp", b"ipco")[1],
-        box(kind, body),
-    )
-    start, _ = found(data, b"meta", b"iprp", b"ipma")
-    at = start + 8
-    while int.from_bytes(data[at : at + 2], "big") != item:
-        at += 3 + data[at + 2]
-    data = grown(data, (b"meta", b"iprp", b"ipma"), at + 3, bytes([0x80 | number]))
-    return data[: at + 2] + bytes([data[at + 2] + 1]) + data[at + 3 :]
 
 
 def clean_aperture(left, top, width, height):

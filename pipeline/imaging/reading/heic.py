@@ -1,0 +1,102 @@
+"""HEIC, the format of phones, by libheif; needs the extra `heic`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.reading.codecs import arranged, in_short
+from pipeline.imaging.reading.exif import exif_facts
+from pipeline.imaging.reading.header import Alpha, Decoded, Header
+from pipeline.imaging.reading.iso_media import primary_item
+from pipeline.imaging.reading.pillow import DAMAGE
+from pipeline.imaging.reading.samples import ColorMeaning
+
+_HEVC = (b"hvc1", b"hev1")
+_INSTALL = "HEIC is read with the extra heic: pip install 'backlot[heic]'. Or convert it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeicHeader(Header):
+    """With what libheif applies by itself, and what is left in the file."""
+
+    orientation: int = 1
+    shown: tuple[int, int] = (0, 0)
+    """Width and height of what libheif hands out: cropped and turned."""
+    left_out: tuple[str, ...] = ()
+
+
+def look_at_heic(data: bytes) -> Header:
+    """Read the boxes.
+
+    Raises:
+        RowError: `corrupt_image`.
+    """
+    item = primary_item(data)
+    if item is None:
+        return Header(kind="HEIF", width=0, height=0, said="a HEIC sequence. Send a single picture")
+    width, height = (item.width, item.height) if item.crop is None else item.crop[2:]
+    alpha: Alpha = "none"
+    if item.has_alpha:
+        alpha = "premultiplied" if item.is_premultiplied else "straight"
+    codec = item.codec.decode("ascii", "replace")
+    left_out = {
+        "HDR: its gain map is left out, the base picture is read": item.has_gain_map,
+        "its depth map is left out": item.has_depth_map,
+    }
+    whole = max(item.largest, (item.width, item.height), key=lambda size: size[0] * size[1])
+    return HeicHeader(
+        kind="HEIF",
+        width=width,
+        height=height,
+        whole=None if whole == (width, height) else whole,
+        depth=item.depth,
+        space="grey" if item.is_grey else "rgb",
+        alpha=alpha,
+        meaning=item.meaning,
+        said="" if item.codec in _HEVC else f"a HEIF of {codec!r} pixels. Save it as JPEG or HEIC",
+        orientation=item.orientation,
+        shown=(height, width) if item.orientation >= 5 else (width, height),
+        left_out=tuple(note for note, is_there in left_out.items() if is_there),
+    )
+
+
+def read_heic(data: bytes, header: Header) -> Decoded:
+    """Decode the primary picture at the depth it has, cropped and turned by libheif.
+
+    Raises:
+        RowError: `corrupt_image`; `unsupported_format` without the extra `heic`.
+    """
+    assert isinstance(header, HeicHeader)
+    try:
+        import pi_heif
+    except ImportError as error:
+        raise RowError(ErrorCode.UNSUPPORTED_FORMAT, _INSTALL) from error
+    try:
+        file = pi_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+        picture = file[file.primary_index]
+        if picture.size != header.shown:
+            raise ValueError(f"{picture.size} px instead of {header.shown}")
+        stored: NDArray[Any] = np.array(picture)  # a copy: the picture's memory ends with it
+        block = picture.info.get("exif") or b""
+    except DAMAGE as error:
+        raise RowError(ErrorCode.CORRUPT_IMAGE, f"HEIC: {in_short(error)}") from error
+    width, height = header.shown
+    stored_HWC = stored.reshape(height, -1, 1 if stored.ndim == 2 else stored.shape[2])[:, :width]
+    facts = exif_facts(block)
+    return Decoded(
+        samples=arranged(
+            stored_HWC,
+            header,
+            meaning=header.meaning or ColorMeaning(),
+            depth=8 if stored.dtype == np.uint8 else header.depth,
+        ),
+        orientation=header.orientation,
+        is_turned=True,
+        resolution_dpi=facts.resolution_dpi,
+        notes=header.left_out,
+    )
