@@ -104,7 +104,8 @@ def to_srgb8_by_profile(
     except _UNREADABLE as error:
         taken = "taken as sRGB" if space in ("grey", "rgb") else "ignored"
         raise UnusableProfileError(f"ICC profile unreadable, {taken}") from error
-    raise UnusableProfileError(f"ICC profile {name!r} is not for {_MODES[space]} pixels, ignored")
+    kind = "grey" if space == "grey" else _MODES[space]
+    raise UnusableProfileError(f"ICC profile {name!r} is not for {kind} pixels, ignored")
 
 
 def numbers_of_profile(profile: bytes) -> Cicp | None:

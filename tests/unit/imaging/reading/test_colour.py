@@ -132,11 +132,12 @@ def test_lab_is_of_the_d50_white(dtype):
     assert notes[-1] == "converted from LAB"
 
 
-def test_a_profile_for_other_samples_is_set_aside_at_any_depth():
-    values_HWC = np.full((2, 2, 3), 257 * 99, np.uint16)
-    rgb_HWC, notes = converted(values_HWC, icc=cmyk_profile())
+@pytest.mark.parametrize(("space", "channels", "name"), [("rgb", 3, "RGB"), ("grey", 1, "grey")])
+def test_a_profile_for_other_samples_is_set_aside_at_any_depth(space, channels, name):
+    values_HWC = np.full((2, 2, channels), 257 * 99, np.uint16)
+    rgb_HWC, notes = converted(values_HWC, space, icc=cmyk_profile())
     assert (rgb_HWC == 99).all()
-    assert notes == (DEEP, "ICC profile 'made by hand' is not for RGB pixels, ignored")
+    assert notes == (DEEP, f"ICC profile 'made by hand' is not for {name} pixels, ignored")
 
 
 @pytest.mark.parametrize("damaged", [b"not a profile", ADOBE[:200], bytes(600)])
