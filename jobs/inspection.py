@@ -14,7 +14,6 @@ from pipeline.imaging.alpha import check_matte
 from pipeline.imaging.clipping_path.channels import channel_names
 from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
 from pipeline.imaging.clipping_path.saved import saved_paths
-from pipeline.imaging.reading.content_credentials import holds_content_credentials
 from pipeline.imaging.reading.decode import read, upright
 from pipeline.imaging.reading.decoders import chosen, look
 from pipeline.imaging.reading.header import Header
@@ -24,6 +23,7 @@ from pipeline.imaging.reading.photo import Photo
 from pipeline.imaging.reading.samples import ColorMeaning
 from pipeline.imaging.rights.carriers import carriers_of
 from pipeline.imaging.rights.credits import Credits, first_of
+from pipeline.imaging.rights.manifest_store import manifest_store
 from pipeline.imaging.rights.taking_over import taken_over
 from pipeline.recipe import Recipe
 from pipeline.stages.matte import alpha_sources
@@ -191,7 +191,7 @@ def _beside_pixels(data: bytes, kind: str) -> dict[str, Any]:
         "channel_names": tuple(channel_names(resources)),
         **_named(credits_),
         "has_gps": _GPS_TAG in carried.exif or _GPS_IN_XMP in carried.xmp,
-        "has_content_credentials": holds_content_credentials(data, kind),
+        "has_content_credentials": manifest_store(data) != b"",
     }
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image
 
 from pipeline.errors import RowError
 from pipeline.imaging.clipping_path.resources import (
@@ -20,13 +19,20 @@ from pipeline.imaging.clipping_path.resources import (
 )
 from pipeline.imaging.reading.boxes import boxes, content
 from pipeline.imaging.reading.identify import identify
-from pipeline.imaging.reading.pillow import DAMAGE, opened
-from pipeline.imaging.rights.parts import png_chunks
+from pipeline.imaging.reading.jpeg_segments import segments
+from pipeline.imaging.reading.pillow import DAMAGE
+from pipeline.imaging.reading.tiff import look_at_tiff, opened_tiff
+from pipeline.imaging.rights.iso_items import exif_and_xmp
+from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 
 _IPTC_RESOURCE = 1028
-_XMP_TAG, _IPTC_TAG = 700, 33723
+_XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377
+_TIFF_CARRIERS = frozenset([270, 271, 272, 306, 315, 33432, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG])
+_APP1 = 0xE1
+_EXIF_START, _XMP_START = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """XMP specification, part 3: of JPEG 2000 and the ISO media formats."""
+_GIF_XMP, _GIF_XMP_END = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _PNG_CARRIERS = frozenset([b"eXIf", b"iTXt", b"tEXt", b"zTXt"])
 _MOST_UNFOLDED = 4 * 2**20
 """Bytes that a compressed text of a PNG may unfold to."""
@@ -47,44 +53,79 @@ class Carriers:
 def carriers_of(photograph: bytes) -> Carriers:
     """Find what the file carries. What is damaged is left out: never an error."""
     try:
-        kind = identify(photograph)
-    except RowError:
-        return Carriers()
-    if kind == "PNG":
-        return _of_png(photograph)
-    if kind == "JPEG2000":
-        return Carriers(xmp=_in_box(photograph))
-    try:
-        with opened(photograph, kind) as image:
-            return _of_image(image, photograph)
+        found = _FINDERS.get(identify(photograph))
+        return Carriers() if found is None else found(photograph)
     except RowError:
         return Carriers()
 
 
-def _of_image(image: ImageFile.ImageFile, data: bytes) -> Carriers:
-    exif: Mapping[int, Any] = {}
-    with suppress(*DAMAGE):
-        exif = dict(image.getexif())
-    xmp = image.info.get("xmp") or b""
-    iptc = b""
-    if isinstance(image, TiffImagePlugin.TiffImageFile):
-        xmp = xmp or image.tag_v2.get(_XMP_TAG) or b""
-        iptc = _tiff_bytes(image, _IPTC_TAG)
+def _of_jpeg(data: bytes) -> Carriers:
+    found: dict[bytes, bytes] = {}
+    for marker, body in segments(data):
+        if marker == _APP1:
+            for start in (_EXIF_START, _XMP_START):
+                if body.startswith(start):
+                    found.setdefault(start, body[len(start) :])
     return Carriers(
-        exif=exif,
-        xmp=xmp.encode() if isinstance(xmp, str) else bytes(xmp),
-        iptc=iptc or _resource(_blocks(data, str(image.format)), _IPTC_RESOURCE),
+        exif=_exif_tags(found.get(_EXIF_START, b"")),
+        xmp=found.get(_XMP_START, b""),
+        iptc=_resource(_blocks(data, "JPEG"), _IPTC_RESOURCE),
     )
 
 
-def _tiff_bytes(image: TiffImagePlugin.TiffImageFile, tag: int) -> bytes:
-    """A tag that is bytes by its meaning, and that Photoshop declares as 32-bit numbers."""
-    value = image.tag_v2.get(tag)
-    if isinstance(value, tuple) and all(isinstance(number, int) for number in value):
-        order = "<" if image.tag_v2.prefix == b"II" else ">"
-        with suppress(struct.error):
-            return struct.pack(f"{order}{len(value)}I", *value)
-    return value if isinstance(value, bytes) else b""
+def _of_webp(data: bytes) -> Carriers:
+    return Carriers(
+        exif=_exif_tags(next(riff_chunks(data, b"EXIF"), b"")),
+        xmp=next(riff_chunks(data, b"XMP "), b""),
+    )
+
+
+def _of_iso_media(data: bytes) -> Carriers:
+    exif, xmp = exif_and_xmp(data)
+    return Carriers(exif=_exif_tags(exif), xmp=xmp)
+
+
+def _of_jpeg2000(data: bytes) -> Carriers:
+    for box in boxes(data):
+        if box.kind == b"uuid" and data[box.start : box.start + 16] == _XMP_BOX:
+            return Carriers(xmp=content(data, box)[16:])
+    return Carriers()
+
+
+def _of_tiff(data: bytes) -> Carriers:
+    """Of the page that is the photograph, and what only the first one says."""
+    page = look_at_tiff(data).page
+    with opened_tiff(data) as file:
+        own, first = (_tiff_tags(data, file.pages[index]) for index in (page, 0))
+    tags = first | own
+    blocks: list[Resource] = []
+    with suppress(DamagedError):
+        blocks = resources_in(tags.get(_RESOURCES_TAG) or b"")
+    return Carriers(
+        exif=tags,
+        xmp=tags.get(_XMP_TAG) or b"",
+        iptc=tags.get(_IPTC_TAG) or _resource(blocks, _IPTC_RESOURCE),
+    )
+
+
+def _tiff_tags(data: bytes, page: Any) -> dict[int, bytes | None]:
+    """Tags as bytes, whatever type they are declared to have; None of what is large or numbers.
+
+    Photoshop declares IPTC-IIM as 32-bit numbers, which are not to be turned around.
+    """
+    return {
+        tag.code: data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]
+        if tag.code in _TIFF_CARRIERS and tag.valuebytecount <= _MOST_UNFOLDED
+        else None
+        for tag in page.tags
+    }
+
+
+def _of_gif(data: bytes) -> Carriers:
+    """An application extension that is no chain of blocks; bytes that count down end it."""
+    start = data.find(_GIF_XMP)
+    end = data.find(_GIF_XMP_END, start)
+    return Carriers(xmp=data[start + len(_GIF_XMP) : end] if 0 <= start < end else b"")
 
 
 def _blocks(data: bytes, file_format: str) -> list[Resource]:
@@ -105,13 +146,6 @@ def _exif_tags(block: bytes) -> Mapping[int, Any]:
             exif.load(block)
             return dict(exif)
     return {}
-
-
-def _in_box(data: bytes) -> bytes:
-    for box in boxes(data):
-        if box.kind == b"uuid" and data[box.start : box.start + 16] == _XMP_BOX:
-            return content(data, box)[16:]
-    return b""
 
 
 def _of_png(data: bytes) -> Carriers:
@@ -163,3 +197,16 @@ def _raw_profile(texts: Mapping[str, bytes], kind: str) -> bytes:
     with suppress(ValueError):
         return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
     return b""
+
+
+_FINDERS: dict[str, Callable[[bytes], Carriers]] = {
+    "JPEG": _of_jpeg,
+    "PNG": _of_png,
+    "WEBP": _of_webp,
+    "AVIF": _of_iso_media,
+    "HEIF": _of_iso_media,
+    "HEIC": _of_iso_media,
+    "TIFF": _of_tiff,
+    "JPEG2000": _of_jpeg2000,
+    "GIF": _of_gif,
+}

@@ -10,8 +10,9 @@ from collections import defaultdict
 from pipeline.errors import RowError
 from pipeline.imaging.reading.boxes import boxes, content
 from pipeline.imaging.reading.identify import identify
-from pipeline.imaging.reading.pillow import opened
-from pipeline.imaging.rights.parts import jpeg_segments, png_chunks, riff_chunks
+from pipeline.imaging.reading.jpeg_segments import segments
+from pipeline.imaging.reading.tiff import first_page, opened_tiff
+from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 
 _STORE_TYPE = b"c2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71"
 """What a JUMBF superbox is that holds manifests (annex 11.1.4)."""
@@ -35,6 +36,7 @@ def manifest_store(photograph: bytes) -> bytes:
         "WEBP": _of_webp,
         "AVIF": _of_boxes,
         "HEIF": _of_boxes,
+        "HEIC": _of_boxes,
         "TIFF": _of_tiff,
         "GIF": _of_gif,
     }.get(kind, lambda _: b"")(photograph)
@@ -44,7 +46,7 @@ def manifest_store(photograph: bytes) -> bytes:
 def _of_jpeg(data: bytes) -> bytes:
     """JUMBF in APP11 (ISO/IEC 19566-5, annex D): segments of one box have one number."""
     parts: defaultdict[bytes, list[tuple[int, bytes]]] = defaultdict(list)
-    for marker, body in jpeg_segments(data):
+    for marker, body in segments(data):
         if marker == _APP11 and body[:2] == b"JP" and len(body) >= 16:
             parts[body[2:4]].append((int.from_bytes(body[4:8], "big"), body[8:]))
     for box in parts.values():
@@ -75,11 +77,11 @@ def _of_boxes(data: bytes) -> bytes:
 
 def _of_tiff(data: bytes) -> bytes:
     try:
-        with opened(data, "TIFF") as image:
-            found = image.tag_v2.get(_TIFF_TAG)  # type: ignore[attr-defined]
+        with opened_tiff(data) as file:
+            tag = first_page(file).tags.get(_TIFF_TAG)
     except RowError:
         return b""
-    return found if isinstance(found, bytes) else b""
+    return b"" if tag is None else data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]
 
 
 def _of_gif(data: bytes) -> bytes:

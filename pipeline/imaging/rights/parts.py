@@ -1,4 +1,4 @@
-"""What JPEG, PNG and WebP are made of, one part after another, as far as they are whole."""
+"""What PNG and WebP are made of, one part after another, as far as they are whole."""
 
 from __future__ import annotations
 
@@ -6,29 +6,6 @@ from collections.abc import Iterator
 
 _MOST_PARTS = 2**16
 """That are looked at. A PNG of 64 MiB has 8,000 chunks where encoders write 8 kB each."""
-
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-"""JPEG markers without a length."""
-_START_OF_SCAN, _END_OF_IMAGE, _FILL = 0xDA, 0xD9, 0xFF
-
-
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of the segments before the pixels (ITU-T T.81, annex B)."""
-    at = 2
-    for _ in range(_MOST_PARTS):
-        if at + 4 > len(data) or data[at] != _FILL:
-            return
-        marker = data[at + 1]
-        if marker == _FILL:
-            at += 1
-        elif marker in _STANDALONE:
-            at += 2
-        elif marker in (_START_OF_SCAN, _END_OF_IMAGE):
-            return
-        else:
-            length = max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-            yield marker, data[at + 4 : at + 2 + length]
-            at += 2 + length
 
 
 def png_chunks(data: bytes, kinds: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -73,10 +73,11 @@ def selected(*, count: int = 1) -> bytes:
 
 
 def credentialed() -> bytes:
-    """A PNG with a chunk of that name; what is in it says nothing."""
+    """A PNG with a manifest store in which there is nothing."""
     data = cut_out()
-    body = b"caBX" + bytes(8)
-    chunk = struct.pack(">I", 8) + body + struct.pack(">I", zlib.crc32(body))
+    store = b"\0\0\0\x20jumb\0\0\0\x18jumdc2pa\0\x11\0\x10\x80\0\0\xaa\0\x38\x9b\x71"
+    body = b"caBX" + store
+    chunk = struct.pack(">I", len(store)) + body + struct.pack(">I", zlib.crc32(body))
     return data[:33] + chunk + data[33:]
 
 

@@ -6,8 +6,10 @@ import struct
 import zlib
 from io import BytesIO
 
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
@@ -114,6 +116,36 @@ def jp2_with_xmp():
     return saved("JPEG2000") + struct.pack(">I", len(box) + 4) + box
 
 
+def gif_with_xmp():
+    end = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    return saved("GIF")[:-1] + b"\x21\xff\x0bXMP DataXMP" + XMP + end + b";"
+
+
+def by_tifffile(**options):
+    """A TIFF of a kind that Pillow does not open, with XMP in it."""
+    file, samples = BytesIO(), np.full((40, 60, 2), 30_000, np.uint16)
+    extra = [(700, 1, len(XMP), XMP, True)]
+    tifffile.imwrite(file, samples, extrasamples=["unassalpha"], extratags=extra, **options)
+    return file.getvalue()
+
+
+def preview_first():
+    """A TIFF whose photograph is its second page, as are its rights."""
+    file = BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(RGB[:20, :30], photometric="rgb", subfiletype=1)
+        extra = [(700, 1, len(XMP), XMP, True)]
+        writer.write(RGB, photometric="rgb", subfiletype=0, extratags=extra)
+    return file.getvalue()
+
+
+def deep_jpeg():
+    """Of 12 bits, which Pillow does not open, with XMP in it."""
+    data = imagecodecs.jpeg_encode(np.full((40, 60), 3000, np.uint16), bitspersample=12)
+    body = b"http://ns.adobe.com/xap/1.0/\0" + XMP
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
+
+
 XMP_CARRIERS = {
     "JPEG": saved("JPEG", xmp=XMP),
     "PNG, iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
@@ -124,6 +156,11 @@ XMP_CARRIERS = {
     "TIFF": saved("TIFF", tiffinfo={700: XMP}),
     "TIFF, zeros after it": saved("TIFF", tiffinfo={700: XMP + bytes(64)}),
     "JPEG 2000": jp2_with_xmp(),
+    "TIFF, 16-bit grey and alpha": by_tifffile(photometric="minisblack"),
+    "TIFF, big": by_tifffile(photometric="minisblack", bigtiff=True, byteorder=">"),
+    "TIFF, a preview first": preview_first(),
+    "JPEG, 12 bits": deep_jpeg(),
+    "GIF": gif_with_xmp(),
     "JPEG, UTF-16": saved("JPEG", xmp=XMP.decode().encode("utf-16")),
 }
 
