@@ -161,6 +161,8 @@ def _by_numbers(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -
         name = "PQ" if cicp.transfer == PQ else "HLG"
         return rgb_HWC, (f"HDR ({name}, up to {peak:.0f} cd/m2) tone-mapped to sRGB",)
     space_by_numbers = by_cicp(cicp, num_levels=_num_levels(values_HWC))
+    if space == "grey":  # to which primaries do nothing
+        space_by_numbers = replace(space_by_numbers, to_srgb_33=np.eye(3, dtype=np.float32))
     return _by_space(space_by_numbers, values_HWC, f"{_named(cicp)} converted to sRGB")
 
 

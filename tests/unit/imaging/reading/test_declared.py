@@ -116,8 +116,9 @@ def test_white_stays_white_and_grey_grey_in_all_primaries(primaries):
     grey_HWC = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=-1)
     rgb_HWC, _ = converted(grey_HWC, cicp=numbers(primaries, 13))
     np.testing.assert_array_equal(rgb_HWC, grey_HWC)
-    one_channel_HWC, _ = converted(grey_HWC[..., :1], "grey", cicp=numbers(primaries, 13))
+    one_channel_HWC, notes = converted(grey_HWC[..., :1], "grey", cicp=numbers(primaries, 13))
     np.testing.assert_array_equal(one_channel_HWC, grey_HWC)
+    assert notes == ()
 
 
 @pytest.mark.parametrize(("primaries", "transfer"), [(3, 13), (0, 1), (1, 3), (99, 99), (12, 255)])
