@@ -17,6 +17,7 @@ from PIL import ExifTags, Image
 from pipeline.imaging.codec import OutputFormat, encode
 from pipeline.imaging.rights.carriers import carriers_of
 from pipeline.imaging.rights.credits import MOST_CHARACTERS, Credits, Licensor
+from pipeline.imaging.rights.manifest_store import manifest_store
 from pipeline.imaging.rights.taking_over import exif_block, taken_over
 from pipeline.imaging.rights.xmp_reading import rights_of
 from pipeline.imaging.xmp import xmp_packet
@@ -121,6 +122,12 @@ def gif_with_xmp():
     return saved("GIF")[:-1] + b"\x21\xff\x0bXMP DataXMP" + XMP + end + b";"
 
 
+def heic_with_xmp():
+    """By its name; what is inside is found as in AVIF, whatever the pixels are."""
+    data = saved("AVIF", xmp=XMP)
+    return data[:40].replace(b"avif", b"heic") + data[40:]
+
+
 def by_tifffile(**options):
     """A TIFF of a kind that Pillow does not open, with XMP in it."""
     file, samples = BytesIO(), np.full((40, 60, 2), 30_000, np.uint16)
@@ -161,6 +168,7 @@ XMP_CARRIERS = {
     "TIFF, a preview first": preview_first(),
     "JPEG, 12 bits": deep_jpeg(),
     "GIF": gif_with_xmp(),
+    "HEIC": heic_with_xmp(),
     "JPEG, UTF-16": saved("JPEG", xmp=XMP.decode().encode("utf-16")),
 }
 
@@ -359,3 +367,20 @@ def test_a_resolution_is_stated_where_readers_look_for_it(format_):
 def test_a_resolution_that_makes_no_sense_costs_nothing(format_, dpi):
     block = exif_block(taken_over(b"", "none"), dpi=None if format_.has_resolution else dpi)
     Image.open(BytesIO(encode(RGB, format=format_, quality=90, exif=block, dpi=dpi))).load()
+
+
+@pytest.mark.parametrize("carrier", [*XMP_CARRIERS, *(f"IPTC, {name}" for name in IPTC_CARRIERS)])
+def test_no_damage_costs_more_than_what_is_damaged(carrier):
+    whole = (XMP_CARRIERS | {f"IPTC, {name}": file for name, file in IPTC_CARRIERS.items()})[
+        carrier
+    ]
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        torn = bytearray(whole[: rng.integers(len(whole) + 1)] if rng.random() < 0.3 else whole)
+        for at in rng.integers(0, max(1, len(torn)), 12):
+            if len(torn):
+                torn[at] = rng.integers(256)
+        taken = taken_over(bytes(torn), "capture")
+        exif_block(taken)
+        xmp_packet(None, taken.credits)
+        manifest_store(bytes(torn))
