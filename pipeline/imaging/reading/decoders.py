@@ -13,6 +13,7 @@ from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.heic import look_at_heic, read_heic
 from pipeline.imaging.reading.jpeg2000 import look_at_jpeg2000, read_jpeg2000
 from pipeline.imaging.reading.png import look_at_png, read_png
+from pipeline.imaging.reading.psd import look_at_psd, read_psd
 from pipeline.imaging.reading.tiff import look_at_tiff
 from pipeline.imaging.reading.tiff_samples import read_tiff
 from pipeline.imaging.reading.web import (
@@ -136,6 +137,14 @@ TABLE: tuple[Row, ...] = (
     Row(kind="BMP", decoder=PILLOW, why="right for all without masks"),
     Row(kind="HEIF", decoder=PI_HEIF, why="Pillow 13.0 has no HEVC; extra heic"),
     Row(
+        kind="PSD",
+        decoder=BACKLOT,
+        why=(
+            "Pillow 13.0 takes a saved channel for alpha, drops two, reads no 16 bits, and opens "
+            "what has no flat picture"
+        ),
+    ),
+    Row(
         kind="JPEG2000",
         depths=range(1, 17),
         spaces={"grey", "rgb", "cmyk", "sycc"},
@@ -245,6 +254,7 @@ READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
     ("AVIF", IMAGECODECS): read_avif,
     ("BMP", BACKLOT): read_bit_fields,
     ("HEIF", PI_HEIF): read_heic,
+    ("PSD", BACKLOT): read_psd,
     ("JPEG", IMAGECODECS): read_deep_jpeg,
     ("PNG", IMAGECODECS): read_png,
     ("JPEG2000", IMAGECODECS): read_jpeg2000,
@@ -256,6 +266,7 @@ _LOOKS: dict[str, Callable[[bytes], Header]] = {
     "BMP": look_at_bmp,
     "GIF": look_at_gif,
     "HEIF": look_at_heic,
+    "PSD": look_at_psd,
     "JPEG": look_at_jpeg,
     "WEBP": look_at_webp,
     "TIFF": look_at_tiff,

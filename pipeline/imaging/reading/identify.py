@@ -13,6 +13,8 @@ _SIGNATURES = {
     b"GIF87a": "GIF",
     b"GIF89a": "GIF",
     b"BM": "BMP",
+    b"8BPS\0\1": "PSD",
+    b"8BPS\0\2": "PSD",  # PSB
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",  # BigTIFF, and the next
@@ -56,7 +58,7 @@ def identify(data: bytes) -> str:
         start = "it is JPEG XL" if data.startswith(_JPEG_XL) else f"it starts with {data[:12]!r}"
         raise RowError(
             ErrorCode.UNSUPPORTED_FORMAT,
-            f"not JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF, BMP or JPEG 2000: {start}",
+            f"not JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF, BMP, JPEG 2000 or PSD: {start}",
         )
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import imagecodecs
@@ -13,15 +12,16 @@ from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.codecs import arranged, decoded_by
 from pipeline.imaging.reading.exif import exif_facts
 from pipeline.imaging.reading.header import Decoded, Header
+from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.samples import ColorMeaning, Samples
 
 # Shape suffixes: H height, W width, C channel.
 
-_MAX_SEGMENTS = 4096
+_MAX_BLOCKS = 4096
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers that begin a frame (ITU-T T.81, table B.1); the three others are tables."""
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
-_APP1, _APP2, _START_OF_SCAN, _END = 0xE1, 0xE2, 0xDA, 0xD9
+_APP1, _APP2 = 0xE1, 0xE2
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 
 
@@ -39,7 +39,7 @@ def look_at_jpeg(data: bytes) -> Header:
         RowError: `corrupt_image`.
     """
     exif, icc = b"", []
-    for marker, body in _segments(data):
+    for marker, body in segments(data):
         if marker == _APP1 and body.startswith(_EXIF):
             exif = exif or body
         elif marker == _APP2 and body.startswith(_ICC):
@@ -65,21 +65,6 @@ def look_at_jpeg(data: bytes) -> Header:
                 exif=exif,
             )
     return look_by_pillow(data, "JPEG")
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers and what follows them, up to the first scan (ITU-T T.81, B.1.1)."""
-    at = 2
-    for _ in range(_MAX_SEGMENTS):
-        while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] == b"\xff":
-            at += 1  # fill bytes
-        if data[at : at + 1] != b"\xff" or at + 4 > len(data):
-            return
-        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker in (_START_OF_SCAN, _END) or size < 2:
-            return
-        yield marker, data[at + 4 : at + 2 + size]
-        at += 2 + size
 
 
 def read_deep_jpeg(data: bytes, header: Header) -> Decoded:
@@ -155,7 +140,7 @@ def look_at_gif(data: bytes) -> Header:
 def _first_frame(data: bytes) -> tuple[int, int, int, int] | None:
     flags = data[10] if len(data) > 10 else 0
     at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    for _ in range(_MAX_SEGMENTS):
+    for _ in range(_MAX_BLOCKS):
         mark = data[at : at + 1]
         if mark == b",":
             left, top, width, height = (

@@ -134,11 +134,38 @@ def test_bytes_that_are_no_photograph():
         "pdf": b"%PDF-1.7\n",
         "eps": save(Image.new("RGB", (40, 40)), "EPS"),
         "ico": save(Image.new("RGB", (40, 40)), "ICO"),
-        "psd": b"8BPS\0\x01" + bytes(100),
         "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
     }
     for name, data in not_pictures.items():
         assert code_of(data) is ErrorCode.UNSUPPORTED_FORMAT, name
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"II*\0\x10\0\0\0CR\2\0", "CR2"),
+        (b"IIRO\x08\0\0\0", "ORF"),
+        (b"MMOR\0\0\0\x08", "ORF"),
+        (b"IIU\0\x18\0\0\0", "RW2"),
+        (b"FUJIFILMCCD-RAW 0201", "RAF"),
+        (b"FOVb\0\0\2\0", "X3F"),
+        (b"\0MRM\0\0", "MRW"),
+        (b"II\x1a\0\0\0HEAPCCDR", "CRW"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "CR3"),
+        (b"II*\0\x08\0\0\0IIII", "IIQ"),
+    ],
+)
+def test_raw_photographs_are_refused_by_name_and_told_what_to_do(start, name):
+    with pytest.raises(RowError) as refused:
+        decode(start + bytes(100), ANY_SIZE)
+    assert refused.value.code is ErrorCode.UNSUPPORTED_FORMAT
+    assert refused.value.message == f"{name} is a raw photograph: export it as JPEG or TIFF"
+
+
+def test_jpeg_xl_is_refused_by_name():
+    for start in (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"):
+        with pytest.raises(RowError, match="it is JPEG XL"):
+            decode(start + bytes(100), ANY_SIZE)
 
 
 def test_a_missing_decoder_is_said(monkeypatch):
