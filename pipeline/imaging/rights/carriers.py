@@ -22,6 +22,7 @@ from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.pillow import DAMAGE
 from pipeline.imaging.reading.tiff import look_at_tiff, opened_tiff
+from pipeline.imaging.rights.credits import decoded
 from pipeline.imaging.rights.iso_items import exif_and_xmp
 from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 
@@ -165,7 +166,7 @@ def _of_png(data: bytes) -> Carriers:
         xmp=texts.get("XML:com.adobe.xmp") or _raw_profile(texts, "xmp"),
         iptc=_resource(blocks, _IPTC_RESOURCE),
         texts={
-            keyword: texts[keyword].decode("utf-8", "replace").strip("\0 \t\r\n")
+            keyword: decoded(texts[keyword])
             for keyword in ("Author", "Copyright", "Description")
             if keyword in texts
         },
@@ -173,13 +174,16 @@ def _of_png(data: bytes) -> Carriers:
 
 
 def _text(kind: bytes, body: bytes) -> tuple[str, bytes]:
-    """PNG, third edition, 11.3.3: keyword and text, in UTF-8 as far as it is one."""
+    """PNG, third edition, 11.3.3: keyword and text.
+
+    tEXt and zTXt are Latin-1 by the standard, and UTF-8 by many who write them; so is XMP there.
+    """
     keyword, _, rest = body.partition(b"\0")
     name = keyword.decode("latin-1")
     if kind == b"tEXt":
-        return name, rest.decode("latin-1").encode()
+        return name, rest
     if kind == b"zTXt":
-        return name, _unfolded(rest[1:]).decode("latin-1").encode()
+        return name, _unfolded(rest[1:])
     is_packed, text = rest[:1] == b"\1", rest[2:].partition(b"\0")[2].partition(b"\0")[2]
     return name, _unfolded(text) if is_packed else text
 

@@ -158,6 +158,7 @@ XMP_CARRIERS = {
     "PNG, iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
     "PNG, packed iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP))),
     "PNG, ImageMagick's": png_with(raw_profile("xmp", XMP)),
+    "PNG, libvips'": png_with((b"tEXt", b"XML:com.adobe.xmp\0" + XMP)),
     "WebP": saved("WEBP", xmp=XMP),
     "AVIF": saved("AVIF", xmp=XMP),
     "TIFF": saved("TIFF", tiffinfo={700: XMP}),
@@ -184,6 +185,12 @@ IPTC_CARRIERS = {
 @pytest.mark.parametrize("carrier", XMP_CARRIERS)
 def test_rights_are_read_from_xmp(carrier):
     assert taken_over(XMP_CARRIERS[carrier], "credits").credits == IN_XMP
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_texts_of_a_png_are_read_whatever_their_encoding(encoding):
+    body = b"Author\0" + AUTHOR.encode(encoding)
+    assert taken_over(png_with((b"tEXt", body)), "credits").credits.creators == (AUTHOR,)
 
 
 @pytest.mark.parametrize("carrier", IPTC_CARRIERS)
