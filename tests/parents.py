@@ -37,12 +37,14 @@ def written(format_name):
             ExifTags.GPS.GPSLongitude: (13.0, 24.0, 34.806),
         }
     )
+    if format_name == "TIFF":  # gets what is set, not what is put into the directory
+        exif[ExifTags.IFD.GPSInfo] = dict(exif.get_ifd(ExifTags.IFD.GPSInfo))
     options = {
         "JPEG": {"exif": exif, "xmp": XMP},
         "PNG": {"exif": exif},
         "WEBP": {"exif": exif, "xmp": XMP},
         "AVIF": {"exif": exif, "xmp": XMP},
-        "TIFF": {"exif": exif, "compression": "tiff_lzw"},
+        "TIFF": {"exif": exif},
         "MPO": {"exif": exif, "save_all": True, "append_images": [image.resize((80, 80))]},
         "BMP": {},
         "JPEG2000": {},

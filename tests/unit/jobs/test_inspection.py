@@ -19,6 +19,7 @@ from jobs.cli import main
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.models.matting.config import ExistingConfig
 from pipeline.stages.matte import MatteConfig, MatteMapper
+from tests import parents
 from tests.photoshop import clipping, ellipse, jpeg, marked, path, rectangle, resource
 
 CUP = ellipse(0.5, 0.5, 0.3, 0.35)
@@ -229,3 +230,14 @@ def test_neither_a_name_nor_what_a_file_says_can_forge_a_line(
     out = capsys.readouterr().out
     assert len(out.splitlines()) == 1
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "MPO"])
+def test_that_a_place_is_there_is_told_of_every_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    (tmp_path / "here").write_bytes(parents.written(kind))
+    told = seen(capsys, tmp_path / "here")["here"]
+    assert (told["kind"], told["has_gps"]) == (kind, True)
+    assert parents.PLACE not in json.dumps(told)
+    assert "says where it was taken" in lines(capsys, tmp_path / "here")["here"]
