@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +36,8 @@ _NAMES: dict[Space, str] = {"cmyk": "CMYK", "lab": "LAB"}
 
 _LINEAR = 8
 """H.273's number of linear light."""
+_STRIP_SAMPLES = 1 << 15
+"""At a time: they stay in a core's cache."""
 _SAME_MATRIX = 0.002
 """Half a level of 255, of what roundings in profiles come to."""
 
@@ -125,14 +126,25 @@ def _is_hdr(cicp: Cicp) -> bool:
 def as_srgb8(values_HWC: NDArray[Any]) -> NDArray[np.uint8]:
     """Grey or RGB that is sRGB as it stands, as 8-bit RGB: HWC."""
     if values_HWC.dtype == np.uint16:
-        values_HWC = _nearest_level()[values_HWC]
+        values_HWC = _rounded(values_HWC)
     return _three_channels(values_HWC)
 
 
-@cache
-def _nearest_level() -> NDArray[np.uint8]:
-    """The nearest of 256 levels for each of 65536, white to white: not the high byte."""
-    return ((np.arange(65536) * 255 + 32767) // 65535).astype(np.uint8)
+def _rounded(values_HWC: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """The nearest of 256 levels for each of 65536, white to white: not the high byte.
+
+    65281 / 2**24 is 1/257 to one part in 2**24, which for no level decides the rounding.
+    """
+    stored = values_HWC.reshape(-1)
+    rounded = np.empty(stored.shape, np.uint8)
+    for start in range(0, len(stored), _STRIP_SAMPLES):
+        strip = slice(start, start + _STRIP_SAMPLES)
+        scaled = stored[strip].astype(np.uint32)
+        scaled *= np.uint32(65281)
+        scaled += np.uint32(1 << 23)
+        scaled >>= np.uint32(24)
+        rounded[strip] = scaled
+    return rounded.reshape(values_HWC.shape)
 
 
 def _three_channels(values_HWC: NDArray[Any]) -> NDArray[Any]:
