@@ -39,6 +39,12 @@ class ClippingPathConfig(BaseModel):
         description="Cut out along the path that the file itself marks as its clipping path. A "
         "path that a row names is used either way.",
     )
+    use_unmarked: bool = Field(
+        default=False,
+        description="The same along a path that the file does not mark, if it is the only one. For "
+        "studios that leave their paths unmarked, lest layout programs clip by themselves; "
+        "elsewhere such a path may be anything that a retoucher once selected.",
+    )
     inset_px: float = Field(
         0.0,
         ge=-20,
@@ -79,7 +85,7 @@ def find_paths(
     """Find a file's paths and choose the one that counts: the one asked for, else the marked one.
 
     A path that nobody has marked may be anything, such as what a retoucher once selected; so it
-    counts only where it is asked for, even if it is the only one.
+    counts only where it is asked for, or where the recipe lets the only one count.
 
     Args:
         data: the file.
@@ -109,6 +115,8 @@ def find_paths(
             )
         return Paths(names=names, chosen=named)
     chosen = next((path for path in saved if path.is_clipping), None)
+    if chosen is None and config.use_unmarked and len(saved) == 1:
+        chosen = saved[0]
     if not config.use:
         off = f"clipping path {chosen.name!r} not used: matte.clipping_path.use" if chosen else ""
         return Paths(names=names, notes=(off,) if off else ())
@@ -118,7 +126,7 @@ def find_paths(
     if chosen is None and names:
         note = (
             f"saved path {_listed(names)} not used: none is marked as the clipping path; name "
-            "one in clipping_path"
+            "one in clipping_path, or see matte.clipping_path.use_unmarked"
         )
         return Paths(names=names, notes=(note,))
     return Paths(names=names, chosen=chosen)

@@ -58,6 +58,14 @@ def test_a_path_that_does_not_count_is_named_in_a_note(blocks, config, words):
     assert all(word in note for word in [*words, "not used"])
 
 
+def test_an_unmarked_path_counts_if_it_is_the_only_one_and_the_recipe_says_so():
+    only = resource(2000, path(CUP), b"Path 1")
+    assert found(only, use_unmarked=True).chosen.name == "Path 1"
+    assert found(TWO, use_unmarked=True).chosen is None
+    assert found(only, use_unmarked=True, use=False).chosen is None
+    assert found(TWO + clipping(b"Shadow"), use_unmarked=True).chosen.name == "Shadow"
+
+
 def test_without_paths_there_is_nothing_to_say():
     assert found(b"") == found(resource(1005, bytes(16)))
     assert found(b"").notes == ()
