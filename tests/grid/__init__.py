@@ -1,0 +1,1 @@
+"""Hundreds of small pictures by other people's writers, and what reading them must give."""
