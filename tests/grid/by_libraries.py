@@ -333,6 +333,15 @@ def jpegs():
             worst=50,
         )  # fmt: skip
     yield Case(
+        name="jpeg/16/grey/none/lossless by imagecodecs",
+        write=partial(imagecodecs.ljpeg_encode, deep(grey8())), rgb=grey8(),
+    )  # fmt: skip
+    yield Case(
+        name="jpeg/12/rgb/none/baseline by imagecodecs",
+        write=partial(imagecodecs.jpeg8_encode, deep(rgb8(), 12), level=97, bitspersample=12),
+        rgb=rgb8(), mean=3, worst=40,
+    )  # fmt: skip
+    yield Case(
         name="jpeg/8/grey/none/baseline by imagecodecs",
         write=partial(imagecodecs.jpeg8_encode, grey8(), level=97), rgb=grey8(), mean=1, worst=8,
     )  # fmt: skip
@@ -378,7 +387,6 @@ def others():
         "pdf": lambda: b"%PDF-1.7\n" + bytes(400),
         "eps": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n" + bytes(400),
         "qoi": partial(imagecodecs.qoi_encode, rgb8()),
-        "lossless-jpeg": partial(imagecodecs.ljpeg_encode, deep(grey8())),
     }
     for name, write in writers.items():
         yield Case(name=f"{name}/-/-/-/-", write=write, refused=True)

@@ -20,6 +20,8 @@ from pipeline.imaging.reading.samples import ColorMeaning, Samples
 _MAX_BLOCKS = 4096
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers that begin a frame (ITU-T T.81, table B.1); the three others are tables."""
+_JPEG_LS = 0xF7
+"""Begins a frame of ITU-T T.87, which is another format under the same signature."""
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 _APP1, _APP2 = 0xE1, 0xE2
 _EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
@@ -36,10 +38,14 @@ def look_at_jpeg(data: bytes) -> Header:
     """Ask for the depth: Pillow opens 8 bits only.
 
     Raises:
-        RowError: `corrupt_image`.
+        RowError: `corrupt_image`; `unsupported_format` for JPEG-LS.
     """
     exif, icc = b"", []
     for marker, body in segments(data):
+        if marker == _JPEG_LS:
+            raise RowError(
+                ErrorCode.UNSUPPORTED_FORMAT, "it is JPEG-LS. Save it as JPEG, PNG or TIFF"
+            )
         if marker == _APP1 and body.startswith(_EXIF):
             exif = exif or body
         elif marker == _APP2 and body.startswith(_ICC):
