@@ -26,7 +26,7 @@ from pipeline.imaging.rights.credits import decoded
 from pipeline.imaging.rights.iso_items import exif_and_xmp
 from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 
-_IPTC_RESOURCE = 1028
+_IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060
 _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377
 _TIFF_CARRIERS = frozenset([270, 271, 272, 306, 315, 33432, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG])
 _APP1 = 0xE1
@@ -122,6 +122,15 @@ def _tiff_tags(data: bytes, page: Any) -> dict[int, bytes | None]:
     }
 
 
+def _of_psd(data: bytes) -> Carriers:
+    blocks = _blocks(data, "PSD")
+    return Carriers(
+        exif=_exif_tags(_resource(blocks, _EXIF_RESOURCE)),
+        xmp=_resource(blocks, _XMP_RESOURCE),
+        iptc=_resource(blocks, _IPTC_RESOURCE),
+    )
+
+
 def _of_gif(data: bytes) -> Carriers:
     """An application extension that is no chain of blocks; bytes that count down end it."""
     start = data.find(_GIF_XMP)
@@ -213,4 +222,5 @@ _FINDERS: dict[str, Callable[[bytes], Carriers]] = {
     "TIFF": _of_tiff,
     "JPEG2000": _of_jpeg2000,
     "GIF": _of_gif,
+    "PSD": _of_psd,
 }

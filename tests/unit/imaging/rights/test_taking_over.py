@@ -117,6 +117,13 @@ def jp2_with_xmp():
     return saved("JPEG2000") + struct.pack(">I", len(box) + 4) + box
 
 
+def psd_with(*resources):
+    """The header of a PSD and its image resources; no pixels are looked at."""
+    header = b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 40, 60, 8, 3) + bytes(4)
+    section = b"".join(resources)
+    return header + struct.pack(">I", len(section)) + section + bytes(8)
+
+
 def gif_with_xmp():
     end = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
     return saved("GIF")[:-1] + b"\x21\xff\x0bXMP DataXMP" + XMP + end + b";"
@@ -185,6 +192,15 @@ IPTC_CARRIERS = {
 @pytest.mark.parametrize("carrier", XMP_CARRIERS)
 def test_rights_are_read_from_xmp(carrier):
     assert taken_over(XMP_CARRIERS[carrier], "credits").credits == IN_XMP
+
+
+def test_a_psd_has_all_three():
+    exif = Image.Exif()
+    exif[TAG.Artist] = AUTHOR.encode()
+    blocks = (resource(1028, iptc("utf-8")), resource(1058, exif.tobytes()), resource(1060, XMP))
+    assert taken_over(psd_with(*blocks), "credits").credits == IN_XMP
+    assert taken_over(psd_with(blocks[0]), "credits").credits == IN_IPTC
+    assert taken_over(psd_with(blocks[1]), "credits").credits == Credits(creators=(AUTHOR,))
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
@@ -308,6 +324,7 @@ def test_a_policy_takes_over_its_fields_and_never_place_or_turn(photograph, form
         saved("JPEG", exif=b"Exif\0\0no header of a TIFF"),
         png_with((b"zTXt", b"Raw profile type exif\0\0no zlib"), (b"iTXt", b"XML:com.adobe.xmp")),
         png_with(raw_profile("iptc", b"8BIM\4\4")),
+        psd_with(b"8BIM"),
         XMP_CARRIERS["JPEG 2000"][:-700],
     ],
 )
