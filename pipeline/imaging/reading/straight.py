@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 # Shape suffixes: H height, W width, C colour channel.
 
+_STRIP = 128
+"""Rows at a time."""
+
 
 def straightened(values_HWC: NDArray[Any], alpha_HW: NDArray[Any]) -> NDArray[Any]:
     """Premultiplied colours as straight ones, rounded once; what is brighter than its alpha clips.
@@ -20,23 +23,24 @@ def straightened(values_HWC: NDArray[Any], alpha_HW: NDArray[Any]) -> NDArray[An
         alpha_HW: of the same type: full scale, or 1.0, is opaque.
     """
     straight_HWC = np.empty_like(values_HWC)
-    if values_HWC.dtype == np.float32:
-        divisor_HW = np.where(alpha_HW == 0, np.float32(np.inf), alpha_HW)
-        np.divide(values_HWC, divisor_HW[..., None], out=straight_HWC)
-        return straight_HWC
-    white = np.iinfo(values_HWC.dtype).max
-    wide_HW = alpha_HW.astype(np.uint32)
-    half_HW = wide_HW // 2
-    divisor_HW = np.where(wide_HW == 0, np.uint32(1), wide_HW)
-    for channel in range(values_HWC.shape[2]):  # one at a time: four bytes each are much
-        scaled_HW = values_HWC[..., channel].astype(np.uint32)
-        scaled_HW *= white  # 65535 x 65535 and half of it still fit
-        scaled_HW += half_HW
-        scaled_HW //= divisor_HW
-        np.minimum(scaled_HW, white, out=scaled_HW)
-        scaled_HW[wide_HW == 0] = 0
-        straight_HWC[..., channel] = scaled_HW
+    for top in range(0, len(values_HWC), _STRIP):  # four bytes for each number are much at once
+        rows = slice(top, top + _STRIP)
+        straight_HWC[rows] = _divided(values_HWC[rows], alpha_HW[rows, :, None])
     return straight_HWC
+
+
+def _divided(values_HWC: NDArray[Any], alpha_HW1: NDArray[Any]) -> NDArray[Any]:
+    if values_HWC.dtype == np.float32:
+        return values_HWC / np.where(alpha_HW1 == 0, np.float32(np.inf), alpha_HW1)
+    white = 255 if values_HWC.dtype == np.uint8 else 65535
+    wide_HW1 = alpha_HW1.astype(np.uint32)
+    scaled_HWC = values_HWC.astype(np.uint32)
+    scaled_HWC *= white  # 65535 x 65535 and half of it still fit
+    scaled_HWC += wide_HW1 // 2
+    scaled_HWC //= np.maximum(wide_HW1, 1)
+    np.minimum(scaled_HWC, white, out=scaled_HWC)
+    scaled_HWC *= wide_HW1 > 0
+    return scaled_HWC
 
 
 def filled(values: NDArray[Any], bits: int) -> NDArray[Any]:
