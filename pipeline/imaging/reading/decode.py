@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.by_pillow import read_by_pillow
 from pipeline.imaging.reading.colour import to_srgb8
-from pipeline.imaging.reading.decoders import PILLOW, READERS, chosen, look
+from pipeline.imaging.reading.decoder_table import PILLOW
+from pipeline.imaging.reading.decoders import READERS, chosen, look
 from pipeline.imaging.reading.header import Decoded
 from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.limits import ImageLimits, check_size

@@ -26,6 +26,8 @@ _JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 _HEIF_BRANDS = frozenset(
     [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"]
 )
+FORMATS = frozenset(_SIGNATURES.values()) | {"WEBP", "AVIF", "HEIF"}
+"""All that `identify` can answer."""
 _OPTIONAL = {"WEBP": "webp", "AVIF": "avif", "JPEG2000": "jpg_2000"}
 """Formats that Pillow can be built without, and its names for those features."""
 
