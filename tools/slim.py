@@ -23,9 +23,18 @@ from pathlib import Path
 _TESTS = r"(.*/)?tests/"
 _SOURCES = r".*\.(c|cc|cpp|f|h|hpp|pxd|pxi|pyi|pyx)$"
 
+_CODECS = (  # of imagecodecs: what pictures are read by, and what TIFFs are packed with
+    "avif|ccitt|cms|deflate|imcd|jpeg2k|jpeg8|lzma|png|shared|shared_cython|tiff|webp|zlib|zstd"
+)
+_CODEC_LIBRARIES = (
+    "Lerc|aom|avif|deflate|jpeg|lcms2|lzma|openjp2|png16|sharpyuv|tiff|webp|webpdemux|zstd"
+)
+
 UNUSED: Mapping[str, str] = {
     # Sign-on and temporary credentials are services, too.
     "botocore": r"botocore/data/(?!(s3|sts|sso|sso-oidc|signin)/)[^/]+/",
+    "imagecodecs": rf"imagecodecs/_(?!({_CODECS})\.)\w+\.(abi3\.)?so$"
+    rf"|imagecodecs\.libs/lib(?!({_CODEC_LIBRARIES})-)|{_SOURCES}",
     "numpy": f"{_TESTS}|{_SOURCES}",
     # What networks are converted with; not what runs them.
     "onnxruntime": r"onnxruntime/(quantization|tools|transformers)/",
