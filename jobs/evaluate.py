@@ -18,7 +18,7 @@ from pipeline.errors import RowError
 from pipeline.imaging.codec import decode_alpha
 from pipeline.imaging.mask import coverage_from
 from pipeline.imaging.matte_metrics import MatteScores, ranking_auc, score_matte
-from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.reading.decode import decode_levels
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.recipe import Recipe
 from pipeline.stages.matte import MatteMapper, check_installed
@@ -156,8 +156,9 @@ def _row(photograph: Path) -> dict[str, bytes | None]:
 
 def _truth(path: Path, limits: ImageLimits) -> NDArray[np.float32]:
     try:
-        mask = decode(path.read_bytes(), limits)
-        return coverage_from(mask, mask.rgb_HWC.shape[:2])
+        mask = decode_levels(path.read_bytes(), limits)
+        height, width = mask.values_HWC.shape[:2]
+        return coverage_from(mask, (height, width)).coverage_HW
     except RowError as error:
         raise ValueError(f"{path}: {error}") from None
 

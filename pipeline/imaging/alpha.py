@@ -110,13 +110,16 @@ def refine(alpha_HW: Float, rgb_HWC: NDArray[np.uint8], config: RefineConfig) ->
     return trimap_HW
 
 
-def check_matte(alpha_HW: Float, *, min_coverage: float, max_coverage: float) -> None:
+def check_matte(
+    alpha_HW: Float, *, min_coverage: float, max_coverage: float, source: str = ""
+) -> None:
     """Refuse an alpha that holds next to nothing, or next to everything.
 
     Args:
         alpha_HW: coverage, [0, 1].
         min_coverage: smallest believable mean of alpha.
         max_coverage: largest believable mean of alpha.
+        source: where it is from, as messages begin.
 
     Raises:
         RowError: `empty_matte` or `full_matte`.
@@ -125,12 +128,14 @@ def check_matte(alpha_HW: Float, *, min_coverage: float, max_coverage: float) ->
     if coverage < min_coverage:
         raise RowError(
             ErrorCode.EMPTY_MATTE,
-            f"the foreground covers {coverage:.3%} of the picture, less than {min_coverage:.3%}",
+            f"{source}the foreground covers {coverage:.3%} of the picture, less than "
+            f"{min_coverage:.3%}",
         )
     if coverage > max_coverage:
         raise RowError(
             ErrorCode.FULL_MATTE,
-            f"the foreground covers {coverage:.3%} of the picture, more than {max_coverage:.3%}",
+            f"{source}the foreground covers {coverage:.3%} of the picture, more than "
+            f"{max_coverage:.3%}",
         )
 
 

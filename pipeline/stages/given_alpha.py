@@ -14,14 +14,23 @@ from pipeline.imaging.clipping_path.channels import channel_names
 from pipeline.imaging.clipping_path.cutting import ClippingPathConfig, cut_along, find_paths
 from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
 from pipeline.imaging.cutout_colors import CutoutColors
-from pipeline.imaging.mask import coverage_from
-from pipeline.imaging.reading.decode import decode
+from pipeline.imaging.mask import coverage_from, is_inverted, may_be_inverted
+from pipeline.imaging.reading.decode import decode_levels
 from pipeline.imaging.reading.decoders import look
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.photo import Photo
-from pipeline.stages.file_alpha import colors_of
+from pipeline.stages.file_alpha import (
+    Ask,
+    UseFileAlpha,
+    Within,
+    colors_of,
+    judge,
+    within,
+)
 
 Float = NDArray[np.float32]
+
+MaskWhite = Literal["auto", "product", "background"]
 
 AlphaSource = Literal["mask", "clipping_path", "file", "saved_selection"]
 """Values of the column alpha_source, beside 'network'."""
@@ -50,6 +59,8 @@ class PassedOver:
 
     notes: tuple[str, ...]
     """Why."""
+    within: Within | None = None
+    """The part of the photograph that is left for others to look at; None: all of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +71,8 @@ class Brought:
     """What is taken of it; None: nothing."""
     notes: tuple[str, ...]
     """Of what is taken, and of what was passed over before."""
+    within: Within | None = None
+    """Where a network has to look, if nothing is taken; None: everywhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,13 +80,16 @@ class AlphaSources:
     """Which of the alphas that a row brings is taken, if any."""
 
     limits: ImageLimits
-    use_file_alpha: bool
+    use_file_alpha: UseFileAlpha
     clipping_path: ClippingPathConfig
     use_saved_selection: bool
     file_alpha_colors: str
     """As the recipe has it."""
+    mask_white: MaskWhite
     has_network: bool
     """Something is there that cuts out what brings no alpha."""
+    ask: Ask | None = None
+    """That network, where it is loaded."""
 
     def __call__(self, row: Row, photo: Photo) -> Brought:
         """The first that can be used, the most deliberate one before the others.
@@ -97,9 +113,12 @@ class AlphaSources:
             self._saved_selection,
         )
         notes: list[str] = []
+        part: Within | None = None
         for source in sources:
             found = source(row, photo)
             notes += found.notes if found is not None else ()
+            if isinstance(found, PassedOver):
+                part = found.within or part
             if isinstance(found, GivenAlpha):
                 return Brought(given=found, notes=tuple(notes))
         if not self.has_network:
@@ -110,13 +129,39 @@ class AlphaSources:
                 "with a clipping path, an alpha channel or a saved selection that may be used"
                 + also,
             )
-        return Brought(given=None, notes=tuple(notes))
+        return Brought(given=None, notes=tuple(notes), within=part)
 
     def _mask(self, row: Row, photo: Photo) -> GivenAlpha | None:
         if row["mask_bytes"] is None:
             return None
-        mask = decode(row["mask_bytes"], self.limits)
-        return GivenAlpha(alpha_HW=coverage_from(mask, photo.rgb_HWC.shape[:2]), source="mask")
+        height, width = photo.rgb_HWC.shape[:2]
+        mask = coverage_from(decode_levels(row["mask_bytes"], self.limits), (height, width))
+        coverage_HW, notes = mask.coverage_HW, mask.notes
+        if self.mask_white == "background":
+            coverage_HW = 1 - coverage_HW
+        elif self.mask_white == "auto" and may_be_inverted(
+            coverage_HW, is_all_there_is=not self.has_network
+        ):
+            coverage_HW, note = self._right_way_round(coverage_HW, photo)
+            notes = (*notes, note)
+        return GivenAlpha(alpha_HW=coverage_HW, source="mask", notes=notes)
+
+    def _right_way_round(self, coverage_HW: Float, photo: Photo) -> tuple[Float, str]:
+        """A mask whose border is white, as it was meant, and a note."""
+        if self.has_network and self.ask is None:
+            return coverage_HW, "white stands along the mask's border: the network will tell"
+        turned = None if self.ask is None else is_inverted(coverage_HW, self.ask(photo.rgb_HWC))
+        if turned is None:
+            raise RowError(
+                ErrorCode.BAD_REQUEST,
+                "mask_uri: white stands along the mask's border, as in masks for inpainting, where "
+                "it is what to repaint, and the photograph does not tell which way round it is: "
+                "white must be the product; or set matte.mask_white to 'product' or 'background'",
+            )
+        if turned:
+            note = "mask inverted: white stands along its border, and the network sees the product"
+            return 1 - coverage_HW, f"{note} where it is black"
+        return coverage_HW, "white stands along the mask's border, and the network agrees"
 
     def _clipping_path(self, row: Row, photo: Photo) -> GivenAlpha | PassedOver | None:
         asked, config = row["clipping_path"], self.clipping_path
@@ -134,21 +179,28 @@ class AlphaSources:
         if cut.alpha_HW is None:
             return PassedOver(notes=cut.notes)
         alpha_HW, notes = cut.alpha_HW, cut.notes
-        if photo.alpha_HW is not None and self.use_file_alpha:
+        if photo.alpha_HW is not None and self.use_file_alpha != "never":
             # What is transparent has no colours to show, whatever was drawn around it.
             alpha_HW = np.minimum(alpha_HW, photo.alpha_HW)
             notes = (*notes, "the alpha channel limits the clipping path")
         return GivenAlpha(alpha_HW=alpha_HW, source="clipping_path", notes=notes)
 
-    def _file_alpha(self, _: Row, photo: Photo) -> GivenAlpha | None:
-        if photo.alpha_HW is None or not self.use_file_alpha:
+    def _file_alpha(self, _: Row, photo: Photo) -> GivenAlpha | PassedOver | None:
+        if photo.alpha_HW is None or self.use_file_alpha == "never":
             return None
+        notes: tuple[str, ...] = ()
+        if self.use_file_alpha == "auto":
+            judged = judge(photo, ask=self.ask, has_network=self.has_network)
+            notes = judged.notes
+            if not judged.is_cutout:
+                part = within(photo, judged.box) if self.has_network else None
+                return PassedOver(notes=notes, within=part)
         colors, why = colors_of(photo, self.file_alpha_colors)
         return GivenAlpha(
             alpha_HW=photo.alpha_HW,
             source="file",
             colors=colors,
-            notes=(f"colours of the cut-out: {colors}, {why}",),
+            notes=(*notes, f"colours of the cut-out: {colors}, {why}"),
         )
 
     def _saved_selection(self, row: Row, photo: Photo) -> GivenAlpha | PassedOver | None:

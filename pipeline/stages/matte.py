@@ -33,7 +33,7 @@ from pipeline.models.matting.config import (
 )
 from pipeline.models.matting.load import build_network, build_solver
 from pipeline.stage import Resources, Stage
-from pipeline.stages.file_alpha import check_colors
+from pipeline.stages.file_alpha import Ask, UseFileAlpha, check_colors
 from pipeline.stages.given_alpha import AlphaSources, Brought
 from pipeline.stages.weights import bring_weights, weigh
 
@@ -80,9 +80,12 @@ class MatteConfig(BaseModel):
     network: AnyNetworkConfig = Field(
         U2NetConfig(), description="The matting network, by its architecture."
     )
-    use_file_alpha: bool = Field(
-        default=True,
-        description="Take the alpha channel of an input that has one instead of matting it.",
+    use_file_alpha: UseFileAlpha = Field(
+        "auto",
+        description="Whether the alpha channel of an input that has one is taken instead of "
+        "matting it. 'auto': if it looks like a cut-out; if it is only the shape of the "
+        "photograph (padding, rounded corners, a border), the network cuts out what is within. "
+        "'always' (or true), 'never' (or false).",
     )
     clipping_path: ClippingPathConfig = Field(
         ClippingPathConfig(), description="What is made of a clipping path in the photograph."
@@ -91,6 +94,12 @@ class MatteConfig(BaseModel):
         default=True,
         description="Take a selection that was saved with the photograph (an alpha channel of "
         "Photoshop's, in TIFF or PSD) instead of matting it, if there is nothing better.",
+    )
+    mask_white: Literal["auto", "product", "background"] = Field(
+        "auto",
+        description="What white means in the masks that rows bring. 'auto': the product, unless "
+        "white stands along the frame's border and the network sees the product in the black: then "
+        "the mask is for inpainting, and inverted. 'product', 'background': as it says.",
     )
     file_alpha_colors: str = Field(
         "auto",
@@ -116,6 +125,13 @@ class MatteConfig(BaseModel):
         ConfidenceConfig(), description="What becomes of a cut-out that is in doubt."
     )
 
+    @field_validator("use_file_alpha", mode="before")
+    @classmethod
+    def _yes_or_no(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            return "always" if value else "never"
+        return value
+
     @field_validator("file_alpha_colors")
     @classmethod
     def _names_colors(cls, value: str) -> str:
@@ -136,6 +152,21 @@ class _Task:
     photo: Photo
     brought: Brought
 
+    @property
+    def seen(self) -> NDArray[np.uint8]:
+        """What a network is shown: the photograph, or the part where there is one."""
+        part = self.brought.within
+        return self.photo.rgb_HWC if part is None else part.rgb_HWC
+
+    def placed(self, alpha_HW: Float) -> Float:
+        """Coverage of what a network was shown, as coverage of the photograph."""
+        part = self.brought.within
+        if part is None:
+            return alpha_HW
+        whole_HW = np.zeros_like(part.limit_HW)
+        whole_HW[part.box] = np.minimum(alpha_HW, part.limit_HW[part.box])
+        return whole_HW
+
 
 class MatteMapper:
     """Cuts products out."""
@@ -145,8 +176,9 @@ class MatteMapper:
         _load(config)
         self._config = config
         self._limits = limits
-        self._alphas = alpha_sources(config, limits=limits)
         self._network = build_network(config.network, num_threads=num_threads)
+        ask = None if self._network is None else self._asked
+        self._alphas = alpha_sources(config, limits=limits, ask=ask)
         self._solver = (
             build_solver(config.refine.model, num_threads=num_threads)
             if isinstance(config.refine, VitMatteRefineConfig)
@@ -167,7 +199,7 @@ class MatteMapper:
         """Decode all, cut out in one call, finish each."""
         decoded = each(rows, lambda row: {"task": self._decode(row)})
         tasks = [outcome["task"] for outcome in decoded if not isinstance(outcome, RowError)]
-        found = self._cut_out([task.photo for task in tasks if task.brought.given is None])
+        found = self._cut_out([task.seen for task in tasks if task.brought.given is None])
         ready: list[Columns | RowError] = []
         for outcome in decoded:
             if isinstance(outcome, RowError):
@@ -182,12 +214,16 @@ class MatteMapper:
         photo = decode(row["image_bytes"], self._limits)
         return _Task(photo=photo, brought=self._alphas(row, photo))
 
-    def _cut_out(self, photos: Sequence[Photo]) -> Iterator[tuple[Float, Cutout]]:
-        """The network's coarse alpha of each photograph, and what it is worth."""
-        if not photos:
+    def _asked(self, rgb_HWC: NDArray[np.uint8]) -> Float:
+        assert self._network is not None  # `__init__` has looked
+        (coarse_HW,) = self._network.predict([rgb_HWC])
+        return coarse_HW
+
+    def _cut_out(self, images: Sequence[NDArray[np.uint8]]) -> Iterator[tuple[Float, Cutout]]:
+        """The network's coarse alpha of each picture, and what it is worth."""
+        if not images:
             return
         assert self._network is not None  # `_decode` lets no row through that would need one
-        images = [photo.rgb_HWC for photo in photos]
         coarse = self._network.predict(images)
         if not self._config.confidence.flip:
             yield from ((alpha_HW, judge(alpha_HW)) for alpha_HW in coarse)
@@ -206,10 +242,13 @@ class MatteMapper:
             alpha_HW, judged = given.alpha_HW, None
         else:
             coarse_HW, judged = ready["found"]
-            alpha_HW = self._refined(coarse_HW, task.photo.rgb_HWC)
+            alpha_HW = task.placed(self._refined(coarse_HW, task.seen))
         # Before the confidence is asked: "nothing was found" says more than "in doubt".
         check_matte(
-            alpha_HW, min_coverage=coverage.min_coverage, max_coverage=coverage.max_coverage
+            alpha_HW,
+            min_coverage=coverage.min_coverage,
+            max_coverage=coverage.max_coverage,
+            source="mask_uri: in the mask, " if given and given.source == "mask" else "",
         )
         return {
             "alpha": encode_alpha(alpha_HW),
@@ -241,15 +280,25 @@ class MatteMapper:
         return drop_islands(refined_HW, min_area=config.min_island_area)
 
 
-def alpha_sources(config: MatteConfig, *, limits: ImageLimits) -> AlphaSources:
-    """What decides between the alphas that a row brings, and the network."""
+def alpha_sources(
+    config: MatteConfig, *, limits: ImageLimits, ask: Ask | None = None
+) -> AlphaSources:
+    """What decides between the alphas that a row brings, and the network.
+
+    Args:
+        config: the stage's.
+        limits: of files.
+        ask: the network, where it is loaded; None: what it would be asked is left open.
+    """
     return AlphaSources(
         limits=limits,
         use_file_alpha=config.use_file_alpha,
         clipping_path=config.clipping_path,
         use_saved_selection=config.use_saved_selection,
         file_alpha_colors=config.file_alpha_colors,
+        mask_white=config.mask_white,
         has_network=not isinstance(config.network, ExistingConfig),
+        ask=ask,
     )
 
 

@@ -220,7 +220,7 @@ def test_pixel_hash_ignores_what_does_not_decide_pixels(override: str) -> None:
         "render.quality=80",
         "render.shadow.enabled=false",
         "render.size.area_px=65536",
-        "matte.use_file_alpha=false",
+        "matte.use_file_alpha=never",
         "prompt.suffix=studio photo",
         "input.min_side_px=64",
     ],

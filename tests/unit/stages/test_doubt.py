@@ -21,7 +21,8 @@ TORN = GOOD[: len(GOOD) // 2]
 
 
 def fetched(photo: bytes, doubt: Doubt | None = None, mask: Fetched | None = None) -> dict:
-    return _digest({"photo": Fetched(photo, 0, doubt), "mask": mask, "references": []})
+    digested = _digest({"photo": Fetched(photo, 0, doubt), "mask": mask, "references": []})
+    return {**digested, "clipping_path": None}
 
 
 @pytest.fixture(scope="module")

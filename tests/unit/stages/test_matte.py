@@ -64,13 +64,16 @@ def test_a_photograph_is_cut_out_and_judged(default):
 
 def test_a_mask_comes_before_the_files_own_alpha_and_that_before_the_network(default):
     picture, inside = ball()
-    mask = np.where(inside, 0, 255).astype(np.uint8)  # the opposite of what a network would say
-    half = np.full((*inside.shape, 1), 128, np.uint8)
-    with_alpha = file(np.concatenate([picture, half], axis=-1))
+    mask = np.zeros(inside.shape, np.uint8)  # nothing that a network would say
+    mask[5:25, 5:40] = 255
+    corner = np.zeros(inside.shape, np.uint8)
+    corner[20:80, 20:40] = corner[60:80, 20:100] = 128
+    corner[30:70, 25:35] = 255
+    with_alpha = file(np.dstack([picture, corner]))
     by_mask, by_file = default.map_batch([row(with_alpha, file(mask)), row(with_alpha)])
     assert (by_mask["alpha_source"], by_file["alpha_source"]) == ("mask", "file")
     assert (decode_alpha(by_mask["alpha"]) == mask / np.float32(255)).all()
-    assert (decode_alpha(by_file["alpha"]) == np.float32(128 / 255)).all()
+    assert (decode_alpha(by_file["alpha"]) == corner / np.float32(255)).all()
     for columns in (by_mask, by_file):
         assert columns["cutout"] is None
         assert columns["matting_model"] is None
@@ -249,10 +252,11 @@ def test_a_selection_saved_in_a_tiff_cuts_out(default, names, count, note):
 def sources(**options):
     told = {
         "limits": ImageLimits(),
-        "use_file_alpha": True,
+        "use_file_alpha": "auto",
         "clipping_path": ClippingPathConfig(),
         "use_saved_selection": True,
         "file_alpha_colors": "auto",
+        "mask_white": "auto",
         "has_network": True,
         **options,
     }

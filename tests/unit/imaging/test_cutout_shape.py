@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from pipeline.imaging.cutout_shape import ShapeKind, shape_of
+from tests import cutouts
+
+SIZE = (505, 673)
+SIDE = (0, 0, SIZE[0] - 1, SIZE[1] - 1)
+HOLE = (150, 150, 350, 350)
+
+
+def drawn(draw):
+    mask = Image.new("L", SIZE, 0)
+    draw(ImageDraw.Draw(mask))
+    return np.asarray(mask) / np.float32(255)
+
+
+def turned(degrees, *, expand):
+    whole = Image.new("L", SIZE, 255).rotate(degrees, Image.Resampling.BICUBIC, expand=expand)
+    return np.asarray(whole) / np.float32(255)
+
+
+def vignette():
+    y, x = np.mgrid[-1 : 1 : SIZE[1] * 1j, -1 : 1 : SIZE[0] * 1j]
+    return np.clip((1.25 - np.hypot(x, y)) / 0.5, 0, 1).astype(np.float32)
+
+
+def without(*place):
+    alpha = np.ones(SIZE[::-1], np.float32)
+    for part in place:
+        alpha[part] = 0
+    return alpha
+
+
+NOTHING_HIDDEN = {
+    "one stray pixel": without(np.s_[200, 300]),
+    "strip": without(np.s_[:, -3:]),
+    "border": without(np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]),
+    "small corners": drawn(lambda d: d.rounded_rectangle(SIDE, 20, fill=255)),
+    "faint": np.full(SIZE[::-1], 250 / 255, np.float32),
+    "half transparent": np.full(SIZE[::-1], 0.5, np.float32),
+}
+FILLS_FRAME = {
+    "large corners": drawn(lambda d: d.rounded_rectangle(SIDE, 120, fill=255)),
+    "ellipse": drawn(lambda d: d.ellipse(SIDE, fill=255)),
+    "turned": turned(3, expand=True),
+    "turned and cropped": turned(-2, expand=False),
+    "vignette": vignette(),
+}
+WITHIN_MARGIN = {
+    "padded to a square": np.pad(np.ones((673, 505), np.float32), ((0, 0), (84, 84))),
+    "padded all round": np.pad(np.ones((673, 505), np.float32), 40),
+    "two of them": np.pad(np.ones((300, 200), np.float32), ((40, 40), (40, 300)))
+    + np.pad(np.ones((300, 200), np.float32), ((40, 40), (300, 40))),
+    "ball": drawn(lambda d: d.ellipse((100, 100, 400, 400), fill=255)),
+}
+
+
+@pytest.mark.parametrize(
+    ("alpha", "kind"),
+    [
+        pytest.param(alpha, kind, id=name)
+        for kind, shapes in {
+            ShapeKind.NOTHING_HIDDEN: NOTHING_HIDDEN,
+            ShapeKind.FILLS_FRAME: FILLS_FRAME,
+            ShapeKind.WITHIN_MARGIN: WITHIN_MARGIN,
+        }.items()
+        for name, alpha in shapes.items()
+    ],
+)
+def test_the_frames_own_shapes_are_known(alpha, kind):
+    assert shape_of(alpha).kind == kind
+
+
+def product(*parts):
+    return cutouts.product(height=400, width=300)[1][parts or np.s_[:]] / np.float32(255)
+
+
+@pytest.mark.parametrize(
+    "alpha",
+    [
+        product(),
+        product(slice(15, 372), slice(60, 240)),  # cropped tightly
+        product(slice(0, 200)),  # cut off by the frame, as a bust is
+        product(slice(0, 200), slice(120, 300)),
+        np.pad(product(), 200),
+        drawn(lambda d: (d.ellipse((50, 50, 450, 450), fill=255), d.ellipse(HOLE, fill=0))),
+    ],
+)
+def test_outlines_of_products_are_not_the_frames(alpha):
+    assert shape_of(alpha).kind is ShapeKind.PRODUCT
+
+
+def test_the_box_holds_what_is_opaque():
+    alpha = np.zeros((60, 80), np.float32)
+    alpha[10:41, 20:72] = 1
+    assert shape_of(alpha).box == (slice(10, 41), slice(20, 72))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.2])
+def test_nothing_opaque_at_all_breaks_nothing(level):
+    alpha = np.zeros((60, 80), np.float32)
+    alpha[5:20, 5:20] = level
+    assert shape_of(alpha).kind in ShapeKind
