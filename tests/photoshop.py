@@ -136,10 +136,12 @@ def tiff(blocks=b"", *, size=(120, 80), order="<", big=False, before=None):
     return bytes(out)
 
 
-def psd(blocks=b"", *, size=(120, 80), big=False):
-    """A flat RGB document."""
-    width, height = size
-    header = b"8BPS" + struct.pack(">H6xHIIHH", 2 if big else 1, 3, height, width, 8, 3)
-    pixels = bytes(2) + bytes([255]) * (3 * width * height)
+def psd(blocks=b"", *, size=(120, 80), big=False, planes=None):
+    """A flat RGB document, white; or of 8-bit planes, those after three are saved selections."""
+    if planes is None:
+        planes = np.full((3, size[1], size[0]), 255, np.uint8)
+    count, height, width = planes.shape
+    header = b"8BPS" + struct.pack(">H6xHIIHH", 2 if big else 1, count, height, width, 8, 3)
     layers = bytes(8 if big else 4)
+    pixels = bytes(2) + planes.tobytes()
     return header + bytes(4) + struct.pack(">I", len(blocks)) + blocks + layers + pixels

@@ -15,7 +15,7 @@ from pipeline.models.matting.config import ExistingConfig
 from pipeline.stage import Resources
 from pipeline.stages.given_alpha import AlphaSources
 from pipeline.stages.matte import MatteConfig, MatteMapper, VitMatteRefineConfig, matte
-from tests.photoshop import clipping, ellipse, jpeg, marked, path, rectangle, resource
+from tests.photoshop import clipping, ellipse, jpeg, marked, path, psd, rectangle, resource
 
 
 def file(array, format_="PNG"):
@@ -247,6 +247,21 @@ def test_a_selection_saved_in_a_tiff_cuts_out(default, names, count, note):
     assert columns["alpha_source"] == "saved_selection"
     assert note in columns["decode_notes"]
     assert (decode_alpha(columns["alpha"]) == ball()[1]).all()
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_paths_and_selections_of_a_photoshop_document(default, big):
+    picture, inside = ball()
+    planes = np.concatenate([np.moveaxis(picture, -1, 0), [np.where(inside, 255, 0)]])
+    names = resource(1006, b"\x03Cup")
+    selected = psd(names, planes=planes.astype(np.uint8), big=big)
+    along = psd(names + HAND_MADE, planes=planes.astype(np.uint8), big=big)
+    by_selection, by_path = default.map_batch([row(selected), row(along)])
+    assert by_selection["alpha_source"] == "saved_selection"
+    assert "saved selection used: 'Cup'" in by_selection["decode_notes"]
+    assert (decode_alpha(by_selection["alpha"]) == inside).all()
+    assert by_path["alpha_source"] == "clipping_path"
+    assert decode_alpha(by_path["alpha"])[45, 60] == 1
 
 
 def sources(**options):
