@@ -40,6 +40,8 @@ _LAYER_KEYS = frozenset([b"Lr16", b"Lr32", b"Layr"])
 _WIDE_KEYS = frozenset(b"LMsk Lr16 Lr32 Layr Mt16 Mt32 Mtrn Alph FMsk lnk2 FEid FXid PxSD".split())
 """Blocks whose length has eight bytes in a PSB."""
 _MOST_BLOCKS = 4096
+_TOLERANCE, _MOST_DARKER = 2 / 255, 0.01
+"""How much darker than the white that shines through a colour may be, and which share of them."""
 _FIX = "Save it with Maximize Compatibility, or as TIFF"
 
 
@@ -180,6 +182,7 @@ def read_psd(data: bytes, header: Header) -> Decoded:
     """Decode the flat picture: colours, its alpha, and the first saved selection.
 
     Photoshop lays what is transparent over white before it stores it; that white is taken out.
+    Others, such as ImageMagick, do not: their colours are darker than white shining through allows.
 
     Raises:
         RowError: `corrupt_image`.
@@ -190,8 +193,10 @@ def read_psd(data: bytes, header: Header) -> Decoded:
     planes_CHW = _planes(data, header, num_needed)
     values_HWC: NDArray[Any] = np.moveaxis(planes_CHW[: header.num_colours], 0, -1)
     alpha_HW = planes_CHW[header.num_colours] if header.alpha != "none" else None
-    if alpha_HW is not None:
-        values_HWC = _without_white(values_HWC, alpha_HW, is_lab=header.space == "lab")
+    is_lab = header.space == "lab"
+    seen_HWC = values_HWC[..., :1] if is_lab else values_HWC
+    if alpha_HW is not None and _is_over_white(seen_HWC, alpha_HW):
+        values_HWC = _without_white(values_HWC, alpha_HW, is_lab=is_lab)
     if header.space == "cmyk":  # stored as what paper reflects
         values_HWC = np.iinfo(values_HWC.dtype).max - values_HWC
     elif header.space == "palette":
@@ -244,6 +249,19 @@ def _planes(data: bytes, header: PsdHeader, num_needed: int) -> NDArray[Any]:
     planes = np.frombuffer(packed, kind).reshape(num_needed, header.height, header.width)
     native: NDArray[Any] = planes.astype(planes.dtype.newbyteorder("="), copy=False)
     return native
+
+
+def _is_over_white(values_HWC: NDArray[Any], alpha_HW: NDArray[Any]) -> bool:
+    """Whether these may be colours over white: nowhere darker than the white shining through."""
+    full = 1.0 if values_HWC.dtype == np.float32 else float(np.iinfo(values_HWC.dtype).max)
+    is_partial_HW = (alpha_HW > 0) & (alpha_HW < full)
+    alpha_N = alpha_HW[is_partial_HW].astype(np.float32)
+    if not alpha_N.size:
+        return False
+    darkest_N = values_HWC[is_partial_HW].astype(np.float32)
+    darkest_N = darkest_N[:, 0] if values_HWC.shape[2] == 1 else darkest_N.min(axis=1)
+    share = np.count_nonzero(darkest_N < full - alpha_N - _TOLERANCE * full) / alpha_N.size
+    return bool(share <= _MOST_DARKER)
 
 
 def _without_white(

@@ -180,6 +180,14 @@ def test_alpha_of_the_flat_picture_and_the_white_behind_it(bits, layers, is_big)
     assert "the flat picture of its layers" in photo.notes
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_colours_that_no_white_shines_through_are_straight_already(bits):
+    samples = ramps(4, bits)  # as ImageMagick writes them
+    samples[..., :3] //= 4
+    photo = decode(psd(samples, RGB, bits=bits, count=-1), ANY_SIZE)
+    np.testing.assert_array_equal(photo.rgb_HWC, in_8_bits(samples[..., :3], bits))
+
+
 def test_layers_without_transparency():
     photo = decode(psd(ramps(4), RGB, count=3), ANY_SIZE)
     assert photo.alpha_HW is None
