@@ -10,13 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ErrorCode, Row, RowError
-from pipeline.imaging.clipping_path.channels import channel_names
 from pipeline.imaging.clipping_path.cutting import ClippingPathConfig, cut_along, find_paths
-from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
 from pipeline.imaging.cutout_colors import CutoutColors
 from pipeline.imaging.mask import coverage_from, is_inverted, may_be_inverted
 from pipeline.imaging.reading.decode import decode_levels
-from pipeline.imaging.reading.decoders import look
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.photo import Photo
 from pipeline.stages.file_alpha import (
@@ -27,6 +24,7 @@ from pipeline.stages.file_alpha import (
     judge,
     within,
 )
+from pipeline.stages.saved_selection import selected
 
 Float = NDArray[np.float32]
 
@@ -34,9 +32,6 @@ MaskWhite = Literal["auto", "product", "background"]
 
 AlphaSource = Literal["mask", "clipping_path", "file", "saved_selection"]
 """Values of the column alpha_source, beside 'network'."""
-
-_LEAST_CONTRAST = 0.5
-"""Between the least and the most selected pixel: a cut-out has both product and background."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,25 +199,12 @@ class AlphaSources:
         )
 
     def _saved_selection(self, row: Row, photo: Photo) -> GivenAlpha | PassedOver | None:
-        selection_HW = photo.selection_HW
-        if selection_HW is None:
+        if photo.selection_HW is None:
             return None
-        fault = "" if self.use_saved_selection else "matte.use_saved_selection"
-        if not fault and selection_HW.max() - selection_HW.min() < _LEAST_CONTRAST:
-            fault = "it is the same everywhere"
-        if fault:
-            return PassedOver(notes=(f"saved selection not used: {fault}",))
-        note = f"saved selection used{_which(row['image_bytes'], photo.format)}"
-        return GivenAlpha(alpha_HW=selection_HW, source="saved_selection", notes=(note,))
-
-
-def _which(data: bytes, file_format: str) -> str:
-    """Which of a file's selections was read, where it has several or they have names."""
-    count = look(data, file_format).num_selections
-    try:
-        names = channel_names(image_resources(data, file_format))
-    except DamagedError:
-        names = []
-    if not names or len(names) != count:
-        return f": the first of {count}" if count > 1 else ""
-    return f": the first of {', '.join(map(repr, names))}" if count > 1 else f": {names[0]!r}"
+        if not self.use_saved_selection:
+            return PassedOver(notes=("saved selection not used: matte.use_saved_selection",))
+        data, has_network = row["image_bytes"], self.has_network
+        found = selected(photo, data, ask=self.ask, has_network=has_network)
+        if found.alpha_HW is None:
+            return PassedOver(notes=found.notes)
+        return GivenAlpha(alpha_HW=found.alpha_HW, source="saved_selection", notes=found.notes)

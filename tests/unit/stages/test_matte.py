@@ -307,9 +307,10 @@ def test_a_saved_selection_is_taken_after_everything_else():
 @pytest.mark.parametrize(
     ("selection_HW", "options", "why"),
     [
-        (half(0, 0), {}, "the same everywhere"),
-        (half(1, 1), {}, "the same everywhere"),
-        (half(0.9, 1.0), {}, "the same everywhere"),
+        (half(0, 0), {}, "selects nothing"),
+        (half(0, 0.3), {}, "selects nothing"),
+        (half(1, 1), {}, "selects next to everything"),
+        (half(0.9, 1.0), {}, "selects next to everything"),
         (half(), {"use_saved_selection": False}, "matte.use_saved_selection"),
     ],
 )
@@ -318,6 +319,30 @@ def test_a_selection_of_nothing_or_everything_is_not_used(selection_HW, options,
     assert found.given is None
     assert "saved selection not used" in found.notes[0]
     assert why in found.notes[0]
+
+
+def ring(*, inside=0.0):
+    """Selected but for the middle."""
+    levels_HW = np.full((80, 120), 1 - inside, np.float32)
+    levels_HW[20:60, 30:90] = inside
+    return levels_HW
+
+
+@pytest.mark.parametrize(
+    ("seen", "source_HW", "note"),
+    [
+        (lambda rgb: ring(inside=1.0), ring(inside=1.0), "inverted"),
+        (lambda rgb: ring(), ring(), None),
+        (lambda rgb: np.zeros((80, 120), np.float32), ring(), None),
+        (None, ring(), "the network will tell"),
+    ],
+    ids=["of the background", "of a frame", "nothing is seen", "not at hand"],
+)
+def test_a_selection_of_the_background_is_told_by_the_network(seen, source_HW, note):
+    found = brought(selection_HW=ring(), ask=seen)
+    assert (found.given.alpha_HW == source_HW).all()
+    assert len(found.notes) == 1 + (note is not None)
+    assert note is None or note in found.notes[1]
 
 
 def test_what_is_transparent_stays_so_within_a_path():
