@@ -29,7 +29,8 @@ from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 _IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060
 _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377
 _TIFF_CARRIERS = frozenset([270, 271, 272, 306, 315, 33432, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG])
-_APP1 = 0xE1
+_APP1, _APP13 = 0xE1, 0xED
+_RESOURCES_START = b"Photoshop 3.0\0"
 _EXIF_START, _XMP_START = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """XMP specification, part 3: of JPEG 2000 and the ISO media formats."""
@@ -62,15 +63,18 @@ def carriers_of(photograph: bytes) -> Carriers:
 
 def _of_jpeg(data: bytes) -> Carriers:
     found: dict[bytes, bytes] = {}
+    resources = b""
     for marker, body in segments(data):
-        if marker == _APP1:
+        if marker == _APP13 and body.startswith(_RESOURCES_START):
+            resources += body[len(_RESOURCES_START) :]
+        elif marker == _APP1:
             for start in (_EXIF_START, _XMP_START):
                 if body.startswith(start):
                     found.setdefault(start, body[len(start) :])
     return Carriers(
         exif=_exif_tags(found.get(_EXIF_START, b"")),
         xmp=found.get(_XMP_START, b""),
-        iptc=_resource(_blocks(data, "JPEG"), _IPTC_RESOURCE),
+        iptc=_iptc_in(resources),
     )
 
 
@@ -99,13 +103,10 @@ def _of_tiff(data: bytes) -> Carriers:
     with opened_tiff(data) as file:
         own, first = (_tiff_tags(data, file.pages[index]) for index in (page, 0))
     tags = first | own
-    blocks: list[Resource] = []
-    with suppress(DamagedError):
-        blocks = resources_in(tags.get(_RESOURCES_TAG) or b"")
     return Carriers(
         exif=tags,
         xmp=tags.get(_XMP_TAG) or b"",
-        iptc=tags.get(_IPTC_TAG) or _resource(blocks, _IPTC_RESOURCE),
+        iptc=tags.get(_IPTC_TAG) or _iptc_in(tags.get(_RESOURCES_TAG) or b""),
     )
 
 
@@ -123,7 +124,10 @@ def _tiff_tags(data: bytes, page: Any) -> dict[int, bytes | None]:
 
 
 def _of_psd(data: bytes) -> Carriers:
-    blocks = _blocks(data, "PSD")
+    try:
+        blocks = image_resources(data, "PSD")
+    except DamagedError:
+        blocks = []
     return Carriers(
         exif=_exif_tags(_resource(blocks, _EXIF_RESOURCE)),
         xmp=_resource(blocks, _XMP_RESOURCE),
@@ -138,11 +142,15 @@ def _of_gif(data: bytes) -> Carriers:
     return Carriers(xmp=data[start + len(_GIF_XMP) : end] if 0 <= start < end else b"")
 
 
-def _blocks(data: bytes, file_format: str) -> list[Resource]:
+def _iptc_in(section: bytes) -> bytes:
+    """Of Photoshop's resources; where these are damaged, what stands behind its number."""
     try:
-        return image_resources(data, file_format)
+        return _resource(resources_in(section), _IPTC_RESOURCE)
     except DamagedError:
-        return []
+        _, _, rest = section.partition(b"8BIM" + _IPTC_RESOURCE.to_bytes(2, "big"))
+        named = rest[:1] or b"\0"
+        at = 1 + named[0] + (named[0] + 1) % 2
+        return rest[at + 4 : at + 4 + int.from_bytes(rest[at : at + 4], "big")]
 
 
 def _resource(blocks: list[Resource], number: int) -> bytes:
@@ -167,13 +175,10 @@ def _of_png(data: bytes) -> Carriers:
             keyword, text = _text(kind, body)
             texts.setdefault(keyword, text)
     exif = exif or _raw_profile(texts, "exif") or _raw_profile(texts, "APP1")
-    blocks: list[Resource] = []
-    with suppress(DamagedError):
-        blocks = resources_in(_raw_profile(texts, "iptc") or _raw_profile(texts, "8bim"))
     return Carriers(
         exif=_exif_tags(exif) if not exif.startswith(b"http") else {},
         xmp=texts.get("XML:com.adobe.xmp") or _raw_profile(texts, "xmp"),
-        iptc=_resource(blocks, _IPTC_RESOURCE),
+        iptc=_iptc_in(_raw_profile(texts, "iptc") or _raw_profile(texts, "8bim")),
         texts={
             keyword: decoded(texts[keyword])
             for keyword in ("Author", "Copyright", "Description")

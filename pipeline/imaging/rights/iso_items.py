@@ -44,7 +44,7 @@ def _kinds(data: bytes, box: Box | None) -> Iterator[tuple[int, bytes]]:
     """Number and type of each item; of type mime its content type."""
     if box is None:
         return
-    is_narrow = data[box.start] == 0
+    is_narrow = data[box.start : box.start + 1] == b"\0"
     for entry in boxes(data, box.start + (6 if is_narrow else 8), box.end):
         body = content(data, entry)
         size = 2 if body[:1] == b"\2" else 4
