@@ -293,8 +293,8 @@ def inspect(
     codes: 0 all were read, be they refused or not; 1 some could not be read at all.
     """
     from jobs.inspection import inspect as look_at
-    from jobs.inspection import told, told_as_json
     from jobs.recipes import load_recipe
+    from jobs.seen import told, told_as_json
 
     unread = 0
     for seen in look_at(files, load_recipe(recipe, overrides=settings or [])):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jobs.pictures import pictures
+from jobs.seen import PathSeen, Said, Seen
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.alpha import check_matte
 from pipeline.imaging.clipping_path.channels import channel_names
@@ -25,10 +27,13 @@ from pipeline.imaging.rights.carriers import carriers_of
 from pipeline.imaging.rights.credits import Credits, first_of
 from pipeline.imaging.rights.manifest_store import manifest_store
 from pipeline.imaging.rights.taking_over import taken_over
+from pipeline.models.matting.config import U2NetConfig
+from pipeline.models.matting.load import build_network
+from pipeline.models.matting.network import MattingNetwork
 from pipeline.recipe import Recipe
+from pipeline.stages.given_alpha import AlphaSources
 from pipeline.stages.matte import alpha_sources
 from pipeline.storage import PhotoReader, is_folder, scheme_of
-from pipeline.wording import visible
 
 _GPS_TAG = 34853
 """EXIF 2.32: points to the directory that says where a photograph was taken."""
@@ -52,71 +57,26 @@ _USED = {
 """By what a result calls the source of its alpha. A file alone has no mask."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """A refusal, as a run would record it."""
+class _Embedded:
+    """The network that comes with Backlot, loaded when it is first asked."""
 
-    code: str
-    message: str
+    def __init__(self, config: U2NetConfig) -> None:
+        self._config = config
+        self._network: MattingNetwork | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathSeen:
-    """A path that was saved with the picture."""
-
-    name: str
-    is_clipping: bool
-    """The file marks it as its clipping path."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """A file, as far as it could be read. None and empty: not known, or not there."""
-
-    uri: str
-    num_bytes: int | None = None
-    kind: str | None = None
-    """Pillow's name of the format."""
-    decoder: str | None = None
-    width: int | None = None
-    """Upright, px, if it was decoded; else as the header has it."""
-    height: int | None = None
-    depth: int | None = None
-    """Bits of a channel."""
-    numbers: str | None = None
-    """Of the samples: unsigned, float ..."""
-    space: str | None = None
-    colour: str | None = None
-    """What the file says its colours mean."""
-    alpha: str | None = None
-    """As the file declares it: none, straight, premultiplied, key."""
-    num_selections: int = 0
-    channel_names: tuple[str, ...] = ()
-    paths: tuple[PathSeen, ...] = ()
-    orientation: int | None = None
-    """EXIF 2.32, tag 274."""
-    resolution_dpi: tuple[float, float] | None = None
-    creator: str | None = None
-    rights: str | None = None
-    has_gps: bool | None = None
-    """Whether it says where it was taken: where, is nobody's business."""
-    has_content_credentials: bool | None = None
-    notes: tuple[str, ...] = field(default=())
-    """What reading it changed."""
-    alpha_source: str | None = None
-    """As in a result."""
-    alpha_colors: str | None = None
-    """As in a result: what the colours of a cut-out are along its edge."""
-    run: str | None = None
-    """What a run would do, in words."""
-    error: Said | None = None
-    """Why a run would refuse it."""
-    is_readable: bool = True
-    """There are bytes at all."""
+    def __call__(self, rgb_HWC: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if self._network is None:
+            self._network = build_network(self._config, num_threads=1)
+            assert self._network is not None  # its weights are in the package
+        (coarse_HW,) = self._network.predict([rgb_HWC])
+        return coarse_HW
 
 
 def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[Seen]:
     """Look at every file, one after another.
+
+    Where a run would ask its network whether an alpha channel is a cut-out, the embedded one is
+    asked; what others would be asked is left open, with a note, as they may want a GPU.
 
     Args:
         names: files, folders with all below them, or patterns.
@@ -126,6 +86,11 @@ def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[Seen]:
         ValueError: a name stands for no file.
     """
     found = [uri for name in names for uri in _files(name)]
+    network = recipe.matte.network
+    ask = None
+    if isinstance(network, U2NetConfig) and network.weights is None:
+        ask = _Embedded(network)
+    alphas = alpha_sources(recipe.matte, limits=recipe.input, ask=ask)
     reader = PhotoReader(recipe.fetch, local_root="/", max_bytes=recipe.fetch.max_bytes)
     for uri in found:
         (fetched,) = reader.read_many([uri])
@@ -133,7 +98,7 @@ def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[Seen]:
             unread = fetched.code in _NOT_READ
             yield Seen(uri=uri, error=_said(fetched), run=_refused(fetched), is_readable=not unread)
         else:
-            yield _seen(uri, fetched.data, recipe)
+            yield _seen(uri, fetched.data, recipe, alphas)
 
 
 def _files(name: str) -> list[str]:
@@ -144,7 +109,7 @@ def _files(name: str) -> list[str]:
     return pictures(name, argument="FILE")
 
 
-def _seen(uri: str, data: bytes, recipe: Recipe) -> Seen:
+def _seen(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> Seen:
     """Whatever can be told, up to where a run would give up."""
     facts: dict[str, Any] = {"uri": uri, "num_bytes": len(data)}
     with suppress(RowError):  # what is wrong, the run's own functions say below
@@ -156,7 +121,7 @@ def _seen(uri: str, data: bytes, recipe: Recipe) -> Seen:
         kind, decoded = read(data, recipe.input)
         photo = upright(kind, decoded, recipe.input)
         facts |= _of_photo(photo) | {"colour": _meant(decoded.samples.meaning)}
-        facts |= _of_run(data, photo, recipe)
+        facts |= _of_run(data, photo, recipe, alphas)
     except RowError as error:
         facts |= {"error": _said(error), "run": _refused(error)}
     return Seen(**facts)
@@ -210,14 +175,14 @@ def _of_photo(photo: Photo) -> dict[str, Any]:
     }
 
 
-def _of_run(data: bytes, photo: Photo, recipe: Recipe) -> dict[str, Any]:
+def _of_run(data: bytes, photo: Photo, recipe: Recipe, alphas: AlphaSources) -> dict[str, Any]:
     """What becomes of a row that names this file and nothing else. Raises RowError, as it would."""
     row = {
         "image_bytes": data,
         "mask_bytes": None,
         "clipping_path": recipe.brief.clipping_path,
     }
-    brought = alpha_sources(recipe.matte, limits=recipe.input)(row, photo)
+    brought = alphas(row, photo)
     notes = (*photo.notes, *brought.notes)
     if brought.given is None:
         return {"notes": notes, "alpha_source": "network", "run": "cut out by the network"}
@@ -259,75 +224,3 @@ def _said(error: RowError) -> Said:
 
 def _refused(error: RowError) -> str:
     return f"refused: {error.code}: {error.message}"
-
-
-def told(seen: Seen) -> str:
-    """A file in a line, whatever it is called."""
-    words = [part for part in (_stored(seen), *_besides(seen)) if part]
-    what = f"  {', '.join(words)}" if words else ""
-    notes = f" ({'; '.join(seen.notes)})" if seen.notes else ""
-    return visible(f"{seen.uri}{what}; a run: {seen.run}{notes}")
-
-
-def told_as_json(seen: Seen) -> str:
-    """A file as a line of JSON."""
-    return json.dumps(asdict(seen), ensure_ascii=False)
-
-
-def _stored(seen: Seen) -> str:
-    if seen.kind is None:
-        return ""
-    space = seen.space or ""
-    if seen.width is None:
-        return seen.kind
-    parts = [
-        f"{seen.kind}{'' if seen.decoder is None else f' by {seen.decoder}'}",
-        f"{seen.width} x {seen.height} px",
-        f"{space if space in ('grey', 'palette') else space.upper()}",
-        f"{seen.depth} bits{' float' if seen.numbers == 'float' else ''}",
-        *filter(None, [seen.colour]),
-    ]
-    return ", ".join(parts)
-
-
-def _besides(seen: Seen) -> Iterator[str]:
-    """Only what is there: a line shall be read."""
-    if seen.alpha not in (None, "none"):
-        yield "one colour transparent" if seen.alpha == "key" else f"{seen.alpha} alpha"
-    yield from _hand_made(seen)
-    if seen.orientation not in (None, 1):
-        yield f"orientation {seen.orientation}"
-    if seen.resolution_dpi is not None:
-        across, down = (f"{dpi:.5g}" for dpi in seen.resolution_dpi)
-        yield f"{across} dpi" if across == down else f"{across} x {down} dpi"
-    if seen.creator:
-        yield f"by {seen.creator!r}"
-    if seen.rights:
-        yield f"rights {seen.rights!r}"
-    if seen.has_gps:
-        yield "says where it was taken"
-    if seen.has_content_credentials:
-        yield "Content Credentials"
-
-
-def _hand_made(seen: Seen) -> Iterator[str]:
-    """Mattes that somebody has drawn."""
-    if seen.num_selections:
-        has_names = len(seen.channel_names) == seen.num_selections
-        yield _counted("saved selection", seen.num_selections, seen.channel_names * has_names)
-    marked = [path.name for path in seen.paths if path.is_clipping]
-    others = [path.name for path in seen.paths if not path.is_clipping]
-    if marked:
-        yield f"clipping path {marked[0]!r}"
-    if others:
-        yield _counted("other path" if marked else "saved path", len(others), others)
-
-
-def _counted(what: str, count: int, names: Sequence[str]) -> str:
-    """One of them or several, and what they are called, if that is known.
-
-    >>> _counted("saved path", 2, ["a", "b"])
-    "2 saved paths 'a', 'b'"
-    """
-    several = what if count == 1 else f"{count} {what}s"
-    return f"{several} {', '.join(map(repr, names))}" if names else several

@@ -20,6 +20,7 @@ from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.models.matting.config import ExistingConfig
 from pipeline.stages.matte import MatteConfig, MatteMapper
 from tests import parents
+from tests.flow import pictures
 from tests.photoshop import clipping, ellipse, jpeg, marked, path, rectangle, resource
 
 CUP = ellipse(0.5, 0.5, 0.3, 0.35)
@@ -170,6 +171,24 @@ def test_a_run_does_what_inspect_says(folder: Path, capsys: pytest.CaptureFixtur
             assert told[name]["notes"] == outcome["decode_notes"]
         else:
             assert told[name]["error"] == {"code": outcome.code, "message": outcome.message}
+
+
+def test_the_network_is_asked_what_a_run_asks_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vase = np.asarray(pictures.photograph((320, 240)))
+    padded = np.zeros((320, 320, 4), np.uint8)
+    padded[40:280, :, :3], padded[40:280, :, 3] = vase, 255
+    out = BytesIO()
+    Image.fromarray(padded).save(out, "PNG")
+    (tmp_path / "padded.png").write_bytes(out.getvalue())
+    told = seen(capsys, tmp_path)["padded.png"]
+    mapper = MatteMapper(MatteConfig(), limits=ImageLimits(), num_threads=1)
+    row = {"image_bytes": out.getvalue(), "mask_bytes": None, "clipping_path": None}
+    (outcome,) = mapper.map_batch([row])
+    assert isinstance(outcome, dict)
+    assert told["alpha_source"] == outcome["alpha_source"] == "network"
+    assert told["notes"] == outcome["decode_notes"]
 
 
 def test_the_recipe_decides(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

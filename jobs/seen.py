@@ -1,0 +1,144 @@
+"""What was seen in a picture file, and how it is told: in words, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from pipeline.wording import visible
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A refusal, as a run would record it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathSeen:
+    """A path that was saved with the picture."""
+
+    name: str
+    is_clipping: bool
+    """The file marks it as its clipping path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A file, as far as it could be read. None and empty: not known, or not there."""
+
+    uri: str
+    num_bytes: int | None = None
+    kind: str | None = None
+    """Pillow's name of the format."""
+    decoder: str | None = None
+    width: int | None = None
+    """Upright, px, if it was decoded; else as the header has it."""
+    height: int | None = None
+    depth: int | None = None
+    """Bits of a channel."""
+    numbers: str | None = None
+    """Of the samples: unsigned, float ..."""
+    space: str | None = None
+    colour: str | None = None
+    """What the file says its colours mean."""
+    alpha: str | None = None
+    """As the file declares it: none, straight, premultiplied, key."""
+    num_selections: int = 0
+    channel_names: tuple[str, ...] = ()
+    paths: tuple[PathSeen, ...] = ()
+    orientation: int | None = None
+    """EXIF 2.32, tag 274."""
+    resolution_dpi: tuple[float, float] | None = None
+    creator: str | None = None
+    rights: str | None = None
+    has_gps: bool | None = None
+    """Whether it says where it was taken: where, is nobody's business."""
+    has_content_credentials: bool | None = None
+    notes: tuple[str, ...] = ()
+    """What reading it changed."""
+    alpha_source: str | None = None
+    """As in a result."""
+    alpha_colors: str | None = None
+    """As in a result: what the colours of a cut-out are along its edge."""
+    run: str | None = None
+    """What a run would do, in words."""
+    error: Said | None = None
+    """Why a run would refuse it."""
+    is_readable: bool = True
+    """There are bytes at all."""
+
+
+def told(seen: Seen) -> str:
+    """A file in a line, whatever it is called."""
+    words = [part for part in (_stored(seen), *_besides(seen)) if part]
+    what = f"  {', '.join(words)}" if words else ""
+    notes = f" ({'; '.join(seen.notes)})" if seen.notes else ""
+    return visible(f"{seen.uri}{what}; a run: {seen.run}{notes}")
+
+
+def told_as_json(seen: Seen) -> str:
+    """A file as a line of JSON."""
+    return json.dumps(asdict(seen), ensure_ascii=False)
+
+
+def _stored(seen: Seen) -> str:
+    if seen.kind is None:
+        return ""
+    space = seen.space or ""
+    if seen.width is None:
+        return seen.kind
+    parts = [
+        f"{seen.kind}{'' if seen.decoder is None else f' by {seen.decoder}'}",
+        f"{seen.width} x {seen.height} px",
+        f"{space if space in ('grey', 'palette') else space.upper()}",
+        f"{seen.depth} bits{' float' if seen.numbers == 'float' else ''}",
+        *filter(None, [seen.colour]),
+    ]
+    return ", ".join(parts)
+
+
+def _besides(seen: Seen) -> Iterator[str]:
+    """Only what is there: a line shall be read."""
+    if seen.alpha not in (None, "none"):
+        yield "one colour transparent" if seen.alpha == "key" else f"{seen.alpha} alpha"
+    yield from _hand_made(seen)
+    if seen.orientation not in (None, 1):
+        yield f"orientation {seen.orientation}"
+    if seen.resolution_dpi is not None:
+        across, down = (f"{dpi:.5g}" for dpi in seen.resolution_dpi)
+        yield f"{across} dpi" if across == down else f"{across} x {down} dpi"
+    if seen.creator:
+        yield f"by {seen.creator!r}"
+    if seen.rights:
+        yield f"rights {seen.rights!r}"
+    if seen.has_gps:
+        yield "says where it was taken"
+    if seen.has_content_credentials:
+        yield "Content Credentials"
+
+
+def _hand_made(seen: Seen) -> Iterator[str]:
+    """Mattes that somebody has drawn."""
+    if seen.num_selections:
+        has_names = len(seen.channel_names) == seen.num_selections
+        yield _counted("saved selection", seen.num_selections, seen.channel_names * has_names)
+    marked = [path.name for path in seen.paths if path.is_clipping]
+    others = [path.name for path in seen.paths if not path.is_clipping]
+    if marked:
+        yield f"clipping path {marked[0]!r}"
+    if others:
+        yield _counted("other path" if marked else "saved path", len(others), others)
+
+
+def _counted(what: str, count: int, names: Sequence[str]) -> str:
+    """One of them or several, and what they are called, if that is known.
+
+    >>> _counted("saved path", 2, ["a", "b"])
+    "2 saved paths 'a', 'b'"
+    """
+    several = what if count == 1 else f"{count} {what}s"
+    return f"{several} {', '.join(map(repr, names))}" if names else several
