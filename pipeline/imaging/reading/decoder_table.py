@@ -156,7 +156,7 @@ TABLE: tuple[Row, ...] = (
         decoder=BACKLOT,
         why=(
             "Pillow 13.0 knows some masks only, and loses the alpha of 5551; imagecodecs 2026.3 "
-            "reads masks of 4 and 10 bits wrongly"
+            "returns the low byte of masks of 10 bits"
         ),
     ),
     Row(kind="BMP", decoder=PILLOW, why="right for all without masks"),
