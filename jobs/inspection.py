@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.pictures import pictures
+from jobs.pictures import DELIVERED, pictures
 from jobs.seen import PathSeen, Said, Seen
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.alpha import check_matte
@@ -106,7 +106,7 @@ def _files(name: str) -> list[str]:
     is_plain = scheme_of(name) in ("http", "https") or not any(c in name for c in "*?[")
     if is_plain and (scheme_of(name) not in ("file", "s3") or not is_folder(name)):
         return [name]
-    return pictures(name, argument="FILE")
+    return pictures(name, argument="FILE", suffixes=DELIVERED)
 
 
 def _seen(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> Seen:

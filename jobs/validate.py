@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from jobs.pictures import pictures
+from jobs.pictures import PUBLISHED, pictures
 from pipeline import storage
 from pipeline.channels import load_channel
 from pipeline.channels.verdict import Finding, findings
@@ -41,7 +41,7 @@ def validate(images: str, channel: str) -> Iterator[Validated]:
         ValueError: no such channel, or no pictures there.
     """
     rules = load_channel(channel)
-    for uri in pictures(images, argument="IMAGES"):
+    for uri in pictures(images, argument="IMAGES", suffixes=PUBLISHED):
         try:
             yield Validated(uri, tuple(findings(inspect(storage.read(uri)), rules)))
         except RowError as error:

@@ -56,6 +56,14 @@ def test_files_are_accepted_or_refused_with_every_reason(
     assert "size: 900 x 900 px" in lines[1]
 
 
+def test_of_a_folder_only_what_shops_are_sent_is_looked_at(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "layers.psd").write_bytes(b"8BPS")
+    main(["validate", str(pictures), "--channel", "amazon_main"])
+    assert "layers.psd" not in capsys.readouterr().out
+
+
 def test_all_accepted_is_success(pictures: Path) -> None:
     assert main(["validate", str(pictures / "*.jpg"), "--channel", "amazon_main"]) == 0
 
