@@ -7,11 +7,11 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageFile, TiffImagePlugin
 
-from pipeline.imaging.reading.exif import ExifFacts, dots_per_inch, exif_facts, facts_of
+from pipeline.imaging.reading.exif import ExifFacts, dots_per_inch, exif_facts
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.modes import samples_of
-from pipeline.imaging.reading.pillow import DAMAGE, opened
+from pipeline.imaging.reading.pillow import opened
 from pipeline.imaging.reading.samples import ColorMeaning
 from pipeline.imaging.reading.tiff import TiffHeader
 
@@ -61,28 +61,22 @@ def read_by_pillow(
 def _read_tiff(
     image: TiffImagePlugin.TiffImageFile, header: Header, limits: ImageLimits
 ) -> Decoded:
-    """Pillow turns these while it loads them."""
-    if isinstance(header, TiffHeader) and header.page:
+    """Pillow turns these while it loads them, where it understands their orientation."""
+    assert isinstance(header, TiffHeader)
+    if header.page:
         image.seek(header.page)
     check_size(*image.size, limits)
     image.info.pop("xmp", None)  # an orientation in XMP alone is none, and Pillow would obey it
-    tags = image.tag_v2
-    try:
-        facts = facts_of(image.getexif())
-    except DAMAGE:  # the pixels are whole: worth more than their label
-        facts = ExifFacts(is_unreadable=True)
-    resolution = dots_per_inch(tags.get(282), tags.get(283), unit=tags.get(296, 2))
-    orientation = tags.get(ExifTags.Base.Orientation, 1)
+    is_turned = image.tag_v2.get(ExifTags.Base.Orientation) in range(2, 9)
     image.load()
-    meaning = ColorMeaning(
-        icc=image.info.get("icc_profile") or None, is_adobe_rgb=facts.is_adobe_rgb
-    )
+    facts = header.facts
+    meaning = ColorMeaning(icc=facts.icc, is_adobe_rgb=facts.is_adobe_rgb)
     return Decoded(
         samples=samples_of(image, meaning),
-        orientation=orientation if orientation in range(1, 9) else 1,
-        is_turned=True,
-        resolution_dpi=resolution,
-        notes=header.notes if isinstance(header, TiffHeader) else (),
+        orientation=facts.orientation,
+        is_turned=is_turned,
+        resolution_dpi=facts.resolution_dpi,
+        notes=header.notes,
     )
 
 

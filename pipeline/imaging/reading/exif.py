@@ -34,38 +34,35 @@ def exif_facts(block: bytes) -> ExifFacts:
     exif = Image.Exif()
     try:
         exif.load(block)
-        return facts_of(exif)
+        tags = dict(exif)
+        shot = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in tags else {}
+        space = shot.get(ExifTags.Base.ColorSpace)
+        index = exif.get_ifd(ExifTags.IFD.Interop).get(_INTEROPERABILITY_INDEX) if shot else None
     except DAMAGE:
         return ExifFacts(is_unreadable=True)
-
-
-def facts_of(exif: Image.Exif) -> ExifFacts:
-    """The same of a block that Pillow has read.
-
-    Raises:
-        Exception: one of `DAMAGE`, where the block is damaged.
-    """
-    tags = dict(exif)
-    shot = exif.get_ifd(ExifTags.IFD.Exif) if ExifTags.IFD.Exif in tags else {}
     return ExifFacts(
-        orientation=_orientation(tags.get(ExifTags.Base.Orientation)),
+        orientation=orientation_of(tags.get(ExifTags.Base.Orientation)),
         resolution_dpi=_resolution(tags),
-        is_adobe_rgb=_is_adobe_rgb(shot, exif),
+        is_adobe_rgb=tells_adobe_rgb(space, index),
     )
 
 
-def _is_adobe_rgb(shot: Mapping[int, object], exif: Image.Exif) -> bool:
-    """DCF 2.0: an option file has an uncalibrated colour space and interoperability index R03."""
-    space = shot.get(ExifTags.Base.ColorSpace)
-    if space != _UNCALIBRATED:
-        return space == _ADOBE_RGB
-    index = exif.get_ifd(ExifTags.IFD.Interop).get(_INTEROPERABILITY_INDEX)
+def tells_adobe_rgb(color_space: object, index: object) -> bool:
+    """DCF 2.0: an option file has an uncalibrated colour space and interoperability index R03.
+
+    Args:
+        color_space: EXIF 2.32, tag 40961.
+        index: tag 1 of the interoperability directory, as bytes or text; None: there is none.
+    """
+    if color_space != _UNCALIBRATED:
+        return color_space == _ADOBE_RGB
     if isinstance(index, bytes):
         index = index.decode("ascii", "replace")
-    return str(index).strip("\0 ") == "R03"
+    return isinstance(index, str) and index.partition("\0")[0].strip() == "R03"
 
 
-def _orientation(value: object) -> int:
+def orientation_of(value: object) -> int:
+    """EXIF 2.32, tag 274; 1 where it makes no sense."""
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 

@@ -17,6 +17,8 @@ from pipeline.imaging.reading.codecs import in_short
 from pipeline.imaging.reading.header import Alpha, Header, Numbers
 from pipeline.imaging.reading.pillow import DAMAGE
 from pipeline.imaging.reading.raw import camera_raw_advice
+from pipeline.imaging.reading.tiff_directory import entries
+from pipeline.imaging.reading.tiff_facts import TiffFacts, facts_of_page
 
 _MAX_PAGES = 256
 """That are looked at. More are left unread: nobody delivers a photograph as page 257."""
@@ -43,8 +45,7 @@ _REDUCED, _MASK = 1, 4  # TIFF 6.0, bits of tag 254
 _OLD_REDUCED = 2  # TIFF 6.0, tag 255
 _PLANAR = 2
 
-OLD_SUBFILE_TYPE, ORIENTATION, ICC, DNG_VERSION = 255, 274, 34675, 50706
-X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, EXIF_IFD, MAKE = 282, 283, 296, 34665, 271
+_OLD_SUBFILE_TYPE, _DNG_VERSION, _MAKE = 255, 50706, 271
 
 TIFF_DAMAGE = (*DAMAGE, tifffile.TiffFileError, ImportError)
 """What tifffile and its codecs raise on files that are not what they seem."""
@@ -60,6 +61,7 @@ class TiffHeader(Header):
     alpha_at: int | None = None
     selection_at: int | None = None
     """Which of the channels after the colours these are."""
+    facts: TiffFacts
     notes: tuple[str, ...] = ()
 
 
@@ -107,36 +109,20 @@ def look_at_tiff(data: bytes) -> TiffHeader:
             notes.append(f"first of {num_pages}{more} frames")
         if _is_reduced(page):
             notes.append("the file calls its only picture a reduced copy")
-        return _header(page, index, sub_index, advice, tuple(notes))
+        facts = facts_of_page(file, page, data)
+        return _header(page, index, sub_index, advice, facts, tuple(notes))
 
 
 _PIXEL_TAGS = frozenset([*range(254, 348), *range(529, 533), 34675])
 """Those that decide pixels. tifffile leaves out what is damaged, and then reads something else."""
-_TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_TYPE_SIZES |= {16: 8, 17: 8, 18: 8}  # TIFF 6.0, section 2, and BigTIFF
 
 
 def _check_directory(file: TiffFile, page: TiffPage, data: bytes) -> None:
     """Refuse a directory that is cut, or whose values lie outside of the file."""
-    form = file.tiff
-    order = "little" if form.byteorder == "<" else "big"
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], order)  # type: ignore[arg-type]
-
-    first = page.offset + form.tagnosize
-    num_tags = number(page.offset, form.tagnosize)
-    if first + num_tags * form.tagsize > len(data):
-        raise RowError(ErrorCode.CORRUPT_IMAGE, "TIFF: its directory is cut")
-    count_size = form.tagoffsetthreshold  # as long as the room for a value
-    for entry in range(first, first + num_tags * form.tagsize, form.tagsize):
-        code, size = number(entry, 2), _TYPE_SIZES.get(number(entry + 2, 2), 0)
-        total = number(entry + 4, count_size) * size
-        value_at = entry + 4 + count_size
-        if total > count_size:
-            value_at = number(value_at, count_size)
-        if code in _PIXEL_TAGS and (not size or value_at + total > len(data)):
-            raise RowError(ErrorCode.CORRUPT_IMAGE, f"TIFF: tag {code} is not in the file")
+    for entry in entries(file, data, page.offset):
+        is_inside = entry.size and entry.start + entry.size <= len(data)
+        if entry.code in _PIXEL_TAGS and not is_inside:
+            raise RowError(ErrorCode.CORRUPT_IMAGE, f"TIFF: tag {entry.code} is not in the file")
 
 
 def chosen_page(file: TiffFile, header: TiffHeader) -> TiffPage:
@@ -179,8 +165,8 @@ def _summary(page: TiffPage) -> dict[str, Any]:
     return {
         "photometric": int(page.photometric),
         "compression": int(page.compression),
-        "make": _text(page, MAKE),
-        "is_dng": DNG_VERSION in page.tags,
+        "make": _text(page, _MAKE),
+        "is_dng": _DNG_VERSION in page.tags,
         "tags": {int(tag.code) for tag in page.tags},
     }
 
@@ -192,7 +178,7 @@ def _text(page: TiffPage, code: int) -> str:
 
 def _is_reduced(page: TiffPage) -> bool:
     return bool(page.subfiletype & _REDUCED) or (
-        page.tags.valueof(OLD_SUBFILE_TYPE) == _OLD_REDUCED and not page.subfiletype
+        page.tags.valueof(_OLD_SUBFILE_TYPE) == _OLD_REDUCED and not page.subfiletype
     )
 
 
@@ -224,7 +210,12 @@ def _is_preview_of(page: TiffPage, other: TiffPage) -> bool:
 
 
 def _header(
-    page: TiffPage, index: int, sub_index: int | None, advice: str, notes: tuple[str, ...]
+    page: TiffPage,
+    index: int,
+    sub_index: int | None,
+    advice: str,
+    facts: TiffFacts,
+    notes: tuple[str, ...],
 ) -> TiffHeader:
     space, num_colours = _SPACES.get(int(page.photometric), ("other", 0))
     extras = tuple(int(extra) for extra in page.extrasamples)
@@ -259,6 +250,7 @@ def _header(
         selection_at=next((at for at, extra in enumerate(extras) if extra not in alphas), None),
         page=index,
         sub_page=sub_index,
+        facts=facts,
         notes=notes,
     )
 

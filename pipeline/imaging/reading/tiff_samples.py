@@ -10,22 +10,11 @@ from numpy.typing import NDArray
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.reading.exif import dots_per_inch
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.pillow import opened
 from pipeline.imaging.reading.samples import ColorMeaning, Samples, Space
 from pipeline.imaging.reading.straight import filled, straightened
-from pipeline.imaging.reading.tiff import (
-    EXIF_IFD,
-    ICC,
-    ORIENTATION,
-    RESOLUTION_UNIT,
-    X_RESOLUTION,
-    Y_RESOLUTION,
-    TiffHeader,
-    chosen_page,
-    opened_tiff,
-)
+from pipeline.imaging.reading.tiff import TiffHeader, chosen_page, opened_tiff
 
 # Shape suffixes: H height, W width, C channel.
 
@@ -57,15 +46,10 @@ def read_tiff(data: bytes, header: Header) -> Decoded:
         _check_segments(page, data)
         stored_HWC = _in_order(_unpacked(page, data, header), page)
         samples, notes = _samples(stored_HWC, page, header)
-        tags = page.tags
         return Decoded(
             samples=samples,
-            orientation=_orientation(tags.valueof(ORIENTATION, 1)),
-            resolution_dpi=dots_per_inch(
-                _quotient(tags.valueof(X_RESOLUTION)),
-                _quotient(tags.valueof(Y_RESOLUTION)),
-                unit=int(tags.valueof(RESOLUTION_UNIT, 2)),
-            ),
+            orientation=header.facts.orientation,
+            resolution_dpi=header.facts.resolution_dpi,
             notes=(*header.notes, *notes),
         )
 
@@ -155,7 +139,7 @@ def _samples(
         if selection_at is None
         else _levels(extra_HWC[..., selection_at], header),
         was_premultiplied=header.alpha == "premultiplied",
-        meaning=ColorMeaning(icc=_icc(page), is_adobe_rgb=_is_adobe_rgb(page)),
+        meaning=ColorMeaning(icc=header.facts.icc, is_adobe_rgb=header.facts.is_adobe_rgb),
     )
     return samples, notes
 
@@ -249,27 +233,3 @@ def _clipped(values_HWC: NDArray[np.float32]) -> tuple[NDArray[np.float32], tupl
         return values_HWC, ()
     note = f"{share:.2%} of the float samples are outside of black and white, clipped"
     return np.clip(values_HWC, 0, 1), (note,)
-
-
-def _icc(page: TiffPage) -> bytes | None:
-    value = page.tags.valueof(ICC)
-    return bytes(value) if isinstance(value, bytes | bytearray) and value else None
-
-
-def _is_adobe_rgb(page: TiffPage) -> bool:
-    shot = page.tags.valueof(EXIF_IFD)
-    if not isinstance(shot, dict) or shot.get("ColorSpace") != 65535:
-        return False
-    index = shot.get("InteroperabilityTag", {})
-    return isinstance(index, dict) and str(index.get("InteroperabilityIndex")).strip("\0 ") == "R03"
-
-
-def _orientation(value: object) -> int:
-    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _quotient(value: object) -> object:
-    """A RATIONAL as tifffile gives it."""
-    if isinstance(value, tuple) and len(value) == 2 and value[1]:
-        return value[0] / value[1]
-    return None
