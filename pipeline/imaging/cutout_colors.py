@@ -38,12 +38,15 @@ _SMALL_PX = 7
 _TOLERANCE = 4 / 255
 """How far out of reach a colour may be for rounding and a lossy codec's noise."""
 _MOST_OUT_OF_REACH = 0.015
+_OUT_OF_REACH_IF_LOSSY = (0.25, 0.12)
+"""More of it may be a lossy codec's noise: up to this share of what straight colours would have out
+of reach, and up to this share of the edge."""
 _OUT_OF_REACH_IF_STRAIGHT = 0.05
 """Share of the edge that the product's colour nearby would put out of reach, for that to count."""
 _CONSTANT = 2 / 255
 """Spread (10th to 90th percentile) of hidden pixels that were painted over, not photographed."""
 
-_FOLLOWS_HIDDEN = 0.5
+_FOLLOWS_HIDDEN = 0.58
 """Share of the variance that coverage explains, above which the edge is mixed with what is seen
 around it: 0.09 to 0.77 of 24 cut-outs with clean colours, 0.53 to 0.97 of 24 photographs."""
 _FOLLOWS_MATTED = 0.55
@@ -222,10 +225,13 @@ class _Edge:
 
     def lies_over(self, matte: Rgb8) -> bool:
         """Whether all of it can have been laid over `matte`, which straight colours could not."""
-        if self.out_of_reach(self.observed_N3, matte) > _MOST_OUT_OF_REACH:
-            return False
-        could_tell = self.out_of_reach(self.product_N3, matte) > _OUT_OF_REACH_IF_STRAIGHT
-        return could_tell or self.misfit(matte) <= self.misfit(None)
+        out = self.out_of_reach(self.observed_N3, matte)
+        out_if_straight = self.out_of_reach(self.product_N3, matte)
+        fits_better = self.misfit(matte) <= self.misfit(None)
+        if out <= _MOST_OUT_OF_REACH:
+            return fits_better or out_if_straight > _OUT_OF_REACH_IF_STRAIGHT
+        of_straight, of_edge = _OUT_OF_REACH_IF_LOSSY
+        return fits_better and out <= min(of_straight * out_if_straight, of_edge)
 
     def misfit(self, matte: Rgb8 | None) -> float:
         """Mean difference from the product's colour nearby, laid over `matte`."""

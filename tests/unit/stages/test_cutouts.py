@@ -4,6 +4,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from jobs.recipes import load_recipe
@@ -72,6 +73,19 @@ def test_and_where_it_is_made_smaller_nothing_hidden_gets_into_its_outline(matte
     difference = (picture - exact)[(small > 0.02) & (small < 0.98)]
     assert abs(difference.mean()) < 0.5
     assert np.abs(difference).mean() < 1.5
+
+
+def test_colours_that_a_file_declares_premultiplied_are_pasted_as_exactly(matte):
+    color, alpha8 = cutouts.product(3)
+    out = BytesIO()
+    premultiplied = np.dstack([cutouts.files(color, alpha8)["over black"], alpha8])
+    tifffile.imwrite(out, premultiplied, photometric="rgb", extrasamples=["assocalpha"])
+    cut, picture = finished(out.getvalue(), matte)
+    assert cut["alpha_colors"] == "straight"
+    assert "colours of the cut-out: straight, as the file declares" in cut["decode_notes"]
+    alpha = alpha8[..., None] / 255
+    exact = alpha * color + (1 - alpha) * np.array(TEAL)
+    assert np.abs(picture - exact)[(alpha8 > 5) & (alpha8 < 250)].mean() < 0.6
 
 
 def test_a_photograph_under_a_networks_alpha_loses_its_old_background(matte):
