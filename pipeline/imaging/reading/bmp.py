@@ -18,6 +18,9 @@ from pipeline.imaging.reading.samples import ColorMeaning, Samples
 
 _BIT_FIELDS, _JPEG, _PNG, _ALPHA_BIT_FIELDS = 3, 4, 5, 6
 _FILE_HEADER, _INFO_HEADER, _V3_HEADER, _V5_HEADER = 14, 40, 56, 124
+_OS2_HEADER = 64
+"""Its ways of packing have the same numbers and other meanings."""
+_PLAIN_BITS = (1, 4, 8, 16, 24, 32)
 _EMBEDDED_PROFILE = b"DEBM"  # 'MBED', least significant byte first
 _MOST_PROFILE = 8 * 2**20
 
@@ -42,19 +45,20 @@ def look_at_bmp(data: bytes) -> Header:
         RowError: `corrupt_image`.
     """
     size, compression = _number(data, 14, 4), _number(data, 30, 4)
-    if size < _INFO_HEADER or compression not in (_BIT_FIELDS, _JPEG, _PNG, _ALPHA_BIT_FIELDS):
-        return look_by_pillow(data, "BMP", meaning=_meaning(data, size))
     bits = _number(data, 28, 2)
+    masked = (_BIT_FIELDS, _JPEG, _PNG, _ALPHA_BIT_FIELDS)
+    if size < _INFO_HEADER or (compression not in masked and bits in _PLAIN_BITS):
+        return look_by_pillow(data, "BMP", meaning=_meaning(data, size))
     width, height = _number(data, 18, 4, signed=True), _number(data, 22, 4, signed=True)
     masks = tuple(_number(data, at, 4) for at in range(54, 70, 4))
     if size < _V3_HEADER and compression != _ALPHA_BIT_FIELDS:  # three masks, and pixels behind
         masks = (*masks[:3], 0)
     red, green, blue, alpha = masks
     said = ""
-    if compression in (_JPEG, _PNG):
+    if size == _OS2_HEADER or compression not in masked or bits not in (0, 16, 32):
+        said = f"a BMP of {bits} bits packed in way {compression}. Save it with 24 bits"
+    elif compression in (_JPEG, _PNG):
         said = "a BMP around a JPEG or PNG. Send that picture itself"
-    elif bits not in (16, 32) or size == 64:
-        said = f"a BMP with masks for pixels of {bits} bits. Save it with 24 bits"
     elif not all(_is_field(mask, bits) for mask in masks[:3]) or (
         alpha and not _is_field(alpha, bits)
     ):

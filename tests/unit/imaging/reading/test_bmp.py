@@ -147,6 +147,17 @@ def test_what_is_damaged_or_another_file_inside():
     assert "Send that picture itself" in inside.message
 
 
+@pytest.mark.parametrize(
+    ("bits", "header_size", "compression"), [(2, 40, 0), (24, 64, 4), (1, 64, 3)]
+)
+def test_what_is_not_read_is_refused_and_the_fix_is_said(bits, header_size, compression):
+    data = bytearray(bmp(np.zeros((40, 40), np.uint32), (), bits=16, header_size=header_size))
+    data[28:34] = struct.pack("<HI", bits, compression)
+    error = refusal(bytes(data))
+    assert error.code is ErrorCode.UNSUPPORTED_FORMAT
+    assert "Save it with 24 bits" in error.message
+
+
 def test_a_header_is_held_against_the_limits():
     masks = LAYOUTS["565"][1]
     data = bytearray(bmp(packed(channels(masks), masks), masks, bits=16, header_size=108))
