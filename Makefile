@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 WHOLE := 3.1 GB, some minutes
-SLIM := 690 MB, a minute or two
+SLIM := 730 MB, a minute or two
 DEMO_READY := .venv/.demo-ready
 # For `make test-lowest` and `test-newest`, see docs/versions.md. PyTorch is the same in both: each
 # other version is a download of up to some gigabytes.

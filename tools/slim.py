@@ -1,4 +1,4 @@
-"""Keep of an environment what `make demo` loads: 700 MB instead of a gigabyte.
+"""Keep of an environment what `make demo` loads: 730 MB instead of more than a gigabyte.
 
     python tools/slim.py            # the environment whose Python this is
     python tools/slim.py --undo     # make it whole again
