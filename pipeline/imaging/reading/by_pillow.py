@@ -83,13 +83,7 @@ def _read_tiff(
 def _exif_block(info: dict[Any, Any]) -> bytes:
     """The EXIF block: not Pillow's `getexif`, which makes up an orientation from XMP."""
     block = info.get("exif")
-    if isinstance(block, bytes):
-        return block
-    text = info.get("Raw profile type exif")  # ImageMagick's, in PNG
-    try:
-        return bytes.fromhex("".join(str(text).split("\n")[3:])) if text else b""
-    except ValueError:
-        return b"damaged"
+    return block if isinstance(block, bytes) else b""
 
 
 def _resolution(image: ImageFile.ImageFile, facts: ExifFacts) -> tuple[float, float] | None:

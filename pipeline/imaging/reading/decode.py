@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.by_pillow import read_by_pillow
 from pipeline.imaging.reading.colour import to_srgb8
-from pipeline.imaging.reading.decoder_table import PILLOW
 from pipeline.imaging.reading.decoders import READERS, chosen, look
 from pipeline.imaging.reading.header import Decoded
 from pipeline.imaging.reading.identify import identify
@@ -126,10 +125,11 @@ def read(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> tu
     check_size(header.width, header.height, limits)
     if header.whole is not None and math.prod(header.whole) > limits.max_megapixels * 1e6:
         check_size(*header.whole, limits)
-    if row.decoder == PILLOW:
+    reader = READERS.get((row.kind, row.decoder))
+    if reader is None:
         decoded = read_by_pillow(data, header, limits, shown_px=shown_px)
     else:
-        decoded = READERS[row.kind, row.decoder](data, header)
+        decoded = reader(data, header)
     if isinstance(header, GifHeader) and header.frame is not None:
         decoded = replace(decoded, samples=uncovered(decoded.samples, header.frame))
     if header.crop is not None:

@@ -12,6 +12,7 @@ from pipeline.imaging.reading.decoder_table import (
     BACKLOT,
     IMAGECODECS,
     PI_HEIF,
+    PILLOW,
     TABLE,
     TIFFFILE,
     Row,
@@ -19,7 +20,7 @@ from pipeline.imaging.reading.decoder_table import (
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.heic import look_at_heic, read_heic
 from pipeline.imaging.reading.jpeg2000 import look_at_jpeg2000, read_jpeg2000
-from pipeline.imaging.reading.png import look_at_png, read_png
+from pipeline.imaging.reading.png import look_at_png, read_png, read_png_by_pillow
 from pipeline.imaging.reading.psd import look_at_psd, read_psd
 from pipeline.imaging.reading.tiff import look_at_tiff
 from pipeline.imaging.reading.tiff_samples import read_tiff
@@ -38,9 +39,10 @@ READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
     ("PSD", BACKLOT): read_psd,
     ("JPEG", IMAGECODECS): read_deep_jpeg,
     ("PNG", IMAGECODECS): read_png,
+    ("PNG", PILLOW): read_png_by_pillow,
     ("JPEG2000", IMAGECODECS): read_jpeg2000,
 }
-"""By kind of file and decoder; all but Pillow, which wants to know more."""
+"""By kind of file and decoder. All others are Pillow's, which wants to know more."""
 
 _LOOKS: dict[str, Callable[[bytes], Header]] = {
     "AVIF": look_at_avif,

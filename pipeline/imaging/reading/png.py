@@ -12,20 +12,25 @@ from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.codecs import arranged, decoded_by
 from pipeline.imaging.reading.exif import dots_per_inch, exif_facts
 from pipeline.imaging.reading.header import Alpha, Decoded, Header
-from pipeline.imaging.reading.samples import Cicp, ColorMeaning
+from pipeline.imaging.reading.modes import samples_of
+from pipeline.imaging.reading.pillow import opened
+from pipeline.imaging.reading.samples import Cicp, ColorMeaning, Samples
 
 _SIGNATURE_SIZE = 8
 _MAX_CHUNKS = 2**16
 """That are walked over. A file of 64 MiB has 8,000 where encoders write 8 kB each."""
-_MAX_PROFILE = 8 * 2**20
+_MAX_UNFOLDED = 8 * 2**20
 """Bytes that a compressed profile or text may unfold to."""
 _SPACES = {0: "grey", 2: "rgb", 3: "palette", 4: "grey", 6: "rgb"}
 """By colour type (PNG, third edition, 11.2.1)."""
-_WANTED = frozenset(
-    [b"IHDR", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"pHYs", b"eXIf", b"acTL"]
+_BEFORE_PIXELS = frozenset(
+    [b"IHDR", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"pHYs", b"acTL"]
 )
+"""Behind them these count for nothing (PNG, third edition, table 7)."""
+_WANTED = _BEFORE_PIXELS | {b"eXIf"}
 _TEXTS = frozenset([b"tEXt", b"zTXt"])
-_EXIF_TEXT = b"Raw profile type exif\0"
+_EXIF_TEXTS = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
+_OF_PIXELS = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,20 +40,33 @@ class PngHeader(Header):
     exif: bytes = b""
     resolution_dpi: tuple[float, float] | None = None
     num_frames: int = 1
+    notes: tuple[str, ...] = ()
 
 
 def look_at_png(data: bytes) -> PngHeader:
-    """Walk over the chunks. Their checksums are the decoder's to check.
+    """Walk over the chunks.
+
+    One that a picture can be shown without, and whose checksum is wrong, is left out, as libpng
+    does; the checksums of the others are the decoder's to check.
 
     Raises:
         RowError: `corrupt_image`.
     """
     chunks: dict[bytes, bytes] = {}
-    for kind, body in _chunks(data):
-        if kind in _WANTED:
-            chunks.setdefault(kind, body)
-        elif kind in _TEXTS and body.startswith(_EXIF_TEXT):
-            chunks.setdefault(b"eXIf", _exif_in_text(body, is_packed=kind == b"zTXt"))
+    exif_in_text = b""
+    notes: list[str] = []
+    is_behind_pixels = False
+    for chunk in _chunks(data):
+        is_behind_pixels = is_behind_pixels or chunk.kind == b"IDAT"
+        if chunk.kind in _WANTED and not (is_behind_pixels and chunk.kind in _BEFORE_PIXELS):
+            if _counts(data, chunk):
+                chunks.setdefault(chunk.kind, data[chunk.start : chunk.end])
+            else:
+                notes.append(f"{chunk.kind.decode()} with a wrong checksum is left out")
+        elif chunk.kind in _TEXTS and data.startswith(_EXIF_TEXTS, chunk.start, chunk.end):
+            exif_in_text = exif_in_text or _exif_in_text(
+                data[chunk.start : chunk.end], is_packed=chunk.kind == b"zTXt"
+            )
     header = chunks.get(b"IHDR", b"")
     if len(header) != 13 or header[9] not in _SPACES:
         raise RowError(ErrorCode.CORRUPT_IMAGE, "PNG with a header that is damaged")
@@ -63,9 +81,10 @@ def look_at_png(data: bytes) -> PngHeader:
         alpha=alpha,
         layout="interlaced" if header[12] else "",
         meaning=_meaning(chunks),
-        exif=chunks.get(b"eXIf", b""),
+        exif=chunks.get(b"eXIf", exif_in_text),
         resolution_dpi=_resolution(chunks.get(b"pHYs", b"")),
         num_frames=int.from_bytes(chunks.get(b"acTL", b"\0\0\0\1")[:4], "big"),
+        notes=tuple(notes),
     )
 
 
@@ -76,32 +95,80 @@ def read_png(data: bytes, header: Header) -> Decoded:
         RowError: `corrupt_image`.
     """
     assert isinstance(header, PngHeader)
-    stored = decoded_by(imagecodecs.png_decode, data, header)
+    stored = decoded_by(imagecodecs.png_decode, _pixels_only(data), header)
+    return _decoded(arranged(stored, header, meaning=header.meaning or ColorMeaning()), header)
+
+
+def read_png_by_pillow(data: bytes, header: Header) -> Decoded:
+    """The same, in 8 bits.
+
+    Pillow gets the chunks of the pixels and no others: one that it finds too large, or whose
+    checksum is wrong, would cost it the whole file.
+
+    Raises:
+        RowError: `corrupt_image`.
+    """
+    assert isinstance(header, PngHeader)
+    with opened(_pixels_only(data), "PNG") as image:
+        image.load()
+        samples = samples_of(image, header.meaning or ColorMeaning())
+    return _decoded(samples, header)
+
+
+def _decoded(samples: Samples, header: PngHeader) -> Decoded:
     facts = exif_facts(header.exif)
-    notes = ["EXIF unreadable, taken as upright"] * facts.is_unreadable
+    notes = [*header.notes]
+    if facts.is_unreadable:
+        notes.append("EXIF unreadable, taken as upright")
     if header.num_frames > 1:
         notes.append(f"first of {header.num_frames} frames")
+    meaning = replace(samples.meaning, is_adobe_rgb=facts.is_adobe_rgb)
     return Decoded(
-        samples=arranged(
-            stored,
-            header,
-            meaning=replace(header.meaning or ColorMeaning(), is_adobe_rgb=facts.is_adobe_rgb),
-        ),
+        samples=replace(samples, meaning=meaning),
         orientation=facts.orientation,
         resolution_dpi=header.resolution_dpi or facts.resolution_dpi,
         notes=tuple(notes),
     )
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    kind: bytes
+    start: int
+    end: int
+    """Of what it says, in the file; its length and its kind stand before, a checksum behind."""
+
+
+def _chunks(data: bytes) -> Iterator[_Chunk]:
     at = _SIGNATURE_SIZE
     for _ in range(_MAX_CHUNKS):
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if len(kind) < 4 or kind == b"IEND":
+        if len(kind) < 4:
             return
-        is_kept = kind in _WANTED or kind in _TEXTS
-        yield kind, data[at + 8 : at + 8 + size] if is_kept else b""
+        yield _Chunk(kind, at + 8, at + 8 + size)
+        if kind == b"IEND":
+            return
         at += 12 + size
+
+
+def _counts(data: bytes, chunk: _Chunk) -> bool:
+    """Whether it is what was written, or its decoder will say so: capitals are critical."""
+    if chunk.kind[:1].isupper():
+        return True
+    checksum = int.from_bytes(data[chunk.end : chunk.end + 4], "big")
+    return zlib.crc32(data[chunk.start - 4 : chunk.end]) == checksum
+
+
+def _pixels_only(data: bytes) -> bytes:
+    """The file without what a decoder of its pixels need not know."""
+    parts = [data[:_SIGNATURE_SIZE]]
+    seen: set[bytes] = set()
+    for chunk in _chunks(data):
+        is_out_of_place = chunk.kind in _BEFORE_PIXELS and seen & {chunk.kind, b"IDAT"}
+        if chunk.kind in _OF_PIXELS and not is_out_of_place and _counts(data, chunk):
+            parts.append(data[chunk.start - 8 : chunk.end + 4])
+            seen.add(chunk.kind)
+    return b"".join(parts)
 
 
 def _meaning(chunks: dict[bytes, bytes]) -> ColorMeaning:
@@ -129,27 +196,37 @@ def _meaning(chunks: dict[bytes, bytes]) -> ColorMeaning:
 
 
 def _profile(body: bytes) -> bytes | None:
-    """Of iCCP: a name, a zero, the method (0), and the profile as zlib packs it."""
+    """Of iCCP: a name, a zero, the method (0), and the profile as zlib packs it.
+
+    What cannot be unpacked is handed on as it is: as an unreadable profile, not as none.
+    """
     packed = body.partition(b"\0")[2][1:]
-    return _unfolded(packed) or None
+    return (_unfolded(packed) or body) if body else None
 
 
 def _unfolded(packed: bytes) -> bytes:
+    """What zlib has packed; empty where it is damaged or too large."""
+    unfolding = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(packed, _MAX_PROFILE)
+        unfolded = unfolding.decompress(packed, _MAX_UNFOLDED)
     except zlib.error:
         return b""
+    return b"" if unfolding.unconsumed_tail else unfolded
 
 
 def _exif_in_text(body: bytes, *, is_packed: bool) -> bytes:
-    """ImageMagick's way: in a text, after a name and a length, as hexadecimal digits."""
-    text = body[len(_EXIF_TEXT) :]
+    """ImageMagick's way: in a text, after a name and a length, as hexadecimal digits.
+
+    Under the name APP1 it may as well be XMP, which is no EXIF: empty.
+    """
+    text = body.partition(b"\0")[2]
     if is_packed:
         text = _unfolded(text[1:])
     try:
-        return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
+        block = bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
     except ValueError:
         return b"damaged"
+    return b"" if body.startswith(_EXIF_TEXTS[1]) and not block.startswith(b"Exif\0") else block
 
 
 def _resolution(body: bytes) -> tuple[float, float] | None:
