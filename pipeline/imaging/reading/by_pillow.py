@@ -31,7 +31,8 @@ def read_by_pillow(
     Raises:
         RowError: `corrupt_image`; what `check_size` raises, should Pillow see another size.
     """
-    with opened(data, "JPEG" if header.kind == "MPO" else header.kind) as image:
+    kind = "JPEG" if header.kind == "MPO" else header.kind
+    with opened(data, kind, is_whole=header.kind == "TIFF") as image:
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             return _read_tiff(image, header, limits)
         check_size(*image.size, limits)

@@ -93,6 +93,7 @@ def described(header: Header) -> str:
     >>> described(Header(kind="TIFF", width=9, height=9, depth=16, space="cmyk", layout="planar"))
     'TIFF, cmyk, 16 bits, planar'
     """
+    packing = "" if header.packing == "none" else header.packing
     words = [header.kind, header.space, f"{header.depth} bits"]
     if header.numbers != "unsigned":
         words.append(header.numbers)
@@ -100,4 +101,4 @@ def described(header: Header) -> str:
         words.append(f"{header.alpha} alpha")
     if header.num_selections:
         words.append(f"{header.num_selections} more channels")
-    return ", ".join([*words, *filter(None, (header.layout, header.packing))])
+    return ", ".join([*words, *filter(None, (header.layout, packing))])

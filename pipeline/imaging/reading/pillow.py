@@ -31,8 +31,16 @@ whatever the code next to it did with nothing."""
 
 
 @contextmanager
-def opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
-    """Open the file as this format and no other; damage found meanwhile is a `RowError`."""
+def opened(
+    data: bytes, file_format: str, *, is_whole: bool = False
+) -> Iterator[ImageFile.ImageFile]:
+    """Open the file as this format and no other; damage found meanwhile is a `RowError`.
+
+    Args:
+        data: the file.
+        file_format: Pillow's name of it.
+        is_whole: its header is known to be so: then it is Pillow who cannot read such files.
+    """
     try:
         with Image.open(BytesIO(data), formats=(file_format,)) as image:
             yield image
@@ -40,6 +48,11 @@ def opened(data: bytes, file_format: str) -> Iterator[ImageFile.ImageFile]:
         # Pillow's own limit, before ours is asked. A warning only where the process made it raise.
         raise RowError(ErrorCode.TOO_MANY_PIXELS, str(error)) from error
     except UnidentifiedImageError as error:  # its message is the address of our buffer
+        if is_whole:
+            raise RowError(
+                ErrorCode.UNSUPPORTED_FORMAT,
+                f"a {file_format} of a rare kind. Save it as RGB with 8 or 16 bits a channel",
+            ) from error
         raise RowError(
             ErrorCode.CORRUPT_IMAGE, f"{file_format} with a header that is damaged, or too exotic"
         ) from error

@@ -282,6 +282,40 @@ def test_depths_in_between(bits):
     np.testing.assert_array_equal(photo.rgb_HWC[..., 1], in_8_bits(values, 2**bits - 1))
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 6])
+@pytest.mark.parametrize("num_channels", [3, 4])
+@pytest.mark.parametrize("planar", [False, True])
+def test_colours_of_few_bits(bits, num_channels, planar):
+    values = ramps(num_channels, np.uint8, 2**bits - 1)
+    data = tiff(
+        values,
+        photometric="rgb",
+        bitspersample=bits,
+        planar=planar,
+        extrasamples=["unassalpha"] if num_channels == 4 else None,
+    )
+    photo = decode(data, ANY_SIZE)
+    np.testing.assert_array_equal(photo.rgb_HWC, in_8_bits(values[..., :3], 2**bits - 1))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"photometric": "rgb", "compression": "jpegxl"},
+        {"photometric": "rgb", "compression": "lerc"},
+        {"photometric": "cielab", "bitspersample": 4},
+        {"photometric": "ycbcr"},
+    ],
+    ids=str,
+)
+def test_rare_but_valid_files_are_not_called_broken(options):
+    bits = options.get("bitspersample", 16)
+    values = ramps(3, np.uint8 if bits == 4 else np.uint16, 2**bits - 1)
+    error = refusal(tiff(values, **options))
+    assert error.code is ErrorCode.UNSUPPORTED_FORMAT
+    assert "Save it" in error.message
+
+
 def test_12_bit_colour():
     values = ramps(3, np.uint16, 4095)
     data = tiff(values, photometric="rgb", bitspersample=12)
