@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ErrorCode, Row, RowError
-from pipeline.imaging.clipping_path.cutting import ClippingPathConfig, cut_along, find_paths
+from pipeline.imaging.clipping_path.cutting import (
+    ClippingPathConfig,
+    cut_along,
+    find_paths,
+    refusal,
+)
 from pipeline.imaging.cutout_colors import CutoutColors
 from pipeline.imaging.mask import coverage_from, is_inverted, may_be_inverted
 from pipeline.imaging.reading.decode import decode_levels
@@ -174,11 +179,30 @@ class AlphaSources:
         if cut.alpha_HW is None:
             return PassedOver(notes=cut.notes)
         alpha_HW, notes = cut.alpha_HW, cut.notes
+        fault = self._around_the_background(alpha_HW, photo)
+        if fault and asked is not None:
+            raise refusal(paths.chosen.name, fault)
+        if fault:
+            return PassedOver(notes=(f"clipping path {paths.chosen.name!r} not used: {fault}",))
         if photo.alpha_HW is not None and self.use_file_alpha != "never":
             # What is transparent has no colours to show, whatever was drawn around it.
             alpha_HW = np.minimum(alpha_HW, photo.alpha_HW)
             notes = (*notes, "the alpha channel limits the clipping path")
         return GivenAlpha(alpha_HW=alpha_HW, source="clipping_path", notes=notes)
+
+    def _around_the_background(self, alpha_HW: Float, photo: Photo) -> str:
+        """Whether a path that takes in most of the frame's border leaves the product out; why so.
+
+        Such paths are drawn by a rectangle around the frame and the product inside of it. A product
+        that fills its frame looks the same, and is given the benefit of the doubt.
+        """
+        if not may_be_inverted(alpha_HW, is_all_there_is=not self.has_network):
+            return ""
+        if not self.has_network:
+            return "it goes around the background: it takes in all of the frame's border"
+        if self.ask is not None and is_inverted(alpha_HW, self.ask(photo.rgb_HWC)):
+            return "it goes around the background, where the network sees no product"
+        return ""
 
     def _file_alpha(self, _: Row, photo: Photo) -> GivenAlpha | PassedOver | None:
         if photo.alpha_HW is None or self.use_file_alpha == "never":

@@ -16,6 +16,7 @@ from pipeline.imaging.clipping_path.resources import DamagedError, image_resourc
 from pipeline.imaging.clipping_path.saved import (
     SavedPath,
     marked_name,
+    plain_name,
     saved_paths,
     without_repeats,
 )
@@ -102,11 +103,12 @@ def find_paths(
         marked = marked_name(resources)
     except DamagedError as error:
         if asked is not None:
-            raise _refusal(asked, f"the file's paths are unreadable: {error}") from error
+            raise refusal(asked, f"the file's paths are unreadable: {error}") from error
         return Paths(notes=(f"clipping path unreadable, not used: {error}",))
     names = tuple(path.name for path in saved)
     if asked is not None:
-        named = next((path for path in saved if path.name.strip() == asked.strip()), None)
+        wanted = plain_name(asked)
+        named = next((path for path in saved if plain_name(path.name) == wanted), None)
         if named is None:
             there = f"there are {_listed(names)}" if names else f"a {file_format} without any"
             raise RowError(
@@ -163,7 +165,7 @@ def cut_along(
         fault = f"unreadable: {error}"
     if fault:
         if is_asked_for:
-            raise _refusal(path.name, fault)
+            raise refusal(path.name, fault)
         return PathCut(notes=(f"clipping path {path.name!r} not used: {fault}",))
     alpha_HW.flags.writeable = False
     moved = f", {config.inset_px:g} px inside" if config.inset_px else ""
@@ -186,7 +188,8 @@ def _useless(alpha_HW: NDArray[np.float32]) -> str:
     return ""
 
 
-def _refusal(name: str, why: str) -> RowError:
+def refusal(name: str, why: str) -> RowError:
+    """What a row gets that asks for a path that cuts nothing out."""
     return RowError(ErrorCode.BAD_REQUEST, f"clipping_path: {name!r} cannot be used: {why}")
 
 

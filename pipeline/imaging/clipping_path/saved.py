@@ -8,6 +8,7 @@ point numbers of 8.24 bits, where 1 is the height or width of the picture.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -77,12 +78,12 @@ def saved_paths(resources: Sequence[Resource]) -> list[SavedPath]:
     Photoshop's nameless work path (1025) is not among them: it is whatever was drawn last.
     """
     marked = {_pascal(one.data) for one in resources if one.id == _CLIPPING_PATH_NAME} - {b""}
-    marked_texts = {_text(name).strip() for name in marked}
+    marked_texts = {plain_name(_text(name)) for name in marked}
     paths = [one for one in resources if _FIRST_PATH <= one.id <= _LAST_PATH]
     found: list[SavedPath] = []
     for one in sorted(paths, key=lambda one: one.id):
         name = _text(one.name)
-        is_marked = one.name in marked or name.strip() in marked_texts
+        is_marked = one.name in marked or plain_name(name) in marked_texts
         is_first = not any(path.is_clipping for path in found)
         found.append(SavedPath(name, one.data, is_marked and is_first))
     return found
@@ -92,18 +93,33 @@ def without_repeats(subpaths: Sequence[Subpath]) -> list[Subpath]:
     """The subpaths; of those that are combined and were drawn twice, the first.
 
     Photoshop shows no difference, and so such paths are delivered. By the even-odd rule the two
-    would cancel each other, and nothing of the product be left.
+    would cancel each other, and nothing of the product be left. With which knot a curve begins, and
+    which way round it goes, makes no difference to what it encloses.
     """
     kept: list[Subpath] = []
     known: set[bytes] = set()
     for subpath in subpaths:
         if subpath.operation == Operation.COMBINE:
-            shape = subpath.knots_N32.tobytes()
+            shape = _shape(subpath.knots_N32)
             if shape in known:
                 continue
             known.add(shape)
         kept.append(subpath)
     return kept
+
+
+def _shape(knots_N32: Float) -> bytes:
+    """The same for all ways to write down one closed curve."""
+    ways = []
+    for way_N32 in (knots_N32, knots_N32[::-1, ::-1]):
+        first = int(np.lexsort(way_N32.reshape(len(way_N32), -1).T[::-1])[0])
+        ways.append(np.roll(way_N32, -first, axis=0).tobytes())
+    return min(ways)
+
+
+def plain_name(name: str) -> str:
+    """A path's name for comparing: Macs write an accent as a letter of its own, others do not."""
+    return unicodedata.normalize("NFC", name).strip()
 
 
 def marked_name(resources: Sequence[Resource]) -> str | None:

@@ -345,6 +345,31 @@ def test_a_selection_of_the_background_is_told_by_the_network(seen, source_HW, n
     assert note is None or note in found.notes[1]
 
 
+FRAME = marked(rectangle(0, 0, 1, 1), rectangle(0.25, 0.25, 0.75, 0.75))
+"""What a path takes in that is drawn around the frame, with the product left out."""
+
+
+def test_a_path_around_the_background_is_not_used_where_the_network_sees_the_product():
+    found = brought(jpeg(FRAME), ask=lambda rgb: ring(inside=1.0))
+    assert found.given is None
+    assert found.notes == (
+        "clipping path 'Path 1' not used: it goes around the background, where the network sees "
+        "no product",
+    )
+    for sees in (ring(), np.zeros((80, 120), np.float32)):  # a frame is a product, too
+        assert brought(jpeg(FRAME), ask=lambda rgb, sees=sees: sees).given is not None
+    found = brought(jpeg(FRAME), has_network=False, alpha_HW=half())
+    assert found.given.source == "file"
+    assert "all of the frame's border" in found.notes[0]
+
+
+def test_a_path_around_the_background_that_a_row_names_is_refused():
+    named = {**row(jpeg(FRAME)), "clipping_path": "Path 1"}
+    photo = Photo(rgb_HWC=np.zeros((80, 120, 3), np.uint8), alpha_HW=None, format="JPEG", notes=())
+    with pytest.raises(RowError, match="clipping_path: 'Path 1' cannot be used: it goes around"):
+        sources(ask=lambda rgb: ring(inside=1.0))(named, photo)
+
+
 def test_what_is_transparent_stays_so_within_a_path():
     found = brought(jpeg(HAND_MADE), alpha_HW=half())
     assert (found.given.alpha_HW[40, 50], found.given.alpha_HW[40, 70]) == (0, 1)

@@ -66,6 +66,13 @@ def test_an_unmarked_path_counts_if_it_is_the_only_one_and_the_recipe_says_so():
     assert found(TWO + clipping(b"Shadow"), use_unmarked=True).chosen.name == "Shadow"
 
 
+def test_an_accent_is_the_same_letter_however_it_is_written():
+    composed, apart = "\u00c9tiquette", "E\u0301tiquette"
+    blocks = resource(2000, path(CUP), apart.encode())
+    assert found(blocks + clipping(composed.encode())).chosen.is_clipping
+    assert found(blocks, asked=composed).chosen.name == apart
+
+
 def test_without_paths_there_is_nothing_to_say():
     assert found(b"") == found(resource(1005, bytes(16)))
     assert found(b"").notes == ()
@@ -107,6 +114,12 @@ def test_what_is_drawn_twice_counts_once_where_photoshop_shows_no_difference():
     twice = cut(CUP, CUP)
     assert (twice.alpha_HW == cut(CUP).alpha_HW).all()
     assert twice.notes == ("clipping path 'Path 1' used, what is drawn twice in it once",)
+    elsewhere = [*CUP[1:], CUP[0]]
+    backwards = [knot[::-1] for knot in reversed(CUP)]
+    for other in (elsewhere, backwards, backwards[2:] + backwards[:2]):
+        again = cut(CUP, other)
+        assert (again.alpha_HW == twice.alpha_HW).all()
+        assert again.notes == twice.notes
     excluded = cut(subpath(CUP, operation=0), subpath(CUP, operation=0))
     assert "covers nothing" in excluded.notes[0]
 
