@@ -91,6 +91,7 @@ BAD: dict[str, tuple[dict, str]] = {
     "bmp": ({"output_format": "bmp"}, "output_format: "),
     "moon": ({"channel": "moon"}, "channel: 'moon' is no channel"),
     "seed": ({"seed": -5}, "seed -5"),
+    "pathless": ({"clipping_path": "Vase"}, "clipping_path: the photograph has no path 'Vase'"),
     "no photo": ({"image_uri": " "}, "image_uri is empty"),
 }
 OTHER = {"wordless": ({"prompt": " "}, "plan", "prompt_missing")}
@@ -101,8 +102,8 @@ TYPES = {
     "text": pa.string(),
     "texts": pa.string(),
 }
-LATE = {"out of canvas", "stretched"}
-"""Known only once the photograph is there."""
+LATE = {"pathless": "matte", "out of canvas": "render", "stretched": "render"}
+"""Known only once the photograph is there, and to that stage."""
 
 
 def cut_out() -> bytes:
@@ -120,7 +121,7 @@ def manifest() -> bytes:
         {"id": name, "image_uri": "vase.png", "prompt": "oak table", **columns}
         for name, (columns, _) in asked.items()
     ]
-    assert len(rows) == 60
+    assert len(rows) == 61
     used = {column for row in rows for column in row}
     assert used >= COLUMNS.keys()
     fields = [("id", pa.string()), ("image_uri", pa.string()), ("prompt", pa.string())]
@@ -185,7 +186,7 @@ def test_good_rows_have_pictures_and_bad_ones_a_reason_that_names_their_column(f
         elif name in BAD:
             assert error["message"].startswith(BAD[name][1]), (name, error)
             assert error["code"] == "bad_request"
-            assert error["stage"] == ("render" if name in LATE else "plan")
+            assert error["stage"] == LATE.get(name, "plan")
         else:
             assert (error["stage"], error["code"]) == OTHER[name][1:]
 
