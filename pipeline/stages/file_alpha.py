@@ -86,18 +86,20 @@ def judge(photo: Photo, *, ask: Ask | None, has_network: bool) -> Judged:
     if shape.kind is ShapeKind.PRODUCT:
         return Judged(is_cutout=True, box=shape.box)
     if shape.kind is ShapeKind.NOTHING_HIDDEN:
-        return _passed_over(shape)
+        return _passed_over(shape, has_network=has_network)
     if ask is None:
         why = "the network will tell" if has_network else "there is no network to ask"
         note = f"the alpha channel may be the frame's own shape and no cut-out: {why}"
         return Judged(is_cutout=True, box=shape.box, notes=(note,))
-    found = _found(photo, shape, ask)
-    return Judged(is_cutout=True, box=shape.box) if found >= _CONFIRMED else _passed_over(shape)
+    if _found(photo, shape, ask) >= _CONFIRMED:
+        return Judged(is_cutout=True, box=shape.box)
+    return _passed_over(shape, has_network=has_network)
 
 
-def _passed_over(shape: Shape) -> Judged:
+def _passed_over(shape: Shape, *, has_network: bool) -> Judged:
+    kept = "; kept as a limit" if has_network else ""
     note = (
-        f"the alpha channel is no cut-out: {_WHAT[shape.kind]}; kept as a limit "
+        f"the alpha channel is no cut-out: {_WHAT[shape.kind]}{kept} "
         "(matte.use_file_alpha: always takes it all the same)"
     )
     return Judged(is_cutout=False, box=shape.box, notes=(note,))
