@@ -224,11 +224,13 @@ def _header(
     alphas: dict[int, Alpha] = {_ASSOCIATED: "premultiplied", _UNASSOCIATED: "straight"}
     alpha_at = next((at for at, extra in enumerate(extras) if extra in alphas), None)
     alpha = "none" if alpha_at is None else alphas[extras[alpha_at]]
+    num_alphas = sum(extra in alphas for extra in extras)
     bits = page.bitspersample
     depths = bits if isinstance(bits, tuple) else (bits,)
     layout = {
         "page inside of a page": sub_index is not None,
         "planar": page.planarconfig == _PLANAR and page.samplesperpixel > 1,
+        "several alphas": num_alphas > 1,
         "white is zero": page.photometric == PHOTOMETRIC.MINISWHITE,
         "ICC Lab": page.photometric == PHOTOMETRIC.ICCLAB,
         "big-endian BigTIFF": page.parent.is_bigtiff and page.parent.byteorder == ">",
@@ -242,7 +244,7 @@ def _header(
         numbers=_NUMBERS.get(int(page.sampleformat or 1), "signed"),
         space=space,
         alpha=alpha,
-        num_selections=len(extras) - sum(extra in alphas for extra in extras),
+        num_selections=len(extras) - num_alphas,
         layout=", ".join(word for word, is_so in layout.items() if is_so),
         packing=_packing(page),
         said=said,

@@ -88,3 +88,28 @@ def test_adobe_rgb_by_exif_whoever_decodes(entries, inner, is_adobe, dtype, plan
     assert (ADOBE_RGB_NOTE in photo.notes) == is_adobe
     rgb_HWC = decode(plain, ANY_SIZE).rgb_HWC
     assert np.array_equal(photo.rgb_HWC, rgb_HWC) != is_adobe
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
+@pytest.mark.parametrize(
+    "extras", [("unassalpha", "unassalpha"), ("unassalpha", "assocalpha"), ("unassalpha",) * 3]
+)
+def test_of_several_alphas_the_first_counts(extras, photometric, dtype, planar):
+    num_colours = 3 if photometric == "rgb" else 1
+    picture = ramps(num_colours, dtype)
+    alphas = ramps(4, dtype)[..., 4 - len(extras) :]
+    data = tiff(
+        np.concatenate([picture, alphas], -1),
+        photometric=photometric,
+        extrasamples=extras,
+        planar=planar,
+    )
+    photo = decode(data, ANY_SIZE)
+    white = np.iinfo(dtype).max
+    np.testing.assert_allclose(photo.alpha_HW, alphas[..., 0] / white, atol=1e-6)
+    wanted_HWC = np.floor(picture.astype(np.float64) * 255 / white + 0.5)
+    np.testing.assert_array_equal(photo.rgb_HWC, np.broadcast_to(wanted_HWC, photo.rgb_HWC.shape))
+    assert not photo.was_premultiplied
+    assert photo.selection_HW is None
