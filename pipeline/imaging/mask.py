@@ -25,7 +25,25 @@ _MAX_SKEW = 0.01
 _LOW = 0.1
 """A mask that is nowhere lighter than this was written in numbers of its own, such as 0 and 1."""
 _MOSTLY = 0.98
-"""Share of such a mask that is either 0 or its largest value, for that to mean product."""
+"""Share of such a mask that is either 0 or its largest value, for that to mean product; and of any
+mask, for it to have two levels."""
+_WHITE = 0.98
+"""Of full scale: the lightest of a mask that was written from black to white, and then as JPEG."""
+_WHITISH = 0.9
+"""The same of a soft mask, in which nothing need be wholly there."""
+_MOSTLY_WHOLE = 0.8
+"""Share of a soft mask in a range of its own that is background or wholly product: outlines are
+narrow. A picture of several labels, or a veil, has less."""
+_MOSTLY_ALIKE = 0.7
+"""Share of a mask's light pixels that are near their median, for that to be the product's level."""
+_NEAR = 0.05
+"""How far from 0 and from its lightest level is still that, in units of the latter."""
+_RANGES = tuple(
+    white / full
+    for full, whites in ((255, (100, 127, 128)), (65535, (100, 255, 1023, 4095, 32767, 32768)))
+    for white in whites
+)
+"""White of masks in percent, or in fewer bits than their file has."""
 
 _LIGHT_BORDER = 0.6
 """Share of a mask's outermost pixels that are light, from which on it may be the wrong way round:
@@ -53,7 +71,7 @@ def coverage_from(mask: Levels, size_HW: tuple[int, int]) -> Mask:
 
     An alpha channel that hides next to nothing beside a grey that says something is not the mask. A
     mask of another size is resampled if it has the photograph's aspect; anything else is somebody
-    else's mask. One of 0 and 1, or 0 and any other low number, is scaled.
+    else's mask. One in a range of its own, such as 0 and 1, 0 to 100 or half of 16 bits, is scaled.
 
     Args:
         mask: the decoded file, upright.
@@ -70,21 +88,45 @@ def coverage_from(mask: Levels, size_HW: tuple[int, int]) -> Mask:
             f"mask_uri: the mask is {width} x {height} px, the photograph "
             f"{size_HW[1]} x {size_HW[0]}: their aspects differ",
         )
-    notes: tuple[str, ...] = ()
-    top = float(coverage_HW.max())
-    if 0 < top <= _LOW:
-        extremes = (coverage_HW <= 0) | (coverage_HW >= top * 0.999)
-        if float(extremes.mean()) < _MOSTLY:
-            raise RowError(
-                ErrorCode.BAD_REQUEST,
-                f"mask_uri: the mask is nearly black throughout, its lightest pixel {top:.1%} of "
-                "white, with several levels: write the product as white",
-            )
-        coverage_HW = coverage_HW / np.float32(top)
-        notes = (f"mask of two levels, 0 and {top:.4%} of white: scaled to white",)
+    coverage_HW, notes = _in_full_range(coverage_HW, is_alpha=mask.alpha_HW is not None)
     return Mask(
-        coverage_HW=resize(coverage_HW.astype(np.float32, copy=False), *size_HW), notes=notes
+        coverage_HW=resize(coverage_HW.astype(np.float32, copy=False), *size_HW),
+        notes=(*(f"mask: {note}" for note in mask.notes), *notes),
     )
+
+
+def _in_full_range(coverage_HW: Float, *, is_alpha: bool) -> tuple[Float, tuple[str, ...]]:
+    """A mask whose lightest level is clearly below white, scaled so that this is 1.
+
+    Raises:
+        RowError: `bad_request`, it has several levels and none is known to mean product.
+    """
+    top = float(coverage_HW.max())
+    if not 0 < top < _WHITE:
+        return coverage_HW, ()
+    light_N = coverage_HW[coverage_HW > top / 2]
+    white = float(np.median(light_N))  # JPEG overshoots at outlines
+    if (np.abs(light_N - white) <= white * _NEAR).mean() < _MOSTLY_ALIKE:
+        white = top
+    is_dark_HW = coverage_HW <= white * _NEAR
+    is_whole_HW = coverage_HW >= white * (1 - _NEAR)
+    share = float((is_dark_HW | is_whole_HW).mean())
+    if share >= _MOSTLY and (is_dark_HW.any() or top <= _LOW):
+        kind = "two levels"
+    elif top >= _WHITISH or (is_alpha and top > _LOW):  # an alpha channel's full scale is known
+        return coverage_HW, ()
+    elif is_dark_HW.any() and any(abs(top - known) < known * 1e-4 for known in _RANGES):
+        kind, white = "a range of its own", top
+    elif top > _LOW and share >= _MOSTLY_WHOLE and is_dark_HW.any():
+        kind = "a range of its own"
+    else:
+        raise RowError(
+            ErrorCode.BAD_REQUEST,
+            f"mask_uri: the mask's lightest pixel is {top:.1%} of white, and it has several "
+            "levels, of which none need be the product: write the product as white",
+        )
+    scaled_HW = np.minimum(coverage_HW / np.float32(white), np.float32(1))
+    return scaled_HW, (f"mask of {kind}, 0 to {white:.4%} of white: scaled to white",)
 
 
 def may_be_inverted(coverage_HW: Float, *, is_all_there_is: bool) -> bool:

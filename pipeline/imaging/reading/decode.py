@@ -89,7 +89,7 @@ def decode_levels(data: bytes, limits: ImageLimits) -> Levels:
     Raises:
         RowError: as `decode`.
     """
-    _, decoded = read(data, limits)
+    _, decoded = read(data, limits, as_levels=True)
     samples = decoded.samples
     notes = (*_turning_note(decoded), *decoded.notes)
     values_HWC: NDArray[Any] = samples.values_HWC
@@ -108,7 +108,9 @@ def decode_levels(data: bytes, limits: ImageLimits) -> Levels:
     )
 
 
-def read(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> tuple[str, Decoded]:
+def read(
+    data: bytes, limits: ImageLimits, *, shown_px: int | None = None, as_levels: bool = False
+) -> tuple[str, Decoded]:
     """The first half of `decode`: the name of the file's format, and what its decoder says.
 
     Raises:
@@ -120,7 +122,7 @@ def read(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> tu
         raise RowError(
             ErrorCode.TOO_MANY_BYTES, f"{len(data)} bytes, at most {limits.max_bytes} are accepted"
         )
-    header = look(data, identify(data))
+    header = replace(look(data, identify(data)), as_levels=as_levels)
     row = chosen(header)
     check_size(header.width, header.height, limits)
     if header.whole is not None and math.prod(header.whole) > limits.max_megapixels * 1e6:

@@ -39,6 +39,8 @@ class Header:
     """The compression, where a file format has several."""
     meaning: ColorMeaning | None = None
     """Of the colours, where the header tells all that is known; None: their decoder tells it."""
+    as_levels: bool = False
+    """Asked for as numbers that are no colours, such as a mask's: floats are no light then."""
     said: str = ""
     """Why it cannot be read, where the header says so itself, and what to do about it."""
 

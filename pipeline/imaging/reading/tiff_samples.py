@@ -22,6 +22,10 @@ _NUM_COLOURS = {"grey": 1, "palette": 1, "rgb": 3, "cmyk": 4, "lab": 3}
 _PLANAR = 2
 _MOST_ABOVE_WHITE = 0.25
 """Share of float samples that may be brighter than white: lamps and glints, but no other scale."""
+_WHITES = (1, 255, 65535)
+"""Of float levels: the least that none is above."""
+_OVERSHOOT = 1.05
+"""How far above white, and below black, resampling leaves them."""
 _LARGEST_SPARE = 16
 """Times its picture's pixels that a tile or a strip may hold: small pictures come in large tiles.
 """
@@ -116,7 +120,11 @@ def _samples(
     alpha_at, selection_at = header.alpha_at, header.selection_at
     colour_HWC, extra_HWC = stored_HWC[..., :num_colours], stored_HWC[..., num_colours:]
     notes: tuple[str, ...] = ()
-    if header.numbers == "float":
+    if header.as_levels and (header.numbers == "float" or header.depth > 16):
+        values_HWC, notes = _float_levels(colour_HWC)
+        if page.photometric == PHOTOMETRIC.MINISWHITE:
+            values_HWC = 1 - values_HWC
+    elif header.numbers == "float":
         values_HWC, notes = _linear(colour_HWC)
     else:
         values_HWC = _colours(colour_HWC, page, header)
@@ -225,6 +233,26 @@ def _linear(stored_HWC: NDArray[Any]) -> tuple[NDArray[np.float32], tuple[str, .
     else:
         return values_HWC, ("float samples taken as linear light, 1.0 as white",)
     raise RowError(ErrorCode.UNSUPPORTED_FORMAT, f"TIFF: {reason}. {fix}")
+
+
+def _float_levels(stored_HWC: NDArray[Any]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Numbers that are no light, such as a mask's, in [0, 1] whatever their white is.
+
+    Raises:
+        RowError: `unsupported_format`.
+    """
+    if stored_HWC.dtype.kind == "u":
+        return (stored_HWC / np.iinfo(stored_HWC.dtype).max).astype(np.float32), ()
+    values_HWC = stored_HWC.astype(np.float32)
+    least, most = float(values_HWC.min()), float(values_HWC.max())
+    white = next((white for white in _WHITES if most <= white * _OVERSHOOT), None)
+    if white is None or not least >= -white * (_OVERSHOOT - 1):  # also where one is no number
+        raise RowError(
+            ErrorCode.UNSUPPORTED_FORMAT,
+            f"TIFF: float levels from {least:g} to {most:g}. Write them from 0 to 1",
+        )
+    notes = () if white == 1 else (f"float levels that reach {most:g}, taken as 0 to {white}",)
+    return np.clip(values_HWC / np.float32(white), 0, 1), notes
 
 
 def _clipped(values_HWC: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
