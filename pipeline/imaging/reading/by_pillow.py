@@ -17,6 +17,8 @@ from pipeline.imaging.reading.tiff import TiffHeader
 
 _DRAFT_GAP = 2.0
 """What a draft is larger by than it is shown: the filter that shrinks it does the fine work."""
+_RESOLUTION_INFO = 1005
+"""Adobe Photoshop File Formats Specification (2019), "Image Resource IDs"."""
 _UNREADABLE = "EXIF unreadable, taken as upright"
 _GAIN_MAPS = (b"hdrgm:Version", b"HDRGainMap", b"hdrgainmap", b"urn:iso:std:iso:ts:21496:-1")
 """What tells that one of a JPEG's further pictures says how much brighter a screen may be: Ultra
@@ -92,11 +94,23 @@ def _resolution(image: ImageFile.ImageFile, facts: ExifFacts) -> tuple[float, fl
     if image.format in ("JPEG", "MPO"):
         unit = image.info.get("jfif_unit", 0) + 1  # JFIF 1.02: 0 none, 1 an inch, 2 a centimetre
         across, down = image.info.get("jfif_density", (0, 0))
-        return dots_per_inch(across, down, unit=unit) or facts.resolution_dpi
+        return (
+            dots_per_inch(across, down, unit=unit)
+            or facts.resolution_dpi
+            or _by_photoshop(image.info.get("photoshop"))
+        )
     dpi = image.info.get("dpi")
     if isinstance(dpi, tuple) and len(dpi) == 2:
         return dots_per_inch(dpi[0], dpi[1], unit=2)
     return facts.resolution_dpi
+
+
+def _by_photoshop(resources: object) -> tuple[float, float] | None:
+    """What the image resource ResolutionInfo says, whatever unit it is shown in."""
+    said = resources.get(_RESOLUTION_INFO) if isinstance(resources, dict) else None
+    if not isinstance(said, dict):
+        return None
+    return dots_per_inch(said.get("XResolution"), said.get("YResolution"), unit=2)
 
 
 def look_by_pillow(

@@ -59,7 +59,7 @@ def upright(kind: str, decoded: Decoded, limits: ImageLimits) -> Photo:
         orientation=decoded.orientation,
         resolution_dpi=_upright_resolution(decoded),
         format=kind,
-        notes=(*_turning_note(decoded), *decoded.notes, *colour_notes),
+        notes=(*_turning_note(kind, decoded), *decoded.notes, *colour_notes),
     )
 
 
@@ -89,9 +89,9 @@ def decode_levels(data: bytes, limits: ImageLimits) -> Levels:
     Raises:
         RowError: as `decode`.
     """
-    _, decoded = read(data, limits, as_levels=True)
+    kind, decoded = read(data, limits, as_levels=True)
     samples = decoded.samples
-    notes = (*_turning_note(decoded), *decoded.notes)
+    notes = (*_turning_note(kind, decoded), *decoded.notes)
     values_HWC: NDArray[Any] = samples.values_HWC
     if samples.space in ("cmyk", "lab"):
         values_HWC, colour_notes = to_srgb8(samples)
@@ -139,8 +139,12 @@ def read(
     return header.kind, decoded
 
 
-def _turning_note(decoded: Decoded) -> tuple[str, ...]:
-    return (f"EXIF orientation {decoded.orientation} applied",) if decoded.orientation > 1 else ()
+def _turning_note(kind: str, decoded: Decoded) -> tuple[str, ...]:
+    if decoded.orientation == 1:
+        return ()
+    if kind in ("AVIF", "HEIF"):  # where EXIF's counts for nothing
+        return (f"irot and imir applied, as of EXIF orientation {decoded.orientation}",)
+    return (f"EXIF orientation {decoded.orientation} applied",)
 
 
 def _upright_resolution(decoded: Decoded) -> tuple[float, float] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ _ADOBE_RGB = 2  # the same tag: in no standard, but what some cameras write
 _INTEROPERABILITY_INDEX = 1
 _INCHES = {2: 1.0, 3: 1 / 2.54}
 """EXIF 2.32, tag 296: of the unit in which the resolution is given; 1 is no unit."""
+_LEAST_DPI, _MOST_DPI = 1, 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,9 @@ def tells_adobe_rgb(color_space: object, index: object) -> bool:
 
 
 def orientation_of(value: object) -> int:
-    """EXIF 2.32, tag 274; 1 where it makes no sense."""
+    """EXIF 2.32, tag 274; 1 where it makes no sense. Some write it as a byte, and are obeyed."""
+    if isinstance(value, bytes) and len(value) == 1:
+        value = value[0]
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
@@ -73,6 +75,8 @@ def _resolution(tags: Mapping[int, object]) -> tuple[float, float] | None:
 
 def dots_per_inch(across: object, down: object, *, unit: object) -> tuple[float, float] | None:
     """A resolution in TIFF's terms as pixels an inch; None: no unit, or no sense.
+
+    Below 1 and above 100,000 it is what programs write that have none, such as 1/65536.
 
     Args:
         across: pixels a unit.
@@ -85,6 +89,9 @@ def dots_per_inch(across: object, down: object, *, unit: object) -> tuple[float,
         y = x if down is None else float(down)  # type: ignore[arg-type]
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    if inches is None or not (0 < x < math.inf and 0 < y < math.inf):
+    if inches is None:
         return None
-    return x / inches, y / inches
+    x, y = x / inches, y / inches
+    if not all(_LEAST_DPI <= value <= _MOST_DPI for value in (x, y)):  # nor where one is no number
+        return None
+    return x, y

@@ -109,7 +109,7 @@ def look_at_tiff(data: bytes) -> TiffHeader:
             notes.append(f"first of {num_pages}{more} frames")
         if _is_reduced(page):
             notes.append("the file calls its only picture a reduced copy")
-        facts = facts_of_page(file, page, data)
+        facts = facts_of_page(file, page, data, preview=first)
         return _header(page, index, sub_index, advice, facts, tuple(notes))
 
 

@@ -27,20 +27,39 @@ class TiffFacts:
     is_adobe_rgb: bool = False
 
 
-def facts_of_page(file: TiffFile, page: TiffPage, data: bytes) -> TiffFacts:
-    """Read them. What is damaged says nothing."""
+def facts_of_page(file: TiffFile, page: TiffPage, data: bytes, *, preview: TiffPage) -> TiffFacts:
+    """Read them. What is damaged says nothing.
+
+    A profile and a resolution are of the page that has them. EXIF and an orientation are often said
+    once, where the file begins, of the preview and the photograph that it is a preview of.
+
+    Args:
+        file: open.
+        page: the photograph.
+        data: the file.
+        preview: the first page, if that is another one than the photograph; else the photograph.
+    """
     tags = page.tags
+    orientation = tags.valueof(_ORIENTATION)
+    if orientation is None and _lie_alike(page, preview):
+        orientation = preview.tags.valueof(_ORIENTATION)
     icc = tags.valueof(_ICC)
     return TiffFacts(
-        orientation=orientation_of(tags.valueof(_ORIENTATION)),
+        orientation=orientation_of(orientation),
         resolution_dpi=dots_per_inch(
             _quotient(tags.valueof(_X_RESOLUTION)),
             _quotient(tags.valueof(_Y_RESOLUTION)),
             unit=tags.valueof(_RESOLUTION_UNIT, 2),
         ),
         icc=bytes(icc) if isinstance(icc, bytes | bytearray) and icc else None,
-        is_adobe_rgb=_is_adobe_rgb(file, page, data),
+        is_adobe_rgb=_is_adobe_rgb(file, page if _EXIF in tags else preview, data),
     )
+
+
+def _lie_alike(page: TiffPage, preview: TiffPage) -> bool:
+    """Neither is upright where the other lies on its side: a preview may be turned already."""
+    excess = page.imagelength - page.imagewidth
+    return bool(excess * (preview.imagelength - preview.imagewidth) >= 0)
 
 
 def _is_adobe_rgb(file: TiffFile, page: TiffPage, data: bytes) -> bool:
