@@ -83,6 +83,7 @@ def read_heic(data: bytes, header: Header) -> Decoded:
             raise ValueError(f"{picture.size} px instead of {header.shown}")
         stored: NDArray[Any] = np.array(picture)  # a copy: the picture's memory ends with it
         block = picture.info.get("exif") or b""
+        depth = int(picture.mode.partition(";")[2].rstrip("LB") or 8)
     except DAMAGE as error:
         raise RowError(ErrorCode.CORRUPT_IMAGE, f"HEIC: {in_short(error)}") from error
     width, height = header.shown
@@ -93,7 +94,7 @@ def read_heic(data: bytes, header: Header) -> Decoded:
             stored_HWC,
             header,
             meaning=header.meaning or ColorMeaning(),
-            depth=8 if stored.dtype == np.uint8 else header.depth,
+            depth=depth,
         ),
         orientation=header.orientation,
         is_turned=True,

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import ErrorCode, RowError
+
 # Shape suffixes: H height, W width, C colour channel.
 
 _STRIP = 128
@@ -48,11 +50,18 @@ def filled(values: NDArray[Any], bits: int) -> NDArray[Any]:
 
     >>> filled(np.array([0, 2048, 4095], np.uint16), 12)
     array([    0, 32776, 65535], dtype=uint16)
+
+    Raises:
+        RowError: `corrupt_image`: a number has more bits.
     """
+    if not 1 <= bits <= 16:
+        raise RowError(ErrorCode.CORRUPT_IMAGE, f"numbers of {bits} bits where 16 are the most")
     kind = np.uint8 if bits <= 8 else np.uint16
     if bits in (8, 16):
         return values.astype(kind, copy=False)
     white, levels = np.iinfo(kind).max, 2**bits - 1
+    if values.max(initial=0) > levels:
+        raise RowError(ErrorCode.CORRUPT_IMAGE, f"numbers of more than the {bits} bits announced")
     steps = np.arange(levels + 1, dtype=np.uint64)
     table = ((steps * white + levels // 2) // levels).astype(kind)
     spread: NDArray[Any] = table[values]

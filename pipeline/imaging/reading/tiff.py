@@ -17,7 +17,7 @@ from pipeline.imaging.reading.codecs import in_short
 from pipeline.imaging.reading.header import Alpha, Header, Numbers
 from pipeline.imaging.reading.pillow import DAMAGE
 from pipeline.imaging.reading.raw import camera_raw_advice
-from pipeline.imaging.reading.tiff_directory import entries
+from pipeline.imaging.reading.tiff_directory import entries, number_of
 from pipeline.imaging.reading.tiff_facts import TiffFacts, facts_of_page
 
 _MAX_PAGES = 256
@@ -40,6 +40,24 @@ _SPACES: dict[int, tuple[str, int]] = {
 """Colour space and number of channels by photometric interpretation (TIFF 6.0, tag 262)."""
 _NUMBERS: dict[int, Numbers] = {1: "unsigned", 2: "signed", 3: "float", 4: "unsigned"}
 """By sample format (TIFF 6.0, tag 339); 4 is 'undefined', to be taken as unsigned."""
+_SINGLE_NUMBERS = (
+    "imagewidth",
+    "imagelength",
+    "imagedepth",
+    "samplesperpixel",
+    "subfiletype",
+    "planarconfig",
+    "photometric",
+    "compression",
+    "predictor",
+    "fillorder",
+    "rowsperstrip",
+    "tilewidth",
+    "tilelength",
+    "tiledepth",
+)
+_MOST_CHANNELS = 56
+"""As many as Photoshop has."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, tag 338
 _REDUCED, _MASK = 1, 4  # TIFF 6.0, bits of tag 254
 _OLD_REDUCED = 2  # TIFF 6.0, tag 255
@@ -116,6 +134,9 @@ def look_at_tiff(data: bytes) -> TiffHeader:
 _PIXEL_TAGS = frozenset([*range(254, 348), *range(529, 533), 34675])
 """Those that decide pixels. tifffile leaves out what is damaged, and then reads something else."""
 
+_SINGLE_TAGS = frozenset([256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323])
+"""Those of them that are one number."""
+
 
 def _check_directory(file: TiffFile, page: TiffPage, data: bytes) -> None:
     """Refuse a directory that is cut, or whose values lie outside of the file."""
@@ -123,6 +144,8 @@ def _check_directory(file: TiffFile, page: TiffPage, data: bytes) -> None:
         is_inside = entry.size and entry.start + entry.size <= len(data)
         if entry.code in _PIXEL_TAGS and not is_inside:
             raise RowError(ErrorCode.CORRUPT_IMAGE, f"TIFF: tag {entry.code} is not in the file")
+        if entry.code in _SINGLE_TAGS and number_of(file, data, entry) is None:
+            raise RowError(ErrorCode.CORRUPT_IMAGE, f"TIFF: tag {entry.code} is not one number")
 
 
 def chosen_page(file: TiffFile, header: TiffHeader) -> TiffPage:
@@ -157,6 +180,9 @@ def _pages(file: TiffFile) -> Iterator[tuple[tuple[int, int | None], TiffPage]]:
 def _full(page: object) -> TiffPage:
     if not isinstance(page, TiffPage):
         raise tifffile.TiffFileError("a page without a directory of its own")
+    for name in _SINGLE_NUMBERS:  # a damaged count makes a tuple of one, and sums of it a disaster
+        if not isinstance(getattr(page, name), int):
+            raise tifffile.TiffFileError(f"its {name} is not a number")
     return page
 
 
@@ -269,6 +295,8 @@ def _refusal(page: TiffPage, space: str, num_colours: int, depths: tuple[int, ..
     fix = "Save it as RGB with 8 or 16 bits a channel"
     if space == "other":
         return f"a TIFF with photometric interpretation {int(page.photometric)}. {fix}"
+    if page.samplesperpixel > _MOST_CHANNELS:
+        return f"a TIFF of {page.samplesperpixel} channels. {fix}"
     if page.samplesperpixel < num_colours:
         return f"a TIFF of {page.samplesperpixel} inks instead of four. {fix}"
     if space == "cmyk" and page.tags.valueof(332, 1) != 1:  # InkSet: 1 is CMYK

@@ -186,6 +186,17 @@ def test_an_alpha_without_a_size_of_its_own(bits):
     assert np.abs(photo.rgb_HWC.astype(int) - whole.rgb_HWC).max() <= 1
 
 
+def test_a_depth_that_is_not_that_of_the_pixels_is_damage():
+    data = avif(ramps(3, 12), 12)
+    at = data.index(b"pixi") + 9
+    flags = data.index(b"av1C") + 6
+    said = data[:at] + bytes([10, 10, 10]) + data[at + 3 :]
+    said = said[:flags] + bytes([said[flags] & ~0x20]) + said[flags + 1 :]
+    with pytest.raises(RowError) as refused:
+        decode(said, ANY_SIZE)
+    assert refused.value.code is ErrorCode.CORRUPT_IMAGE
+
+
 def premultiplied(data):
     """With a reference that says so, from the colours to their alpha."""
     reference = box(b"prem", struct.pack(">HHH", 1, 1, 2))

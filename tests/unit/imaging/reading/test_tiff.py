@@ -581,6 +581,29 @@ def test_damage_gives_a_photograph_or_a_reason(which, changes):
         assert result.rgb_HWC.dtype == np.uint8
 
 
+def with_count(data, tag, count):
+    """A little-endian file whose tag says that it has so many values."""
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        at = file.pages[0].tags[tag].offset
+    return data[: at + 4] + count.to_bytes(4, "little") + data[at + 8 :]
+
+
+@pytest.mark.parametrize("tag", [256, 257, 277, 259, 262, 278, 284])
+@pytest.mark.parametrize("count", [0, 2, 100, 2**31])
+def test_a_number_that_is_said_to_be_many_costs_nothing_but_its_row(tag, count):
+    result = outcome(with_count(tiff(ramps(3), photometric="rgb"), tag, count))
+    assert isinstance(result, RowError)
+    assert result.code in (ErrorCode.CORRUPT_IMAGE, ErrorCode.UNSUPPORTED_FORMAT)
+
+
+def test_many_channels_are_refused():
+    error = refusal(
+        tiff(np.zeros((40, 40, 60), np.uint8), photometric="minisblack", planarconfig="contig")
+    )
+    assert error.code is ErrorCode.UNSUPPORTED_FORMAT
+    assert "60 channels" in error.message
+
+
 def test_many_pages_are_not_all_walked_over():
     small = Image.new("RGB", (40, 40))
     out = BytesIO()
