@@ -154,20 +154,38 @@ def each_once(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (text.strip() for text in texts))))
 
 
-def decoded(stored: bytes) -> str:
+def decoded(stored: bytes, *, may_be_cut: bool = False) -> str:
     """Text that does not say how it is encoded: as UTF-8 if it can be, else as Windows-1252.
 
     EXIF allows ASCII alone, IPTC-IIM mostly does not say, and programs write what their users do.
-    Any other 8-bit encoding is taken for Windows-1252, of which Latin-1 is a part.
+    Any other 8-bit encoding is taken for Windows-1252, of which Latin-1 is a part. UTF-8 that ends
+    within a character, cut to the length of a field, loses that character and nothing else.
+
+    Args:
+        stored: the text.
+        may_be_cut: it is UTF-8 and as long as its field may be: one byte that begins a character
+            is no letter of Windows-1252 then, even if all before it is ASCII.
 
     >>> decoded("© Müller".encode()), decoded("© Müller".encode("latin-1"))
     ('© Müller', '© Müller')
+    >>> decoded("© Müller, é".encode()[:-1])
+    '© Müller,'
     """
+    stored = stored.rstrip(b"\0")
     try:
         text = stored.decode()
-    except UnicodeDecodeError:
-        try:
-            text = stored.decode("cp1252")
-        except UnicodeDecodeError:
-            text = stored.decode("latin-1")
+    except UnicodeDecodeError as fault:
+        whole = stored[: fault.start]
+        is_cut = fault.reason == "unexpected end of data"
+        if is_cut and (may_be_cut or not whole.isascii()):
+            text = whole.decode()
+        else:
+            text = _of_windows(stored)
     return text.strip("\0 \t\r\n")
+
+
+def _of_windows(stored: bytes) -> str:
+    try:
+        return stored.decode("cp1252")
+    except UnicodeDecodeError:  # five bytes have no letter there
+        return stored.decode("latin-1")

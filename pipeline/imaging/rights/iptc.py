@@ -10,6 +10,10 @@ _MARKER = 0x1C
 _MOST_DATASETS = 10_000
 _BYLINE, _CREDIT, _COPYRIGHT, _CAPTION = 80, 110, 116, 120
 """Datasets of record 2, the application record."""
+_CODED_CHARACTER_SET, _UTF_8 = 90, b"\x1b%G"
+"""Dataset of record 1, the envelope, and what it says there (IIM 4.2, 1:90; ISO 2022)."""
+_LONGEST = {_BYLINE: 32, _CREDIT: 32, _COPYRIGHT: 128, _CAPTION: 2000}
+"""Octets that a dataset may have; programs cut there, within a character if need be."""
 _ADDED_BYTES_OF_LENGTH = 0x8000
 
 
@@ -17,12 +21,17 @@ def credits_of_iptc(block: bytes) -> Credits:
     """What the datasets say of rights; what is damaged ends the reading.
 
     Dataset 1:90 may name an encoding. Mostly it is missing or says UTF-8; text that is UTF-8 is
-    taken for it, and all else for Windows-1252, whatever it says.
+    taken for it, be it cut within its last character, and all else for Windows-1252, whatever it
+    says.
     """
-    found = _application_record(block)
+    found = _datasets(block)
+    is_utf_8 = found.get((1, _CODED_CHARACTER_SET)) == [_UTF_8]
 
     def texts(dataset: int) -> tuple[str, ...]:
-        return each_once(decoded(value) for value in found.get(dataset, ()))
+        return each_once(
+            decoded(value, may_be_cut=is_utf_8 and len(value) >= _LONGEST[dataset])
+            for value in found.get((2, dataset), ())
+        )
 
     return Credits(
         creators=texts(_BYLINE),
@@ -32,8 +41,9 @@ def credits_of_iptc(block: bytes) -> Credits:
     )
 
 
-def _application_record(block: bytes) -> dict[int, list[bytes]]:
-    found: defaultdict[int, list[bytes]] = defaultdict(list)
+def _datasets(block: bytes) -> dict[tuple[int, int], list[bytes]]:
+    """Values by record and dataset, of which some may be repeated."""
+    found: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
     at = 0
     for _ in range(_MOST_DATASETS):
         head = block[at : at + 5]
@@ -49,7 +59,6 @@ def _application_record(block: bytes) -> dict[int, list[bytes]]:
             at += added
         if at + size > len(block):
             break
-        if head[1] == 2:
-            found[head[2]].append(block[at : at + size])
+        found[head[1], head[2]].append(block[at : at + size])
         at += size
     return found
