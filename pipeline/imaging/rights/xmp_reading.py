@@ -2,7 +2,8 @@
 
 ISO 16684-1: RDF/XML of a restricted kind. A property is an element or an attribute of an
 `rdf:Description` below `rdf:RDF`; several values stand in an `rdf:Bag`, `rdf:Seq` or `rdf:Alt`; a
-structure is written in one of four ways.
+structure is written in one of four ways. A value with qualifiers (7.8) is a structure of which the
+field `rdf:value` is the value.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _DC = "{http://purl.org/dc/elements/1.1/}"
 _RIGHTS = "{http://ns.adobe.com/xap/1.0/rights/}"
 _PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
+_VALUE = _RDF + "value"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}")
@@ -121,6 +123,7 @@ def _properties(root: Element) -> dict[str, Value]:
 
 def _items(value: Value | None) -> Iterator[Value]:
     """The values of an array; what is no array is its own only value."""
+    value = _unqualified(value)
     if value is None or isinstance(value, str):
         yield from () if value is None else (value,)
         return
@@ -143,18 +146,25 @@ def _texts(value: Value | None) -> Iterator[str]:
             yield text
 
 
-def _own_text(item: Value) -> str:
-    if isinstance(item, str):
-        return item.strip()
+def _own_text(item: Value | None) -> str:
+    item = _unqualified(item)
+    if item is None or isinstance(item, str):
+        return (item or "").strip()
     return (item.text or item.get(_RDF + "resource") or "").strip()
+
+
+def _unqualified(value: Value | None) -> Value | None:
+    """What is said, without what is said about it; qualifiers may have qualifiers of their own."""
+    while isinstance(value, Element) and (inner := _fields(value).get(_VALUE)) is not None:
+        value = inner
+    return value
 
 
 def _words(value: Value | None) -> Words:
     """A text in its languages, the default first."""
     found: dict[str, str] = {}
     for item in _items(value):
-        text = _own_text(item)
-        language = DEFAULT_LANGUAGE if isinstance(item, str) else item.get(_LANGUAGE, "")
+        text, language = _own_text(item), _language(item)
         if not _LANGUAGE_TAG.fullmatch(language):
             language = DEFAULT_LANGUAGE
         if text:
@@ -164,12 +174,22 @@ def _words(value: Value | None) -> Words:
     return tuple(sorted(found.items(), key=lambda word: word[0] != DEFAULT_LANGUAGE))
 
 
+def _language(item: Value) -> str:
+    """A qualifier like others, but an attribute always: of the item or of what is in it."""
+    if isinstance(item, str):
+        return DEFAULT_LANGUAGE
+    within = _fields(item)
+    value = within.get(_VALUE)
+    inner = value.get(_LANGUAGE) if isinstance(value, Element) else None
+    return item.get(_LANGUAGE) or inner or str(within.get(_LANGUAGE, ""))
+
+
 def _truth(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text.lower())
 
 
 def _licensors(value: Value | None) -> Iterator[Licensor]:
-    for item in _items(value):
+    for item in map(_unqualified, _items(value)):
         if isinstance(item, Element):
             fields = _fields(item)
             name, url = (

@@ -15,6 +15,7 @@ SPACES = (
     'xmlns:r="http://ns.adobe.com/xap/1.0/rights/" '
     'xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/" '
     'xmlns:mm="http://ns.adobe.com/xap/1.0/mm/" '
+    'xmlns:q="http://q.example/" '
 )
 
 
@@ -54,6 +55,47 @@ def test_a_structure_is_read_however_it_is_written(licensor, array):
 )
 def test_an_author_is_read_from_any_array_or_none(inner):
     assert rights_of(packet(inner)).creators == ("A. B.",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '<{0} rdf:parseType="Resource"><rdf:value>(c) Q</rdf:value><q:role>x</q:role></{0}>',
+        "<{0}><rdf:Description><rdf:value>(c) Q</rdf:value><q:role>x</q:role></rdf:Description>"
+        "</{0}>",
+        '<{0}><rdf:Description rdf:value="(c) Q" q:role="x"/></{0}>',
+        '<{0} rdf:value="(c) Q" q:role="x"/>',
+        '<{0} rdf:parseType="Resource"><rdf:value rdf:parseType="Resource">'
+        "<rdf:value>(c) Q</rdf:value></rdf:value><q:role>x</q:role></{0}>",
+    ],
+)
+def test_a_value_with_qualifiers_is_read_however_it_is_written(value):
+    item = value.format("rdf:li")
+    inner = "".join(f"<{name}><rdf:Alt>{item}</rdf:Alt></{name}>" for name in ("dc:creator",
+        "dc:rights"))  # fmt: skip
+    found = rights_of(packet(inner + value.format("r:WebStatement")))
+    assert found.creators == ("(c) Q",)
+    assert found.rights == (("x-default", "(c) Q"),)
+    assert found.web_statement == "(c) Q"
+
+
+def test_an_array_or_a_structure_may_have_qualifiers_too():
+    rights = (
+        '<dc:rights rdf:parseType="Resource"><rdf:value><rdf:Alt>'
+        '<rdf:li xml:lang="x-default">(c) A</rdf:li><rdf:li xml:lang="de" rdf:parseType="Resource">'
+        "<rdf:value>(c) B</rdf:value></rdf:li><rdf:li><rdf:Description>"
+        '<rdf:value xml:lang="fr">(c) C</rdf:value></rdf:Description></rdf:li>'
+        "</rdf:Alt></rdf:value><q:role>x</q:role></dc:rights>"
+    )
+    licensor = (
+        '<plus:Licensor><rdf:Seq><rdf:li rdf:parseType="Resource"><rdf:value '
+        'rdf:parseType="Resource"><plus:LicensorName>Acme</plus:LicensorName><plus:LicensorURL '
+        'rdf:parseType="Resource"><rdf:value>https://acme.example</rdf:value></plus:LicensorURL>'
+        "</rdf:value><q:role>x</q:role></rdf:li></rdf:Seq></plus:Licensor>"
+    )
+    found = rights_of(packet(rights + licensor))
+    assert found.rights == (("x-default", "(c) A"), ("de", "(c) B"), ("fr", "(c) C"))
+    assert found.licensors == ACME
 
 
 def test_several_descriptions_say_it_together():
