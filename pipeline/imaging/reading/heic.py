@@ -47,6 +47,7 @@ def look_at_heic(data: bytes) -> Header:
     left_out = {
         "HDR: its gain map is left out, the base picture is read": item.has_gain_map,
         "its depth map is left out": item.has_depth_map,
+        f"first of {item.num_pictures} pictures, the primary one": item.num_pictures > 1,
     }
     whole = max(item.largest, (item.width, item.height), key=lambda size: size[0] * size[1])
     return HeicHeader(

@@ -19,6 +19,9 @@ _GAIN_MAP = b"hdrgainmap"
 """In the name of Apple's; ISO 21496-1 has an item of type tmap instead."""
 _DEPTH_MAPS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth", b"urn:mpeg:hevc:2015:auxid:2")
 
+_PICTURES = frozenset([b"av01", b"hvc1", b"hev1", b"avc1", b"jpeg", b"grid", b"iovl", b"iden"])
+"""Types of items; a tmap, which joins a picture and its gain map, is no further one."""
+
 _ORIENTATIONS = {
     (0, None): 1,
     (1, None): 8,
@@ -59,12 +62,16 @@ class Item:
     is_premultiplied: bool
     has_gain_map: bool
     has_depth_map: bool
+    num_pictures: int
+    """That stand for themselves, this one among them."""
 
 
 @dataclass(slots=True)
 class _Meta:
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
+    hidden: set[int] = field(default_factory=set)
+    """Items that are there for others only."""
     properties: list[Box] = field(default_factory=list)
     owned: dict[int, list[int]] = field(default_factory=dict)
     references: list[tuple[bytes, int, int]] = field(default_factory=list)
@@ -122,7 +129,16 @@ def primary_item(data: bytes) -> Item | None:
         has_gain_map=b"tmap" in meta.kinds.values()
         or any(_GAIN_MAP in name for name in names.values()),
         has_depth_map=any(name in _DEPTH_MAPS for name in names.values()),
+        num_pictures=_num_pictures(meta),
     )
+
+
+def _num_pictures(meta: _Meta) -> int:
+    """Neither hidden, nor a part, a thumbnail, a mask or a map of another one."""
+    parts = {to for kind, _, to in meta.references if kind == b"dimg"}
+    parts |= {at for kind, at, _ in meta.references if kind in (b"thmb", b"auxl")}
+    others = {at for at, kind in meta.kinds.items() if kind in _PICTURES} - parts - meta.hidden
+    return len(others | {meta.primary})
 
 
 def _meta(data: bytes, meta_box: Box) -> _Meta:
@@ -157,7 +173,10 @@ def _read_item(body: bytes, meta: _Meta) -> None:
     id_size = 2 if body[:1] == b"\2" else 4
     if len(meta.kinds) < _MAX_ITEMS:
         kind_at = 4 + id_size + 2
-        meta.kinds[int.from_bytes(body[4 : 4 + id_size], "big")] = body[kind_at : kind_at + 4]
+        item = int.from_bytes(body[4 : 4 + id_size], "big")
+        meta.kinds[item] = body[kind_at : kind_at + 4]
+        if body[3:4] and body[3] & 1:
+            meta.hidden.add(item)
 
 
 def _read_reference(kind: bytes, body: bytes, meta: _Meta, *, is_wide: bool) -> None:

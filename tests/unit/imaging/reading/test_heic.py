@@ -136,6 +136,24 @@ def test_what_is_left_out_is_said(name, note):
     assert photo.alpha_HW is None
 
 
+def test_of_several_pictures_the_primary_is_read_and_said():
+    """The mask of a file, which no longer says of which picture it is one."""
+    data = heic("rgba8")
+    at = data.index(b"auxl")
+    assert not decode(data, ANY_SIZE).notes
+    photo = decode(data[:at] + b"cdsc" + data[at + 4 :], ANY_SIZE)
+    assert photo.notes == ("first of 2 pictures, the primary one",)
+    np.testing.assert_array_equal(photo.rgb_HWC, decode(data, ANY_SIZE).rgb_HWC)
+
+
+@pytest.mark.parametrize("kind", [b"thmb", b"auxl"])
+def test_what_is_of_another_picture_is_none_of_several(kind):
+    data = heic("rgba8")
+    at = data.index(b"auxl")
+    photo = decode(data[:at] + kind + data[at + 4 :], ANY_SIZE)
+    assert photo.notes == ()
+
+
 def test_limits_are_held_against_the_boxes():
     data = bytearray(heic("rgb8"))
     at = data.index(b"ispe") + 8
