@@ -33,6 +33,20 @@ def without(*place):
     return alpha
 
 
+def stamp():
+    """A rectangle, perforated all round."""
+    mask = Image.new("L", SIZE, 0)
+    draw = ImageDraw.Draw(mask)
+    draw.rectangle((20, 20, 484, 652), fill=255)
+    along = [(x, y) for x in range(20, 485, 30) for y in (20, 652)]
+    for x, y in [*along, *((x, y) for y in range(20, 653, 30) for x in (20, 484))]:
+        draw.ellipse((x - 9, y - 9, x + 9, y + 9), fill=0)
+    return np.asarray(mask) / np.float32(255)
+
+
+STITCHED = [(0, 20), (120, 5), (250, 30), (370, 0), (504, 25), (495, 650), (250, 672), (0, 650)]
+"""A panorama's outline, hollow here and there."""
+
 NOTHING_HIDDEN = {
     "one stray pixel": without(np.s_[200, 300]),
     "strip": without(np.s_[:, -3:]),
@@ -47,12 +61,14 @@ FILLS_FRAME = {
     "turned": turned(3, expand=True),
     "turned and cropped": turned(-2, expand=False),
     "vignette": vignette(),
+    "stitched": drawn(lambda d: d.polygon(STITCHED, fill=255)),
 }
 WITHIN_MARGIN = {
     "padded to a square": np.pad(np.ones((673, 505), np.float32), ((0, 0), (84, 84))),
     "padded all round": np.pad(np.ones((673, 505), np.float32), 40),
     "two of them": np.pad(np.ones((300, 200), np.float32), ((40, 40), (40, 300)))
     + np.pad(np.ones((300, 200), np.float32), ((40, 40), (300, 40))),
+    "perforated": stamp(),
     "ball": drawn(lambda d: d.ellipse((100, 100, 400, 400), fill=255)),
 }
 
