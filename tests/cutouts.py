@@ -6,7 +6,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 
 # Shape suffixes: H height, W width, C colour channel.
 
@@ -51,6 +51,17 @@ def files(color_HWC, alpha8_HW):
         "photograph": levels(photo),
         "photograph over black": levels(a * photo),
     }
+
+
+def with_shadow(color_HWC, alpha8_HW, *, opacity=0.4, blur=10, offset=(12, 8), level=0):
+    """Straight 8-bit colours and the alpha of a product, a soft shadow of one grey under it."""
+    a_HW = alpha8_HW / 255
+    shadow_HW = shift(gaussian_filter(a_HW, blur), offset, order=1) * opacity
+    both_HW = a_HW + (1 - a_HW) * shadow_HW
+    alpha8 = levels(both_HW * 255)
+    mixed = color_HWC * a_HW[..., None] + level * ((1 - a_HW) * shadow_HW)[..., None]
+    rgb = mixed / np.maximum(both_HW, 1e-6)[..., None]
+    return levels(np.where(alpha8[..., None] > 0, rgb, 0)), alpha8
 
 
 def png(rgb8_HWC, alpha8_HW, format_="PNG", **options):

@@ -152,5 +152,5 @@ def colors_of(photo: Photo, rule: str) -> tuple[CutoutColors, str]:
     if rule == "mixed":
         return replace(told.colors, is_mixed=True), "as the recipe says"
     if not told.is_sure:
-        return told.colors, "for want of a soft edge that would tell"
+        return told.colors, "for want of a soft edge that would tell for sure"
     return told.colors, "as its soft edge tells"

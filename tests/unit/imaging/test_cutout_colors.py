@@ -3,6 +3,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import distance_transform_edt
 
 from pipeline.imaging.cutout_colors import CutoutColors, tell, unmixed
 from tests import cutouts
@@ -32,6 +33,76 @@ def test_and_so_it_does_where_a_lossy_codec_went_over_it(name):
     file = cutouts.png(cutouts.files(color, alpha8)[name], alpha8, "WEBP", quality=90, exact=True)
     rgb8 = np.asarray(Image.open(BytesIO(file)))[..., :3]
     assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == EXPECTED[name]
+
+
+@pytest.mark.parametrize(
+    "shadow",
+    [{}, {"level": 40}, {"blur": 5, "opacity": 0.5}, {"blur": 20}, {"blur": 8, "offset": (20, 0)}],
+    ids=str,
+)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_soft_shadow_in_the_alpha_channel_is_no_old_background(shadow, seed):
+    rgb8, alpha8 = cutouts.with_shadow(*cutouts.product(seed), **shadow)
+    assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == "straight"
+
+
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_product_with_its_shadow_may_be_laid_over_black_or_white(level, seed):
+    rgb8, alpha8 = cutouts.with_shadow(*cutouts.product(seed))
+    a = alpha8[..., None] / 255
+    colors = tell(cutouts.levels(a * rgb8 + (1 - a) * level), alpha8 / np.float32(255)).colors
+    assert colors.matte == (level,) * 3
+
+
+def test_where_a_shadow_lies_all_around_nothing_is_told_and_they_are_taken_as_straight():
+    color, alpha8 = cutouts.product(1)
+    rgb8, alpha8 = cutouts.with_shadow(color, alpha8, blur=16, opacity=0.6, offset=(0, 0))
+    told = tell(rgb8, alpha8 / np.float32(255))
+    assert (str(told.colors), told.is_sure) == ("straight", False)
+
+
+@pytest.mark.parametrize("level", [60, 200, 235])
+def test_a_product_of_one_colour_may_have_a_shadow_too(level):
+    _, alpha8 = cutouts.product()
+    plain = np.full((*alpha8.shape, 3), level) * np.array((1, 0.6, 0.4))
+    rgb8, alpha8 = cutouts.with_shadow(plain, alpha8)
+    assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == "straight"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_hidden_colours_that_continue_the_product_s_are_no_background(seed):
+    """A product that is darker along its edge, its colours continued as by editors and packers."""
+    color, alpha8 = cutouts.product(seed)
+    depth = distance_transform_edt(alpha8 > 10)
+    darker = color * np.clip(0.35 + (depth - 3) / 8, 0.35, 1)[..., None]
+    rows, columns = distance_transform_edt(
+        alpha8 <= 10, return_distances=False, return_indices=True
+    )
+    told = tell(cutouts.levels(darker[rows, columns]), alpha8 / np.float32(255))
+    assert str(told.colors) == "straight"
+
+
+@pytest.mark.parametrize("quality", [80, 85])
+@pytest.mark.parametrize("name", ["over black", "over white"])
+def test_a_lossy_codec_may_change_what_was_hidden(name, quality):
+    color, alpha8 = cutouts.product(2)
+    file = cutouts.png(cutouts.files(color, alpha8)[name], alpha8, "WEBP", quality=quality)
+    rgb8 = np.asarray(Image.open(BytesIO(file)).convert("RGBA"))[..., :3]
+    assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == EXPECTED[name]
+
+
+@pytest.mark.parametrize("matte", [(128, 128, 128), (0, 177, 64), (40, 60, 150)], ids=str)
+@pytest.mark.parametrize("hidden", [0, 255])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_colour_that_is_nowhere_left_alone_is_had_from_the_edge(matte, hidden, seed):
+    color, alpha8 = cutouts.product(seed)
+    a = alpha8[..., None] / 255
+    rgb8 = cutouts.levels(np.where(a == 0, hidden, a * color + (1 - a) * np.array(matte)))
+    told = tell(rgb8, alpha8 / np.float32(255))
+    assert told.colors.matte is not None
+    assert not told.colors.is_mixed
+    assert np.abs(np.array(told.colors.matte) - matte).max() <= 8
 
 
 @pytest.mark.parametrize(("level", "kind"), [(4, "black"), (251, "white")])
