@@ -34,6 +34,14 @@ _RESOURCES_START = b"Photoshop 3.0\0"
 _EXIF_START, _XMP_START = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """XMP specification, part 3: of JPEG 2000 and the ISO media formats."""
+_EXIF_BOXES = (b"JpgTiffExif->JP2", bytes.fromhex("0537cdab9d0c4431a72afa561f2a113e"))
+_IPTC_BOXES = (
+    bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"),
+    bytes.fromhex("09a14e97c0b442e0bebf36df6f0ce36f"),
+)
+_RESOURCES_BOX = bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb")
+"""Of JPEG 2000, in no standard: what exiftool writes, then what Photoshop's plug-in wrote."""
+_JPEG_2000_CARRIERS = frozenset([*_EXIF_BOXES, *_IPTC_BOXES, _RESOURCES_BOX, _XMP_BOX])
 _GIF_XMP, _GIF_XMP_END = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _PNG_CARRIERS = frozenset([b"eXIf", b"iTXt", b"tEXt", b"zTXt"])
 _MOST_UNFOLDED = 4 * 2**20
@@ -91,10 +99,21 @@ def _of_iso_media(data: bytes) -> Carriers:
 
 
 def _of_jpeg2000(data: bytes) -> Carriers:
+    """Of boxes that have a UUID; the first of each."""
+    found: dict[bytes, bytes] = {}
     for box in boxes(data):
-        if box.kind == b"uuid" and data[box.start : box.start + 16] == _XMP_BOX:
-            return Carriers(xmp=content(data, box)[16:])
-    return Carriers()
+        uuid = data[box.start : min(box.start + 16, box.end)]
+        if box.kind == b"uuid" and uuid in _JPEG_2000_CARRIERS:
+            found.setdefault(uuid, content(data, box)[16:])
+
+    def first(kinds: tuple[bytes, ...]) -> bytes:
+        return next(filter(None, (found.get(kind, b"") for kind in kinds)), b"")
+
+    return Carriers(
+        exif=_exif_tags(first(_EXIF_BOXES)),
+        xmp=found.get(_XMP_BOX, b""),
+        iptc=first(_IPTC_BOXES) or _iptc_in(found.get(_RESOURCES_BOX, b"")),
+    )
 
 
 def _of_tiff(data: bytes) -> Carriers:

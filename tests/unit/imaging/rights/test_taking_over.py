@@ -117,6 +117,11 @@ def jp2_with_xmp():
     return saved("JPEG2000") + struct.pack(">I", len(box) + 4) + box
 
 
+def jp2_with(*uuid_boxes):
+    made = [struct.pack(">I", len(body) + 24) + b"uuid" + kind + body for kind, body in uuid_boxes]
+    return saved("JPEG2000") + b"".join(made)
+
+
 def psd_with(*resources):
     """The header of a PSD and its image resources; no pixels are looked at."""
     header = b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, 40, 60, 8, 3) + bytes(4)
@@ -203,6 +208,49 @@ def test_a_psd_has_all_three():
     assert taken_over(psd_with(*blocks), "credits").credits == IN_XMP
     assert taken_over(psd_with(blocks[0]), "credits").credits == IN_IPTC
     assert taken_over(psd_with(blocks[1]), "credits").credits == Credits(creators=(AUTHOR,))
+
+
+JP2_EXIF = {
+    "exiftool's": b"JpgTiffExif->JP2",
+    "Photoshop's": bytes.fromhex("0537cdab9d0c4431a72afa561f2a113e"),
+}
+JP2_IPTC = {
+    "exiftool's": bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"),
+    "Photoshop's": bytes.fromhex("09a14e97c0b442e0bebf36df6f0ce36f"),
+}
+JP2_RESOURCES = bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb")
+
+
+@pytest.mark.parametrize("kind", JP2_EXIF)
+@pytest.mark.parametrize("head", [b"", b"Exif\0\0"])
+def test_rights_are_read_from_exif_in_a_jpeg_2000(kind, head):
+    exif = Image.Exif()
+    exif[TAG.Artist], exif[TAG.Copyright] = AUTHOR.encode(), RIGHTS.encode()
+    block = head + exif.tobytes().removeprefix(b"Exif\0\0")
+    found = taken_over(jp2_with((b"x" * 16, b"other"), (JP2_EXIF[kind], block)), "credits").credits
+    assert found == Credits(creators=(AUTHOR,), rights=(("x-default", RIGHTS),))
+
+
+@pytest.mark.parametrize("kind", JP2_IPTC)
+def test_rights_are_read_from_iptc_in_a_jpeg_2000(kind):
+    data = jp2_with((JP2_IPTC[kind], iptc("utf-8")))
+    assert taken_over(data, "credits").credits == IN_IPTC
+    data = jp2_with((JP2_RESOURCES, resource(1028, iptc("utf-8"))))
+    assert taken_over(data, "credits").credits == IN_IPTC
+
+
+def test_a_jpeg_2000_may_have_all_three():
+    exif = Image.Exif()
+    exif[TAG.Make] = "Camera works"
+    data = jp2_with(
+        (JP2_EXIF["exiftool's"], exif.tobytes()),
+        (JP2_IPTC["exiftool's"], iptc("utf-8")),
+        (bytes.fromhex("be7acfcb97a942e89c71999491e3afac"), XMP),
+    )
+    taken = taken_over(data, "capture")
+    assert taken.credits == IN_XMP
+    assert taken.capture.make == "Camera works"
+    assert taken_over(data[: len(data) - len(XMP) - 24], "credits").credits == IN_IPTC
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
