@@ -180,11 +180,12 @@ def decoded(stored: bytes, *, may_be_cut: bool = False) -> str:
         if is_cut and (may_be_cut or not whole.isascii()):
             text = whole.decode()
         else:
-            text = _of_windows(stored)
+            text = windows_1252(stored)
     return text.strip("\0 \t\r\n")
 
 
-def _of_windows(stored: bytes) -> str:
+def windows_1252(stored: bytes) -> str:
+    """Text of 8 bits a letter, whatever it is: an error never."""
     try:
         return stored.decode("cp1252")
     except UnicodeDecodeError:  # five bytes have no letter there

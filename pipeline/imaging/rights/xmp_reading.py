@@ -20,6 +20,7 @@ from pipeline.imaging.rights.credits import (
     Licensor,
     Words,
     each_once,
+    windows_1252,
 )
 
 _MOST_BYTES = 4 * 2**20
@@ -34,6 +35,10 @@ _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
 _VALUE = _RDF + "value"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
+_DECLARES_ANOTHER = re.compile(
+    rb"""\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*["'](?!utf-?8["'])""", re.IGNORECASE
+)
+_UTF_8_MARK = b"\xef\xbb\xbf"
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}")
 
 Value = Element | str
@@ -44,7 +49,10 @@ def rights_of(packet: bytes) -> Credits:
     """What the packet says; nothing where it is no XMP, or holds what XMP may not."""
     root = _parsed(packet)
     if root is None:  # some writers fill a fixed length with zeros
-        root = _parsed(packet.strip(b"\0 \t\r\n"))
+        packet = packet.strip(b"\0 \t\r\n")
+        root = _parsed(packet)
+    if root is None and _is_windows_1252(packet):
+        root = _parsed(windows_1252(packet).encode(), encoding="utf-8")
     if root is None:
         return Credits()
     found = _properties(root)
@@ -60,12 +68,25 @@ def rights_of(packet: bytes) -> Credits:
     )
 
 
+def _is_windows_1252(packet: bytes) -> bool:
+    """Whether it is neither the UTF-8 that XML is by default nor says what else it is."""
+    if len(packet) > _MOST_BYTES or _DECLARES_ANOTHER.match(packet):
+        return False
+    try:
+        packet.decode()
+    except UnicodeDecodeError:
+        return not packet.startswith(_UTF_8_MARK)
+    return False
+
+
 class _RefusedError(Exception):
     """Well-formed or not, it is not to be read on."""
 
 
-def _parsed(packet: bytes) -> Element | None:
+def _parsed(packet: bytes, *, encoding: str | None = None) -> Element | None:
     """The tree of a packet; None for what is malformed, too large or too deep.
+
+    `encoding` overrules what the packet declares.
 
     A document type is refused before anything of it is read: XMP has none, and every entity, be it
     one that explodes or one that is fetched, would have to be declared in it.
@@ -89,7 +110,7 @@ def _parsed(packet: bytes) -> Element | None:
     def refuse(*_: Any) -> None:
         raise _RefusedError
 
-    parser = expat.ParserCreate(namespace_separator="}")
+    parser = expat.ParserCreate(encoding, namespace_separator="}")
     parser.buffer_text = True
     parser.StartElementHandler = start
     parser.EndElementHandler = end
