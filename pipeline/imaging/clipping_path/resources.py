@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.tiff import chosen_page, look_at_tiff, opened_tiff
+from pipeline.imaging.reading.tiff_directory import entries
 
 _SIGNATURES = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
 """Of a block. All but the first are of Adobe's other programs, and as long as they say."""
@@ -101,23 +102,12 @@ def _of_tiff(data: bytes) -> bytes:
     """Of the page that is the photograph. tifffile finds that; it leaves out damaged tags."""
     header = look_at_tiff(data)
     with opened_tiff(data) as file:
-        directory, is_big, order = (
-            chosen_page(file, header).offset,
-            file.is_bigtiff,
-            file.byteorder,
-        )
-    count, entry, link = ("Q", "HHQQ", "Q") if is_big else ("H", "HHII", "I")
-    head, step, room = (struct.calcsize(order + code) for code in (count, entry, link))
-    (entries,) = struct.unpack_from(order + count, data, directory)
-    first = directory + head
-    for at in range(first, min(first + entries * step, len(data)), step):
-        tag, kind, length, place = struct.unpack_from(order + entry, data, at)
-        if tag != _TIFF_TAG or kind not in _BYTES:
-            continue
-        start = at + step - room if length <= room else place
-        if start + length > len(data):
-            raise DamagedError("a tag that points beyond the file")
-        return data[start : start + length]
+        directory = list(entries(file, data, chosen_page(file, header).offset))
+    for entry in directory:
+        if entry.code == _TIFF_TAG and entry.kind in _BYTES:
+            if entry.start + entry.size > len(data):
+                raise DamagedError("a tag that points beyond the file")
+            return data[entry.start : entry.start + entry.size]
     return b""
 
 

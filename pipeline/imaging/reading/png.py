@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import imagecodecs
@@ -14,11 +13,9 @@ from pipeline.imaging.reading.exif import dots_per_inch, exif_facts
 from pipeline.imaging.reading.header import Alpha, Decoded, Header
 from pipeline.imaging.reading.modes import samples_of
 from pipeline.imaging.reading.pillow import opened
+from pipeline.imaging.reading.png_chunks import SIGNATURE_SIZE, Chunk, chunks_of
 from pipeline.imaging.reading.samples import Cicp, ColorMeaning, Samples
 
-_SIGNATURE_SIZE = 8
-_MAX_CHUNKS = 2**16
-"""That are walked over. A file of 64 MiB has 8,000 where encoders write 8 kB each."""
 _MAX_UNFOLDED = 8 * 2**20
 """Bytes that a compressed profile or text may unfold to."""
 _SPACES = {0: "grey", 2: "rgb", 3: "palette", 4: "grey", 6: "rgb"}
@@ -56,7 +53,7 @@ def look_at_png(data: bytes) -> PngHeader:
     exif_in_text = b""
     notes: list[str] = []
     is_behind_pixels = False
-    for chunk in _chunks(data):
+    for chunk in chunks_of(data):
         is_behind_pixels = is_behind_pixels or chunk.kind == b"IDAT"
         if chunk.kind in _WANTED and not (is_behind_pixels and chunk.kind in _BEFORE_PIXELS):
             if _counts(data, chunk):
@@ -131,27 +128,7 @@ def _decoded(samples: Samples, header: PngHeader) -> Decoded:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    kind: bytes
-    start: int
-    end: int
-    """Of what it says, in the file; its length and its kind stand before, a checksum behind."""
-
-
-def _chunks(data: bytes) -> Iterator[_Chunk]:
-    at = _SIGNATURE_SIZE
-    for _ in range(_MAX_CHUNKS):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if len(kind) < 4:
-            return
-        yield _Chunk(kind, at + 8, at + 8 + size)
-        if kind == b"IEND":
-            return
-        at += 12 + size
-
-
-def _counts(data: bytes, chunk: _Chunk) -> bool:
+def _counts(data: bytes, chunk: Chunk) -> bool:
     """Whether it is what was written, or its decoder will say so: capitals are critical."""
     if chunk.kind[:1].isupper():
         return True
@@ -161,9 +138,9 @@ def _counts(data: bytes, chunk: _Chunk) -> bool:
 
 def _pixels_only(data: bytes) -> bytes:
     """The file without what a decoder of its pixels need not know."""
-    parts = [data[:_SIGNATURE_SIZE]]
+    parts = [data[:SIGNATURE_SIZE]]
     seen: set[bytes] = set()
-    for chunk in _chunks(data):
+    for chunk in chunks_of(data):
         is_out_of_place = chunk.kind in _BEFORE_PIXELS and seen & {chunk.kind, b"IDAT"}
         if chunk.kind in _OF_PIXELS and not is_out_of_place and _counts(data, chunk):
             parts.append(data[chunk.start - 8 : chunk.end + 4])

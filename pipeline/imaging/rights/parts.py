@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline.imaging.reading.png_chunks import chunks_of
+
 _MOST_PARTS = 2**16
-"""That are looked at. A PNG of 64 MiB has 8,000 chunks where encoders write 8 kB each."""
+"""Of a WebP, that are looked at; photographs have some ten."""
 
 
 def png_chunks(data: bytes, kinds: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of chunks of these kinds; some kinds may come after the pixels, too."""
-    at = 8
-    for _ in range(_MOST_PARTS):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if len(kind) < 4 or kind == b"IEND":
-            return
-        if kind in kinds:
-            yield kind, data[at + 8 : at + 8 + size]
-        at += 12 + size
+    for chunk in chunks_of(data):
+        if chunk.kind in kinds:
+            yield chunk.kind, data[chunk.start : chunk.end]
 
 
 def riff_chunks(data: bytes, kind: bytes) -> Iterator[bytes]:
