@@ -112,7 +112,12 @@ def _of_provenance(provenance: Provenance) -> list[_Property]:
 
 def _of_credits(credits: Credits) -> list[_Property]:  # noqa: A002
     marked = credits.marked
-    authors = "".join(f"<rdf:li>{_text(name)}</rdf:li>" for name in credits.creators)
+    authors, owners = _items(credits.creators), _items(credits.owners)
+    copyright_owners = "".join(
+        '<rdf:li rdf:parseType="Resource">'
+        f"<plus:CopyrightOwnerName>{_text(name)}</plus:CopyrightOwnerName></rdf:li>"
+        for name in credits.copyright_owners
+    )
     licensors = "".join(
         '<rdf:li rdf:parseType="Resource">'
         + "".join(
@@ -128,12 +133,20 @@ def _of_credits(credits: Credits) -> list[_Property]:  # noqa: A002
         _property("dc", "rights", _alternatives(credits.rights)),
         _property("dc", "description", _alternatives(credits.description)),
         _simple("xmpRights", "Marked", "" if marked is None else str(marked)),
+        _property("xmpRights", "Owner", owners and f"<rdf:Bag>{owners}</rdf:Bag>"),
         _simple("xmpRights", "WebStatement", credits.web_statement),
         _property("xmpRights", "UsageTerms", _alternatives(credits.usage_terms)),
         _simple("photoshop", "Credit", credits.credit),
+        _property(
+            "plus", "CopyrightOwner", copyright_owners and f"<rdf:Seq>{copyright_owners}</rdf:Seq>"
+        ),
         _property("plus", "Licensor", licensors and f"<rdf:Seq>{licensors}</rdf:Seq>"),
     ]
     return [(prefix, element) for prefix, element in said if element]
+
+
+def _items(names: tuple[str, ...]) -> str:
+    return "".join(f"<rdf:li>{_text(name)}</rdf:li>" for name in names)
 
 
 def _alternatives(words: Words) -> str:

@@ -28,7 +28,9 @@ from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 
 _IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060
 _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377
-_TIFF_CARRIERS = frozenset([270, 271, 272, 306, 315, 33432, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG])
+_TIFF_CARRIERS = frozenset(
+    [270, 271, 272, 306, 315, 33432, 40093, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG]
+)
 _APP1, _APP13 = 0xE1, 0xED
 _RESOURCES_START = b"Photoshop 3.0\0"
 _EXIF_START, _XMP_START = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
@@ -44,6 +46,8 @@ _RESOURCES_BOX = bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb")
 _JPEG_2000_CARRIERS = frozenset([*_EXIF_BOXES, *_IPTC_BOXES, _RESOURCES_BOX, _XMP_BOX])
 _GIF_XMP, _GIF_XMP_END = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _PNG_CARRIERS = frozenset([b"eXIf", b"iTXt", b"tEXt", b"zTXt"])
+_PNG_KEYWORDS = frozenset(["author", "artist", "copyright", "description"])
+"""PNG, third edition, 11.3.3.2, in lower case; "Artist" is no word of the standard."""
 _MOST_UNFOLDED = 4 * 2**20
 """Bytes that a compressed text of a PNG may unfold to."""
 
@@ -57,7 +61,7 @@ class Carriers:
     xmp: bytes = b""
     iptc: bytes = b""
     texts: Mapping[str, str] = field(default_factory=dict)
-    """A PNG's, by keyword."""
+    """A PNG's, by keyword in lower case."""
 
 
 def carriers_of(photograph: bytes) -> Carriers:
@@ -199,9 +203,9 @@ def _of_png(data: bytes) -> Carriers:
         xmp=texts.get("XML:com.adobe.xmp") or _raw_profile(texts, "xmp"),
         iptc=_iptc_in(_raw_profile(texts, "iptc") or _raw_profile(texts, "8bim")),
         texts={
-            keyword: decoded(texts[keyword])
-            for keyword in ("Author", "Copyright", "Description")
-            if keyword in texts
+            keyword.lower(): decoded(text)
+            for keyword, text in reversed(texts.items())  # the first of each stays
+            if keyword.lower() in _PNG_KEYWORDS
         },
     )
 

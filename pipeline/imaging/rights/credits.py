@@ -50,6 +50,10 @@ class Credits:
     """xmpRights:WebStatement: where the rights are stated."""
     marked: bool | None = None
     """xmpRights:Marked: False for the public domain."""
+    owners: tuple[str, ...] = ()
+    """xmpRights:Owner: whose rights they are."""
+    copyright_owners: tuple[str, ...] = ()
+    """plus:CopyrightOwner: names."""
     licensors: tuple[Licensor, ...] = ()
     """plus:Licensor."""
 
@@ -71,6 +75,8 @@ class Credits:
             usage_terms=self.usage_terms or other.usage_terms,
             web_statement=self.web_statement or other.web_statement,
             marked=other.marked if self.marked is None else self.marked,
+            owners=self.owners or other.owners,
+            copyright_owners=self.copyright_owners or other.copyright_owners,
             licensors=self.licensors or other.licensors,
         )
 
@@ -81,7 +87,10 @@ class Credits:
         """
         room = _Room(MOST_IN_ALL)
         rights = room.words(self.rights)
-        creators = tuple(filter(None, map(room.text, self.creators[:MOST_VALUES])))
+        creators, owners, copyright_owners = (
+            tuple(filter(None, map(room.text, names[:MOST_VALUES])))
+            for names in (self.creators, self.owners, self.copyright_owners)
+        )
         web_statement = room.whole(self.web_statement)
         credit = room.text(self.credit)
         licensors = tuple(
@@ -92,6 +101,8 @@ class Credits:
             self,
             rights=rights,
             creators=creators,
+            owners=owners,
+            copyright_owners=copyright_owners,
             web_statement=web_statement,
             credit=credit,
             licensors=tuple(one for one in licensors if one.name or one.url),
@@ -159,7 +170,8 @@ def decoded(stored: bytes, *, may_be_cut: bool = False) -> str:
 
     EXIF allows ASCII alone, IPTC-IIM mostly does not say, and programs write what their users do.
     Any other 8-bit encoding is taken for Windows-1252, of which Latin-1 is a part. UTF-8 that ends
-    within a character, cut to the length of a field, loses that character and nothing else.
+    within a character, cut to the length of a field, loses that character and nothing else. UTF-16
+    is told by the zeros in it.
 
     Args:
         stored: the text.
@@ -171,6 +183,9 @@ def decoded(stored: bytes, *, may_be_cut: bool = False) -> str:
     >>> decoded("© Müller, é".encode()[:-1])
     '© Müller,'
     """
+    utf_16 = _of_utf_16(stored)
+    if utf_16 is not None:
+        return utf_16.strip("\0 \t\r\n")
     stored = stored.rstrip(b"\0")
     try:
         text = stored.decode()
@@ -190,3 +205,24 @@ def windows_1252(stored: bytes) -> str:
         return stored.decode("cp1252")
     except UnicodeDecodeError:  # five bytes have no letter there
         return stored.decode("latin-1")
+
+
+def _of_utf_16(stored: bytes) -> str | None:
+    """UTF-16 that says so by its first two bytes, or of which most letters are below U+0100.
+
+    Those have a zero each, on the same side. Text of other encodings has a zero between two names,
+    if at all, and hardly four names of one letter.
+    """
+    even = stored + b"\0" * (len(stored) % 2)  # readers take one zero off its end
+    if stored.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return even.decode("utf-16", "ignore")
+    if 0 not in stored:
+        return None
+    beginning = even[: 2 * MOST_CHARACTERS]
+    sides = (beginning[0::2], beginning[1::2])
+    for (low, high), encoding in ((sides, "utf-16-le"), (sides[::-1], "utf-16-be")):
+        letters = [above for below, above in zip(low, high, strict=True) if below]
+        is_torn = any(above and not below for below, above in zip(low, high, strict=True))
+        if len(letters) >= 4 and letters.count(0) * 2 > len(letters) and not is_torn:
+            return even.decode(encoding, "ignore")
+    return None

@@ -87,17 +87,23 @@ def _of_exif(tags: Mapping[int, Any]) -> Credits:
     # Photographer and editor, parted by a zero (EXIF 2.32, tag 33432).
     rights = each_once(_text(tags, _Tag.Copyright).split("\0"))
     return Credits(
-        creators=each_once(_text(tags, _Tag.Artist).split(";")),
+        creators=each_once((_text(tags, _Tag.Artist) or _of_windows(tags)).split(";")),
         rights=in_default("; ".join(rights)),
         description=in_default(_text(tags, _Tag.ImageDescription)),
     )
 
 
+def _of_windows(tags: Mapping[int, Any]) -> str:
+    """XPAuthor, where the Windows Explorer writes an author: UTF-16, little end first, always."""
+    value = tags.get(_Tag.XPAuthor)
+    return value.decode("utf-16-le", "ignore").strip("\0") if isinstance(value, bytes) else ""
+
+
 def _of_texts(found: Carriers) -> Credits:
     return Credits(
-        creators=each_once([found.texts.get("Author", "")]),
-        rights=in_default(found.texts.get("Copyright", "")),
-        description=in_default(found.texts.get("Description", "")),
+        creators=each_once([found.texts.get("author") or found.texts.get("artist", "")]),
+        rights=in_default(found.texts.get("copyright", "")),
+        description=in_default(found.texts.get("description", "")),
     )
 
 

@@ -64,6 +64,8 @@ def rights_of(packet: bytes) -> Credits:
         usage_terms=_words(found.get(_RIGHTS + "UsageTerms")),
         web_statement=_text(found.get(_RIGHTS + "WebStatement")),
         marked=_truth(_text(found.get(_RIGHTS + "Marked"))),
+        owners=each_once(_texts(found.get(_RIGHTS + "Owner"))),
+        copyright_owners=each_once(_owner_names(found.get(_PLUS + "CopyrightOwner"))),
         licensors=tuple(_licensors(found.get(_PLUS + "Licensor"))),
     )
 
@@ -218,6 +220,12 @@ def _licensors(value: Value | None) -> Iterator[Licensor]:
             )
             if name or url:
                 yield Licensor(name=name, url=url)
+
+
+def _owner_names(value: Value | None) -> Iterator[str]:
+    for item in map(_unqualified, _items(value)):
+        if isinstance(item, Element):
+            yield _text(_fields(item).get(_PLUS + "CopyrightOwnerName"))
 
 
 def _fields(item: Element) -> dict[str, Value]:

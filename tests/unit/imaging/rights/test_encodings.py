@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 
 import pytest
+from PIL import ExifTags, Image
 
-from pipeline.imaging.rights.credits import Credits
+from pipeline.imaging.rights.credits import Credits, decoded
 from pipeline.imaging.rights.iptc import credits_of_iptc
+from pipeline.imaging.rights.taking_over import taken_over
 from pipeline.imaging.rights.xmp_reading import rights_of
 
 UTF_8_DECLARED = struct.pack(">BBBH", 0x1C, 1, 90, 3) + b"\x1b%G"
@@ -76,3 +79,46 @@ def test_xmp_that_is_broken_stays_so_in_any_encoding():
     for broken in (xmp()[:-5], "<!DOCTYPE r>" + xmp(), "ÿþ" + xmp()):
         assert rights_of(broken.encode("cp1252")) == Credits()
         assert rights_of(broken.encode()) == Credits()
+
+
+@pytest.mark.parametrize("text", ["(c) Müller", "© M – 5 €", "Acme", "Ł. Nowak"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
+@pytest.mark.parametrize("end", [b"", b"\0", b"\0\0", bytes(20)])
+def test_utf_16_is_told_by_its_zeros(text, encoding, end):
+    assert decoded(text.encode(encoding) + end) == text
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "TIFF"])
+@pytest.mark.parametrize("end", [b"", b"\0\0"])
+def test_utf_16_in_exif_is_read(format_name, end):
+    exif, file = Image.Exif(), BytesIO()
+    exif[ExifTags.Base.Copyright] = "(c) Müller".encode("utf-16-le") + end
+    exif[ExifTags.Base.Artist] = "Jörg M.; Zoë Å.".encode("utf-16-le") + end
+    Image.new("RGB", (40, 30)).save(file, format_name, exif=exif)
+    found = taken_over(file.getvalue(), "credits").credits
+    assert found.rights == (("x-default", "(c) Müller"),)
+    assert found.creators == ("Jörg M.", "Zoë Å.")
+
+
+def test_a_photographer_and_an_editor_in_utf_16_are_parted_by_a_zero():
+    assert decoded("© Müller\0© Verlag".encode("utf-16-le")) == "© Müller\0© Verlag"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b"A\0B", b"AB\0CD\0", b"A\0B\0C", b" \0(c) Verlag", b"A\0", b"\0\0\0\0\0\0\0\0", b"\0", b""],
+)
+def test_text_with_a_zero_or_two_is_no_utf_16(stored):
+    assert decoded(stored) == stored.decode().strip(" \0")
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_author_that_windows_writes_is_read(format_name):
+    exif, file = Image.Exif(), BytesIO()
+    exif[ExifTags.Base.XPAuthor] = "Jörg 5 €;山田".encode("utf-16-le") + b"\0\0"
+    Image.new("RGB", (40, 30)).save(file, format_name, exif=exif)
+    taken = taken_over(file.getvalue(), "credits")
+    assert taken.credits == Credits(creators=("Jörg 5 €", "山田"))
+    exif[ExifTags.Base.Artist] = "A. Artist"
+    Image.new("RGB", (40, 30)).save(file := BytesIO(), format_name, exif=exif)
+    assert taken_over(file.getvalue(), "credits").credits.creators == ("A. Artist",)

@@ -44,6 +44,10 @@ XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </dc:description>
 <xmpRights:UsageTerms><rdf:Alt><rdf:li xml:lang="x-default">Nur Webshop</rdf:li></rdf:Alt>
 </xmpRights:UsageTerms>
+<xmpRights:Owner><rdf:Bag><rdf:li>Müller AG</rdf:li><rdf:li>Erben</rdf:li></rdf:Bag>
+</xmpRights:Owner><plus:CopyrightOwner><rdf:Seq><rdf:li rdf:parseType="Resource">
+<plus:CopyrightOwnerName>Verlag Süd</plus:CopyrightOwnerName>
+<plus:CopyrightOwnerID>PLUS-1</plus:CopyrightOwnerID></rdf:li></rdf:Seq></plus:CopyrightOwner>
 <plus:Licensor><rdf:Seq><rdf:li rdf:parseType="Resource">
 <plus:LicensorName>Agentur Süd</plus:LicensorName>
 <plus:LicensorURL>https://agentur.example</plus:LicensorURL></rdf:li></rdf:Seq></plus:Licensor>
@@ -57,6 +61,8 @@ IN_XMP = Credits(
     usage_terms=(("x-default", "Nur Webshop"),),
     web_statement="https://müller.example/rechte",
     marked=True,
+    owners=("Müller AG", "Erben"),
+    copyright_owners=("Verlag Süd",),
     licensors=(Licensor(name="Agentur Süd", url="https://agentur.example"),),
 )
 
@@ -293,6 +299,18 @@ def test_a_png_says_it_in_words():
     assert found == Credits(creators=(AUTHOR,), rights=(("x-default", RIGHTS),))
 
 
+@pytest.mark.parametrize("author", ["Author", "author", "Artist", "ARTIST"])
+def test_keywords_of_a_png_are_read_in_any_case(author):
+    texts = [(author, AUTHOR), ("copyright", RIGHTS), ("description", CAPTION)]
+    texts += [("Software", "Secret 1.0"), ("comment", "Secret"), ("Source", "Secret")]
+    chunks = [(b"iTXt", name.encode() + b"\0\0\0\0\0" + text.encode()) for name, text in texts]
+    assert taken_over(png_with(*chunks), "credits").credits == Credits(
+        creators=(AUTHOR,),
+        rights=(("x-default", RIGHTS),),
+        description=(("x-default", CAPTION),),
+    )
+
+
 def test_what_one_place_does_not_say_another_may():
     exif = Image.Exif()
     exif[TAG.Artist] = b"E. Xif"
@@ -408,6 +426,8 @@ def test_any_credits_fit_into_any_file_and_come_back(rights, creators, web_state
         rights=(("x-default", rights), ("de", rights)),
         description=(("x-default", "<&>" * 700),),
         usage_terms=(("x-default", "\U0001f600" * 2000),),
+        owners=tuple(creators),
+        copyright_owners=tuple(creators),
         web_statement=web_statement,
         licensors=(Licensor(name=rights, url=web_statement),) * 30,
     ).bounded()
