@@ -151,7 +151,6 @@ def _no_pictures() -> Iterator[Row]:
         "pdf": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n",
         "postscript": saved(Image.new("RGB", (40, 40)), "EPS"),
         "icon": saved(Image.new("RGB", (40, 40)), "ICO"),
-        "photoshop": b"8BPS\0\x01" + bytes(100),
         "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
         "film": b"\0\0\0\x18ftypisom\0\0\0\0isomiso2" + bytes(100),
         "zip": b"PK\x03\x04" + bytes(60),
@@ -168,6 +167,8 @@ def _no_pictures() -> Iterator[Row]:
     }
     for name, data in files.items():
         yield _row("no picture", name, data, frozenset({"unsupported_format"}))
+    empty_psd = b"8BPS\0\x01" + bytes(100)
+    yield _row("no picture", "photoshop", empty_psd, frozenset({"corrupt_image"}))
     yield _row("no picture", "nothing", b"", frozenset({"empty_file"}))
     for kind, length in (
         ("jpeg", 3),
@@ -312,7 +313,7 @@ def _modes() -> Iterator[Row]:
     for name, data in files.items():
         yield _row("mode", name, data, ends)
     floats = Image.fromarray(grey.astype(np.float32) / 255)
-    yield _row("mode", "float tiff", saved(floats, "TIFF"), frozenset({"unsupported_format"}))
+    yield _row("mode", "float tiff", saved(floats, "TIFF"), frozenset({PICTURE}))
     wide = Image.fromarray(grey.astype(np.int32) * 65537)
     yield _row("mode", "32 bit tiff", saved(wide, "TIFF"), frozenset({"unsupported_format"}))
     for depth, colour in ((16, 3), (3, 2), (8, 7), (255, 255), (0, 0)):
@@ -408,13 +409,16 @@ def _alphas() -> Iterator[Row]:
         "all 0": (np.zeros((height, width)), {"empty_matte"}),
         "all 1": (np.ones((height, width)), {PICTURE, "empty_matte"}),
         "all 127": (np.full((height, width), 127), {PICTURE}),
-        "all 254": (np.full((height, width), 254), {"full_matte"}),
+        "all 254": (np.full((height, width), 254), {PICTURE}),
         "all 255": (np.full((height, width), 255), {PICTURE}),
         "a corner": (corner, {"empty_matte"}),
-        "a line": (line, {PICTURE}),
+        "a line": (line, {"empty_matte"}),
         "noise": (noise, {PICTURE}),
         "turned inside out": (255 - oval(), {PICTURE}),
-        "a frame": (np.pad(np.zeros((height - 2, width - 2)), 1, constant_values=255), {PICTURE}),
+        "a frame": (
+            np.pad(np.zeros((height - 2, width - 2)), 1, constant_values=255),
+            {"empty_matte"},
+        ),
         "a checkerboard": (np.indices((height, width)).sum(axis=0) % 2 * 255, {PICTURE}),
     }
     for name, (levels, ends) in alphas.items():
