@@ -52,7 +52,7 @@ def image_resources(data: bytes, file_format: str) -> list[Resource]:
     """
     try:
         if file_format in ("JPEG", "MPO"):
-            return _blocks(_of_jpeg(data))
+            return _blocks(section_of_jpeg(data))
         if file_format == "TIFF":
             return _blocks(_of_tiff(data))
         if file_format == "PSD":
@@ -89,7 +89,7 @@ def _even(length: int) -> int:
     return length + length % 2
 
 
-def _of_jpeg(data: bytes) -> bytes:
+def section_of_jpeg(data: bytes) -> bytes:
     """What all APP13 segments say together: one holds 64 kB, and blocks go on in the next."""
     return b"".join(
         body[len(_APP13) :]

@@ -16,6 +16,7 @@ from pipeline.imaging.clipping_path.resources import (
     Resource,
     image_resources,
     resources_in,
+    section_of_jpeg,
 )
 from pipeline.imaging.reading.boxes import boxes, content
 from pipeline.imaging.reading.identify import identify
@@ -31,8 +32,7 @@ _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377
 _TIFF_CARRIERS = frozenset(
     [270, 271, 272, 306, 315, 33432, 40093, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG]
 )
-_APP1, _APP13 = 0xE1, 0xED
-_RESOURCES_START = b"Photoshop 3.0\0"
+_APP1 = 0xE1
 _EXIF_START, _XMP_START = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """XMP specification, part 3: of JPEG 2000 and the ISO media formats."""
@@ -75,18 +75,15 @@ def carriers_of(photograph: bytes) -> Carriers:
 
 def _of_jpeg(data: bytes) -> Carriers:
     found: dict[bytes, bytes] = {}
-    resources = b""
     for marker, body in segments(data):
-        if marker == _APP13 and body.startswith(_RESOURCES_START):
-            resources += body[len(_RESOURCES_START) :]
-        elif marker == _APP1:
+        if marker == _APP1:
             for start in (_EXIF_START, _XMP_START):
                 if body.startswith(start):
                     found.setdefault(start, body[len(start) :])
     return Carriers(
         exif=_exif_tags(found.get(_EXIF_START, b"")),
         xmp=found.get(_XMP_START, b""),
-        iptc=_iptc_in(resources),
+        iptc=_iptc_in(section_of_jpeg(data)),
     )
 
 
