@@ -158,7 +158,7 @@ def _as_unit(values: NDArray[Any]) -> NDArray[np.float32]:
     if values.dtype == np.float32:
         return values
     unit = values.astype(np.float32)
-    unit /= 255 if values.dtype == np.uint8 else 65535
+    unit /= np.iinfo(values.dtype).max
     return unit
 
 
@@ -168,7 +168,7 @@ def _coverage(
     """Levels as coverage in [0, 1], upright and read-only."""
     if levels_HW is None:
         return None
-    if opaque_is_none and levels_HW.min() == (255 if levels_HW.dtype == np.uint8 else 65535):
+    if opaque_is_none and levels_HW.min() == np.iinfo(levels_HW.dtype).max:
         return None
     coverage_HW = _as_unit(turned(levels_HW, way))
     coverage_HW.flags.writeable = False

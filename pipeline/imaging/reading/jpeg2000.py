@@ -300,7 +300,7 @@ def _spread(stored_HWC: NDArray[Any], header: Jpeg2000Header) -> list[NDArray[An
 
 def _rgb_of(ycc_HWC: NDArray[Any]) -> NDArray[Any]:
     """Colours of sYCC, at the depth they have."""
-    white = 255 if ycc_HWC.dtype == np.uint8 else 65535
+    white = np.iinfo(ycc_HWC.dtype).max
     shifted_HWC = ycc_HWC.astype(np.float32)
     shifted_HWC[..., 1:] -= (white + 1) // 2
     rgb_HWC: NDArray[Any] = np.clip(np.rint(shifted_HWC @ _SYCC.T), 0, white)

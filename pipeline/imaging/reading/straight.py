@@ -34,7 +34,7 @@ def straightened(values_HWC: NDArray[Any], alpha_HW: NDArray[Any]) -> NDArray[An
 def _divided(values_HWC: NDArray[Any], alpha_HW1: NDArray[Any]) -> NDArray[Any]:
     if values_HWC.dtype == np.float32:
         return values_HWC / np.where(alpha_HW1 == 0, np.float32(np.inf), alpha_HW1)
-    white = 255 if values_HWC.dtype == np.uint8 else 65535
+    white = np.iinfo(values_HWC.dtype).max
     wide_HW1 = alpha_HW1.astype(np.uint32)
     scaled_HWC = values_HWC.astype(np.uint32)
     scaled_HWC *= white  # 65535 x 65535 and half of it still fit
