@@ -28,6 +28,15 @@ def _is(moment: Callable[[Driver], object], run: Driver) -> bool:
     return False
 
 
+def _commands(processes: list[psutil.Process]) -> list[str]:
+    """The commands of those that still run: a process may end while it is asked for its own."""
+    commands = []
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            commands.append(" ".join(one.cmdline()))
+    return commands
+
+
 @dataclass
 class Driver:
     """A run that was started, and where it leaves its traces."""
@@ -43,11 +52,7 @@ class Driver:
     def children(self) -> list[str]:
         """The commands of all processes below it."""
         with suppress(psutil.NoSuchProcess):
-            return [
-                " ".join(child.cmdline())
-                for child in psutil.Process(self.process.pid).children(recursive=True)
-                if child.is_running()
-            ]
+            return _commands(psutil.Process(self.process.pid).children(recursive=True))
         return []
 
     def listens(self) -> bool:
@@ -70,7 +75,7 @@ class Driver:
     def left_behind(self) -> dict[str, list[str]]:
         """What is still there of it: processes, temporary files, leases."""
         return {
-            "processes": [" ".join(one.cmdline()) for one in self._processes()],
+            "processes": _commands(self._processes()),
             "temporary": sorted(path.name for path in self.temporary.iterdir()),
             "leases": [str(path) for path in self.output.rglob("lease.json")],
         }
