@@ -10,8 +10,8 @@ import struct
 from dataclasses import dataclass
 
 from pipeline.imaging.reading.jpeg_segments import segments
-from pipeline.imaging.reading.tiff import chosen_page, look_at_tiff, opened_tiff
 from pipeline.imaging.reading.tiff_directory import entries
+from pipeline.imaging.reading.tiff_pages import opened_tiff, photograph_in
 
 _SIGNATURES = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
 """Of a block. All but the first are of Adobe's other programs, and as long as they say."""
@@ -100,9 +100,8 @@ def section_of_jpeg(data: bytes) -> bytes:
 
 def _of_tiff(data: bytes) -> bytes:
     """Of the page that is the photograph. tifffile finds that; it leaves out damaged tags."""
-    header = look_at_tiff(data)
     with opened_tiff(data) as file:
-        directory = list(entries(file, data, chosen_page(file, header).offset))
+        directory = list(entries(file, data, photograph_in(file).page.offset))
     for entry in directory:
         if entry.code == _TIFF_TAG and entry.kind in _BYTES:
             if entry.start + entry.size > len(data):

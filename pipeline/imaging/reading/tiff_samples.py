@@ -14,7 +14,8 @@ from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.pillow import opened
 from pipeline.imaging.reading.samples import ColorMeaning, Samples, Space
 from pipeline.imaging.reading.straight import filled, straightened
-from pipeline.imaging.reading.tiff import TiffHeader, chosen_page, opened_tiff
+from pipeline.imaging.reading.tiff import TiffHeader
+from pipeline.imaging.reading.tiff_pages import opened_tiff, page_at
 
 # Shape suffixes: H height, W width, C channel.
 
@@ -46,7 +47,7 @@ def read_tiff(data: bytes, header: Header) -> Decoded:
     """
     assert isinstance(header, TiffHeader)
     with opened_tiff(data) as file:
-        page = chosen_page(file, header)
+        page = page_at(file, header.page, header.sub_page)
         _check_segments(page, data)
         stored_HWC = _in_order(_unpacked(page, data, header), page)
         samples, notes = _samples(stored_HWC, page, header)

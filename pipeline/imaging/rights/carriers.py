@@ -22,7 +22,7 @@ from pipeline.imaging.reading.boxes import boxes, content
 from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.pillow import DAMAGE
-from pipeline.imaging.reading.tiff import look_at_tiff, opened_tiff
+from pipeline.imaging.reading.tiff_pages import opened_tiff, photograph_in
 from pipeline.imaging.rights.credits import decoded
 from pipeline.imaging.rights.iso_items import exif_and_xmp
 from pipeline.imaging.rights.parts import png_chunks, riff_chunks
@@ -119,9 +119,9 @@ def _of_jpeg2000(data: bytes) -> Carriers:
 
 def _of_tiff(data: bytes) -> Carriers:
     """Of the page that is the photograph, and what only the first one says."""
-    page = look_at_tiff(data).page
     with opened_tiff(data) as file:
-        own, first = (_tiff_tags(data, file.pages[index]) for index in (page, 0))
+        found = photograph_in(file)
+        own, first = (_tiff_tags(data, page) for page in (found.page, found.first))
     tags = first | own
     return Carriers(
         exif=tags,
