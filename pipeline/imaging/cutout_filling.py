@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.imaging.color import unit
-from pipeline.imaging.cutout_colors import CutoutColors, unmixed
+from pipeline.imaging.cutout_colors import CutoutColors
+from pipeline.imaging.cutout_matte import unmixed
 from pipeline.imaging.strips import strips
 
 # Shape suffixes: H height, W width, C colour channel, N pixels; h and w, of a coarser picture.

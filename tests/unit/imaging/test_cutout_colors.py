@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from pipeline.imaging.cutout_colors import CutoutColors, tell, unmixed
+from pipeline.imaging.cutout_colors import CutoutColors, tell
+from pipeline.imaging.cutout_matte import unmixed
 from tests import cutouts
 
 EXPECTED = {
