@@ -15,6 +15,7 @@ from pipeline.imaging.reading.colour import to_srgb8
 from pipeline.imaging.reading.decoders import READERS, chosen, look
 from pipeline.imaging.reading.header import Decoded
 from pipeline.imaging.reading.identify import identify
+from pipeline.imaging.reading.jpeg_end import read_jpeg
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.photo import Photo
 from pipeline.imaging.reading.turning import cropped, lies_on_its_side, turned
@@ -128,7 +129,9 @@ def read(
     if header.whole is not None and math.prod(header.whole) > limits.max_megapixels * 1e6:
         check_size(*header.whole, limits)
     reader = READERS.get((row.kind, row.decoder))
-    if reader is None:
+    if reader is None and row.kind in ("JPEG", "MPO"):
+        decoded = read_jpeg(data, header, limits, shown_px=shown_px)
+    elif reader is None:
         decoded = read_by_pillow(data, header, limits, shown_px=shown_px)
     else:
         decoded = reader(data, header)

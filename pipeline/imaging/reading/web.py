@@ -12,6 +12,7 @@ from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.codecs import arranged, decoded_by
 from pipeline.imaging.reading.exif import exif_facts
 from pipeline.imaging.reading.header import Decoded, Header
+from pipeline.imaging.reading.jpeg_end import has_end
 from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.samples import ColorMeaning, Samples
 
@@ -80,6 +81,12 @@ def read_deep_jpeg(data: bytes, header: Header) -> Decoded:
         RowError: `corrupt_image`.
     """
     assert isinstance(header, JpegHeader)
+    if not has_end(data):  # libjpeg makes up what is missing
+        raise RowError(
+            ErrorCode.CORRUPT_IMAGE,
+            "JPEG: its end marker is missing, and perhaps pixels. Upload it again, or open and "
+            "save it",
+        )
     stored_HWC = decoded_by(imagecodecs.jpeg8_decode, data, header)
     facts = exif_facts(header.exif)
     meaning = replace(header.meaning or ColorMeaning(), is_adobe_rgb=facts.is_adobe_rgb)
