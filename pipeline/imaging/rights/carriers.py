@@ -24,6 +24,7 @@ from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.pillow import DAMAGE
 from pipeline.imaging.reading.tiff_pages import opened_tiff, photograph_in
 from pipeline.imaging.rights.credits import decoded
+from pipeline.imaging.rights.extended_xmp import extended
 from pipeline.imaging.rights.iso_items import exif_and_xmp
 from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 
@@ -59,7 +60,10 @@ class Carriers:
     exif: Mapping[int, Any] = field(default_factory=dict)
     """The tags of its first directory."""
     xmp: bytes = b""
-    iptc: bytes = b""
+    extended_xmp: bytes = b""
+    """A second packet, with what the first has no room for in a JPEG."""
+    iptc: tuple[bytes, ...] = ()
+    """Blocks of datasets; programs that add one and leave the old one make several."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """A PNG's, by keyword in lower case."""
 
@@ -74,17 +78,25 @@ def carriers_of(photograph: bytes) -> Carriers:
 
 
 def _of_jpeg(data: bytes) -> Carriers:
-    found: dict[bytes, bytes] = {}
-    for marker, body in segments(data):
-        if marker == _APP1:
-            for start in (_EXIF_START, _XMP_START):
-                if body.startswith(start):
-                    found.setdefault(start, body[len(start) :])
+    bodies = [body for marker, body in segments(data) if marker == _APP1]
+    exif = [body[len(_EXIF_START) :] for body in bodies if body.startswith(_EXIF_START)]
+    xmp = next((body[len(_XMP_START) :] for body in bodies if body.startswith(_XMP_START)), b"")
     return Carriers(
-        exif=_exif_tags(found.get(_EXIF_START, b"")),
-        xmp=found.get(_XMP_START, b""),
+        exif=_exif_tags(_continued(exif)),
+        xmp=xmp,
+        extended_xmp=extended(xmp, bodies),
         iptc=_iptc_in(section_of_jpeg(data)),
     )
+
+
+def _continued(exif: list[bytes]) -> bytes:
+    """A block of more than 64 kB goes on in segments that do not begin as one does (exiftool)."""
+    whole = exif[0] if exif else b""
+    for part in exif[1:]:
+        if part.startswith((b"II", b"MM")):
+            break
+        whole += part
+    return whole
 
 
 def _of_webp(data: bytes) -> Carriers:
@@ -113,7 +125,7 @@ def _of_jpeg2000(data: bytes) -> Carriers:
     return Carriers(
         exif=_exif_tags(first(_EXIF_BOXES)),
         xmp=found.get(_XMP_BOX, b""),
-        iptc=first(_IPTC_BOXES) or _iptc_in(found.get(_RESOURCES_BOX, b"")),
+        iptc=_block(first(_IPTC_BOXES)) or _iptc_in(found.get(_RESOURCES_BOX, b"")),
     )
 
 
@@ -126,7 +138,7 @@ def _of_tiff(data: bytes) -> Carriers:
     return Carriers(
         exif=tags,
         xmp=tags.get(_XMP_TAG) or b"",
-        iptc=tags.get(_IPTC_TAG) or _iptc_in(tags.get(_RESOURCES_TAG) or b""),
+        iptc=(*_block(tags.get(_IPTC_TAG)), *_iptc_in(tags.get(_RESOURCES_TAG) or b"")),
     )
 
 
@@ -151,7 +163,7 @@ def _of_psd(data: bytes) -> Carriers:
     return Carriers(
         exif=_exif_tags(_resource(blocks, _EXIF_RESOURCE)),
         xmp=_resource(blocks, _XMP_RESOURCE),
-        iptc=_resource(blocks, _IPTC_RESOURCE),
+        iptc=_resources(blocks, _IPTC_RESOURCE),
     )
 
 
@@ -162,19 +174,32 @@ def _of_gif(data: bytes) -> Carriers:
     return Carriers(xmp=data[start + len(_GIF_XMP) : end] if 0 <= start < end else b"")
 
 
-def _iptc_in(section: bytes) -> bytes:
+def _iptc_in(section: bytes) -> tuple[bytes, ...]:
     """Of Photoshop's resources; where these are damaged, what stands behind its number."""
     try:
-        return _resource(resources_in(section), _IPTC_RESOURCE)
+        return _resources(resources_in(section), _IPTC_RESOURCE)
     except DamagedError:
         _, _, rest = section.partition(b"8BIM" + _IPTC_RESOURCE.to_bytes(2, "big"))
         named = rest[:1] or b"\0"
         at = 1 + named[0] + (named[0] + 1) % 2
-        return rest[at + 4 : at + 4 + int.from_bytes(rest[at : at + 4], "big")]
+        return (rest[at + 4 : at + 4 + int.from_bytes(rest[at : at + 4], "big")],)
+
+
+def _block(found: bytes | None) -> tuple[bytes, ...]:
+    return (found,) if found else ()
+
+
+def _iptc_of(profile: bytes) -> tuple[bytes, ...]:
+    """Bare, as some versions of ImageMagick write it, or in Photoshop's resources."""
+    return (profile,) if profile.startswith(b"\x1c") else _iptc_in(profile)
+
+
+def _resources(blocks: list[Resource], number: int) -> tuple[bytes, ...]:
+    return tuple(block.data for block in blocks if block.id == number)
 
 
 def _resource(blocks: list[Resource], number: int) -> bytes:
-    return next((block.data for block in blocks if block.id == number), b"")
+    return next(iter(_resources(blocks, number)), b"")
 
 
 def _exif_tags(block: bytes) -> Mapping[int, Any]:
@@ -198,7 +223,7 @@ def _of_png(data: bytes) -> Carriers:
     return Carriers(
         exif=_exif_tags(exif) if not exif.startswith(b"http") else {},
         xmp=texts.get("XML:com.adobe.xmp") or _raw_profile(texts, "xmp"),
-        iptc=_iptc_in(_raw_profile(texts, "iptc") or _raw_profile(texts, "8bim")),
+        iptc=_iptc_of(_raw_profile(texts, "iptc") or _raw_profile(texts, "8bim")),
         texts={
             keyword.lower(): decoded(text)
             for keyword, text in reversed(texts.items())  # the first of each stays

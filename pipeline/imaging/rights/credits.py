@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
+from unicodedata import category
 
 ExifPolicy = Literal["none", "credits", "capture"]
 """What is taken over from the photograph. Where it was taken never is, nor what turns it, nor its
@@ -17,6 +18,10 @@ MOST_IN_ALL = 5000
 takes five bytes at the most."""
 MOST_VALUES = 20
 """Of a field that has several: authors, languages, licensors."""
+
+_IN_TEXTS = "\0\t\n\v\f\r\x03"
+"""Control characters that texts have: at their ends, and for new lines."""
+_TEXT_PER_CONTROL = 25
 
 DEFAULT_LANGUAGE = "x-default"
 
@@ -165,7 +170,7 @@ def each_once(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (text.strip() for text in texts))))
 
 
-def decoded(stored: bytes, *, may_be_cut: bool = False) -> str:
+def decoded(stored: bytes, *, may_be_cut: bool = False, ends_at_zero: bool = False) -> str:
     """Text that does not say how it is encoded: as UTF-8 if it can be, else as Windows-1252.
 
     EXIF allows ASCII alone, IPTC-IIM mostly does not say, and programs write what their users do.
@@ -177,6 +182,7 @@ def decoded(stored: bytes, *, may_be_cut: bool = False) -> str:
         stored: the text.
         may_be_cut: it is UTF-8 and as long as its field may be: one byte that begins a character
             is no letter of Windows-1252 then, even if all before it is ASCII.
+        ends_at_zero: as in C; what stands behind it is something else.
 
     >>> decoded("© Müller".encode()), decoded("© Müller".encode("latin-1"))
     ('© Müller', '© Müller')
@@ -185,8 +191,8 @@ def decoded(stored: bytes, *, may_be_cut: bool = False) -> str:
     """
     utf_16 = _of_utf_16(stored)
     if utf_16 is not None:
-        return utf_16.strip("\0 \t\r\n")
-    stored = stored.rstrip(b"\0")
+        return _as_text(utf_16.partition("\0")[0] if ends_at_zero else utf_16)
+    stored = stored.partition(b"\0")[0] if ends_at_zero else stored.rstrip(b"\0")
     try:
         text = stored.decode()
     except UnicodeDecodeError as fault:
@@ -196,7 +202,13 @@ def decoded(stored: bytes, *, may_be_cut: bool = False) -> str:
             text = whole.decode()
         else:
             text = windows_1252(stored)
-    return text.strip("\0 \t\r\n")
+    return _as_text(text)
+
+
+def _as_text(letters: str) -> str:
+    """Nothing, where so many letters are control characters that it is no text but other data."""
+    controls = sum(category(letter) == "Cc" and letter not in _IN_TEXTS for letter in letters)
+    return "" if controls * _TEXT_PER_CONTROL > len(letters) else letters.strip("\0 \t\r\n")
 
 
 def windows_1252(stored: bytes) -> str:

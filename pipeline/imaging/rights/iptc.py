@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import reduce
 
 from pipeline.imaging.rights.credits import Credits, decoded, each_once, in_default
 
@@ -17,7 +18,12 @@ _LONGEST = {_BYLINE: 32, _CREDIT: 32, _COPYRIGHT: 128, _CAPTION: 2000}
 _ADDED_BYTES_OF_LENGTH = 0x8000
 
 
-def credits_of_iptc(block: bytes) -> Credits:
+def credits_of_iptc(*blocks: bytes) -> Credits:
+    """What blocks of datasets say of rights: the first, and what it does not say, the next."""
+    return reduce(Credits.or_else, map(_of_block, blocks), Credits())
+
+
+def _of_block(block: bytes) -> Credits:
     """What the datasets say of rights; what is damaged ends the reading.
 
     Dataset 1:90 may name an encoding. Mostly it is missing or says UTF-8; text that is UTF-8 is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,6 @@ from PIL.TiffImagePlugin import IFDRational
 
 from pipeline.imaging.rights.carriers import Carriers, carriers_of
 from pipeline.imaging.rights.credits import (
-    MOST_CHARACTERS,
     Capture,
     Credits,
     ExifPolicy,
@@ -20,6 +20,7 @@ from pipeline.imaging.rights.credits import (
     first_of,
     in_default,
 )
+from pipeline.imaging.rights.fillers import without_fillers
 from pipeline.imaging.rights.iptc import credits_of_iptc
 from pipeline.imaging.rights.xmp_reading import rights_of
 
@@ -28,6 +29,10 @@ _INCH = 2
 """EXIF 2.32, tag 296: the unit of a resolution."""
 _MOST_DPI = 65535
 """JFIF's density has 16 bits."""
+_MOST_OF_A_CAMERA = 64
+"""Characters of a maker's or a model's name."""
+_DATE = re.compile(r"\d{4}[\d:. TZ+-]{4,28}")
+"""As EXIF has it, or as ISO 8601 does, which some write there."""
 
 
 def taken_over(photograph: bytes, policy: ExifPolicy) -> TakenOver:
@@ -43,12 +48,16 @@ def taken_over(photograph: bytes, policy: ExifPolicy) -> TakenOver:
     if policy == "none":
         return TakenOver()
     found = carriers_of(photograph)
-    xmp, iptc, exif = rights_of(found.xmp), credits_of_iptc(found.iptc), _of_exif(found.exif)
-    last = _of_texts(found)
+    xmp = rights_of(found.xmp).or_else(rights_of(found.extended_xmp))
+    capture = _capture(found.exif)
+    xmp, iptc, exif, last = (
+        without_fillers(said, camera=f"{capture.make} {capture.model}")
+        for said in (xmp, credits_of_iptc(*found.iptc), _of_exif(found.exif), _of_texts(found))
+    )
     return TakenOver(
         credits=xmp.or_else(iptc).or_else(exif).or_else(last).bounded(),
         exif_credits=exif.or_else(xmp).or_else(iptc).or_else(last).bounded(),
-        capture=_capture(found.exif) if policy == "capture" else Capture(),
+        capture=capture if policy == "capture" else Capture(),
     )
 
 
@@ -85,7 +94,7 @@ def _rational(dpi: float) -> IFDRational:
 
 def _of_exif(tags: Mapping[int, Any]) -> Credits:
     # Photographer and editor, parted by a zero (EXIF 2.32, tag 33432).
-    rights = each_once(_text(tags, _Tag.Copyright).split("\0"))
+    rights = each_once(decoded(_stored(tags, _Tag.Copyright)).split("\0"))
     return Credits(
         creators=each_once((_text(tags, _Tag.Artist) or _of_windows(tags)).split(";")),
         rights=in_default("; ".join(rights)),
@@ -108,15 +117,22 @@ def _of_texts(found: Carriers) -> Credits:
 
 
 def _capture(tags: Mapping[int, Any]) -> Capture:
-    make, model, date_time = (
-        _text(tags, tag)[:MOST_CHARACTERS] for tag in (_Tag.Make, _Tag.Model, _Tag.DateTime)
+    make, model, date_time = (_text(tags, tag) for tag in (_Tag.Make, _Tag.Model, _Tag.DateTime))
+    return Capture(
+        make=make[:_MOST_OF_A_CAMERA],
+        model=model[:_MOST_OF_A_CAMERA],
+        date_time=date_time if _DATE.fullmatch(date_time) else "",
     )
-    return Capture(make=make, model=model, date_time=date_time)
 
 
 def _text(tags: Mapping[int, Any], tag: int) -> str:
-    """Of a tag whatever its type: Pillow reads ASCII as Latin-1, byte by byte."""
+    """Up to the first zero, which ends it: some cameras leave other data behind that."""
+    return decoded(_stored(tags, tag), ends_at_zero=True)
+
+
+def _stored(tags: Mapping[int, Any], tag: int) -> bytes:
+    """A tag whatever its type: Pillow reads ASCII as Latin-1, byte by byte."""
     value = tags.get(tag)
     if isinstance(value, str):
-        value = value.encode("latin-1", "replace")
-    return decoded(value) if isinstance(value, bytes) else ""
+        return value.encode("latin-1", "replace")
+    return value if isinstance(value, bytes) else b""

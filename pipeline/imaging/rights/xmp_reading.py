@@ -31,6 +31,8 @@ _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
 _RIGHTS = "{http://ns.adobe.com/xap/1.0/rights/}"
 _PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
+_TIFF = "{http://ns.adobe.com/tiff/1.0/}"
+_EXIF = "{http://ns.adobe.com/exif/1.0/}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
 _VALUE = _RDF + "value"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
@@ -47,19 +49,15 @@ Value = Element | str
 
 def rights_of(packet: bytes) -> Credits:
     """What the packet says; nothing where it is no XMP, or holds what XMP may not."""
-    root = _parsed(packet)
-    if root is None:  # some writers fill a fixed length with zeros
-        packet = packet.strip(b"\0 \t\r\n")
-        root = _parsed(packet)
-    if root is None and _is_windows_1252(packet):
-        root = _parsed(windows_1252(packet).encode(), encoding="utf-8")
+    root = _tree(packet)
     if root is None:
         return Credits()
     found = _properties(root)
     return Credits(
-        creators=each_once(_texts(found.get(_DC + "creator"))),
-        rights=_words(found.get(_DC + "rights")),
-        description=_words(found.get(_DC + "description")),
+        creators=each_once(_texts(found.get(_DC + "creator"))) or _copied(found, "Artist"),
+        rights=_words(found.get(_DC + "rights")) or _words(found.get(_TIFF + "Copyright")),
+        description=_words(found.get(_DC + "description"))
+        or _words(found.get(_TIFF + "ImageDescription")),
         credit=_text(found.get(_PHOTOSHOP + "Credit")),
         usage_terms=_words(found.get(_RIGHTS + "UsageTerms")),
         web_statement=_text(found.get(_RIGHTS + "WebStatement")),
@@ -68,6 +66,31 @@ def rights_of(packet: bytes) -> Credits:
         copyright_owners=each_once(_owner_names(found.get(_PLUS + "CopyrightOwner"))),
         licensors=tuple(_licensors(found.get(_PLUS + "Licensor"))),
     )
+
+
+def tells_place(packet: bytes) -> bool:
+    """Whether the packet says where the picture was taken."""
+    root = _tree(packet)
+    if root is None:  # what cannot be read may yet be read by others
+        return b"GPSLatitude" in packet.replace(b"\0", b"")
+    return any(
+        name in (_EXIF + "GPSLatitude", _EXIF + "GPSLongitude") for name in _properties(root)
+    )
+
+
+def _tree(packet: bytes) -> Element | None:
+    root = _parsed(packet)
+    if root is None:
+        packet = packet.strip(b"\0 \t\r\n")
+        root = _parsed(packet)
+    if root is None and _is_windows_1252(packet):
+        root = _parsed(windows_1252(packet).encode(), encoding="utf-8")
+    return root
+
+
+def _copied(found: dict[str, Value], tag: str) -> tuple[str, ...]:
+    """Names in a tag of TIFF as XMP repeats it (part 2, 3.3): in one text, or in an array."""
+    return each_once(name for text in _texts(found.get(_TIFF + tag)) for name in text.split(";"))
 
 
 def _is_windows_1252(packet: bytes) -> bool:
@@ -88,6 +111,9 @@ class _RefusedError(Exception):
 def _parsed(packet: bytes, *, encoding: str | None = None) -> Element | None:
     """The tree of a packet; None for what is malformed, too large or too deep.
 
+    What stands behind its end does not count: programs that write a shorter packet over a longer
+    one leave the rest of that, and some fill a fixed length with zeros.
+
     `encoding` overrules what the packet declares.
 
     A document type is refused before anything of it is read: XMP has none, and every entity, be it
@@ -95,7 +121,7 @@ def _parsed(packet: bytes, *, encoding: str | None = None) -> Element | None:
     """
     if len(packet) > _MOST_BYTES:
         return None
-    builder, depth = TreeBuilder(), 0
+    builder, depth, is_whole = TreeBuilder(), 0, False
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
@@ -105,9 +131,10 @@ def _parsed(packet: bytes, *, encoding: str | None = None) -> Element | None:
         builder.start(_expanded(name), {_expanded(key): text for key, text in attributes.items()})
 
     def end(name: str) -> None:
-        nonlocal depth
+        nonlocal depth, is_whole
         depth -= 1
         builder.end(_expanded(name))
+        is_whole = depth == 0
 
     def refuse(*_: Any) -> None:
         raise _RefusedError
@@ -121,9 +148,12 @@ def _parsed(packet: bytes, *, encoding: str | None = None) -> Element | None:
     try:
         parser.Parse(packet)
         parser.Parse(b"", True)  # noqa: FBT003 - the end; it has no name
-        root = builder.close()
-    except (expat.ExpatError, _RefusedError, AssertionError, ValueError, LookupError):
+    except expat.ExpatError:
+        if not is_whole:
+            return None
+    except (_RefusedError, AssertionError, ValueError, LookupError):
         return None
+    root = builder.close()
     return root if isinstance(root, Element) else None
 
 

@@ -171,6 +171,27 @@ def deep_jpeg():
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
 
 
+def jpeg_with(*segments):
+    """A JPEG with further segments APP1."""
+    data = saved("JPEG")
+    made = [b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body for body in segments]
+    return data[:2] + b"".join(made) + data[2:]
+
+
+def in_parts(*, order=(0, 1), name=b"0123456789ABCDEF" * 2, named=None):
+    """A packet that says nothing but the name of a second one, which comes in two parts."""
+    standard = XMP[: XMP.index(b"photoshop:Credit")] + b'xmlns:n="http://ns.adobe.com/xmp/note/"'
+    standard += b' n:HasExtendedXMP="' + (named or name) + b'"/></rdf:RDF></x:xmpmeta>'
+    half = len(XMP) // 2
+    parts = [
+        b"http://ns.adobe.com/xmp/extension/\0" + name + struct.pack(">II", len(XMP), at) + part
+        for at, part in ((0, XMP[:half]), (half, XMP[half:]))
+    ]
+    return jpeg_with(
+        b"http://ns.adobe.com/xap/1.0/\0" + standard, *(parts[number] for number in order)
+    )
+
+
 XMP_CARRIERS = {
     "JPEG": saved("JPEG", xmp=XMP),
     "PNG, iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
@@ -189,6 +210,12 @@ XMP_CARRIERS = {
     "GIF": gif_with_xmp(),
     "HEIC": heic_with_xmp(),
     "JPEG, UTF-16": saved("JPEG", xmp=XMP.decode().encode("utf-16")),
+    "JPEG, the end of an older packet after it": saved("JPEG", xmp=XMP + XMP[-80:]),
+    "PNG, the end of an older packet after it": png_with(
+        (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP + XMP[-300:])
+    ),
+    "JPEG, in parts": in_parts(),
+    "JPEG, in parts in no order": in_parts(order=(1, 0)),
 }
 
 IPTC_CARRIERS = {
@@ -199,7 +226,36 @@ IPTC_CARRIERS = {
     "TIFF": saved("TIFF", tiffinfo={33723: iptc("utf-8")}),
     "TIFF, Photoshop's block": saved("TIFF", tiffinfo={34377: resource(1028, iptc("cp1252"))}),
     "PNG, ImageMagick's": png_with(raw_profile("iptc", resource(1028, iptc("utf-8")))),
+    "PNG, bare": png_with(raw_profile("iptc", iptc("utf-8"))),
+    "JPEG, an empty one first": jpeg_with_iptc(before=resource(1028, b"")),
+    "JPEG, what says nothing of rights first": jpeg_with_iptc(
+        before=resource(1028, struct.pack(">BBBH", 0x1C, 2, 90, 6) + b"Z\xc3\xbcr.")
+    ),
+    "JPEG, an older one after it": jpeg_with_iptc(
+        after=resource(1028, struct.pack(">BBBH", 0x1C, 2, 80, 3) + b"Old")
+    ),
 }
+
+
+@pytest.mark.parametrize(
+    "options", [{"order": (0,)}, {"order": (1,)}, {"named": b"F" * 32}, {"order": ()}]
+)
+def test_parts_that_are_not_whole_or_of_another_edit_say_nothing(options):
+    assert taken_over(in_parts(**options), "credits").credits == Credits()
+
+
+def test_exif_that_goes_on_in_the_next_segment_is_read():
+    exif = Image.Exif()
+    exif[TAG.Artist], exif[TAG.Copyright] = AUTHOR.encode(), RIGHTS.encode()
+    block = exif.tobytes()
+    cut = block.index("Müller".encode()) + 2
+    assert taken_over(jpeg_with(block[:cut], b"Exif\0\0" + block[cut:]), "credits").credits == (
+        Credits(creators=(AUTHOR,), rights=(("x-default", RIGHTS),))
+    )
+    other = Image.Exif()
+    other[TAG.Artist] = "Other"
+    found = taken_over(jpeg_with(block, other.tobytes()), "credits").credits
+    assert found.creators == (AUTHOR,)
 
 
 @pytest.mark.parametrize("carrier", XMP_CARRIERS)

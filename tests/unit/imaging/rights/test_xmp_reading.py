@@ -15,6 +15,7 @@ SPACES = (
     'xmlns:r="http://ns.adobe.com/xap/1.0/rights/" '
     'xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/" '
     'xmlns:mm="http://ns.adobe.com/xap/1.0/mm/" '
+    'xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
     'xmlns:q="http://q.example/" '
 )
 
@@ -96,6 +97,21 @@ def test_an_array_or_a_structure_may_have_qualifiers_too():
     found = rights_of(packet(rights + licensor))
     assert found.rights == (("x-default", "(c) A"), ("de", "(c) B"), ("fr", "(c) C"))
     assert found.licensors == ACME
+
+
+def test_what_tiff_has_words_for_is_read_where_nothing_else_says_it():
+    copied = (
+        "<tiff:Artist>A. B.; C. D.</tiff:Artist><tiff:Copyright><rdf:Alt>"
+        '<rdf:li xml:lang="x-default">(c) A</rdf:li></rdf:Alt></tiff:Copyright>'
+        "<tiff:ImageDescription>A cup</tiff:ImageDescription>"
+    )
+    found = rights_of(packet(copied))
+    assert found.creators == ("A. B.", "C. D.")
+    assert found.rights == (("x-default", "(c) A"),)
+    assert found.description == (("x-default", "A cup"),)
+    own = "<dc:creator>E. F.</dc:creator><dc:rights>(c) E</dc:rights>"
+    found = rights_of(packet(copied + own))
+    assert (found.creators, found.rights) == (("E. F.",), (("x-default", "(c) E"),))
 
 
 def test_several_descriptions_say_it_together():
