@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import imagecodecs
 
-from pipeline.imaging.reading.by_pillow import look_by_pillow
+from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.reading.by_pillow import look_by_pillow, read_by_pillow
 from pipeline.imaging.reading.codecs import arranged, decoded_by
 from pipeline.imaging.reading.header import Alpha, Decoded, Header
 from pipeline.imaging.reading.iso_media import Item, has_sequence, primary_item
+from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.reading.plain_avif import plain_avif
 from pipeline.imaging.reading.samples import ColorMeaning
 
 _UNKNOWN_MATRICES = (3, 10, 11, 13, 14, 15)
@@ -73,7 +76,15 @@ def read_avif(data: bytes, header: Header) -> Decoded:
         RowError: `corrupt_image`.
     """
     assert isinstance(header, AvifHeader)
-    stored_HWC = decoded_by(imagecodecs.avif_decode, data, header)
+    try:
+        stored_HWC = decoded_by(imagecodecs.avif_decode, data, header)
+    except RowError:
+        plain = plain_avif(data)
+        if plain is None or plain == data:
+            raise
+        stored_HWC = decoded_by(imagecodecs.avif_decode, plain, header)
+        if header.alpha != "none" and stored_HWC.shape[2] not in (2, 4):
+            raise
     samples = arranged(
         stored_HWC,
         header,
@@ -82,3 +93,19 @@ def read_avif(data: bytes, header: Header) -> Decoded:
         is_divided=True,
     )
     return Decoded(samples=samples, orientation=header.orientation)
+
+
+def read_avif_by_pillow(
+    data: bytes, header: Header, limits: ImageLimits, *, shown_px: int | None = None
+) -> Decoded:
+    """As `read_by_pillow`, and what libavif refuses for what the picture does not need.
+
+    Raises:
+        RowError: as `read_by_pillow`.
+    """
+    try:
+        return read_by_pillow(data, header, limits, shown_px=shown_px)
+    except RowError as error:
+        if error.code is not ErrorCode.CORRUPT_IMAGE or not isinstance(header, AvifHeader):
+            raise
+    return read_avif(data, header)

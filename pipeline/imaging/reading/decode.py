@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.by_pillow import read_by_pillow
 from pipeline.imaging.reading.colour import to_srgb8
-from pipeline.imaging.reading.decoders import READERS, chosen, look
+from pipeline.imaging.reading.decoders import BY_PILLOW, READERS, chosen, look
 from pipeline.imaging.reading.header import Decoded
 from pipeline.imaging.reading.identify import identify
-from pipeline.imaging.reading.jpeg_end import read_jpeg
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.photo import Photo
 from pipeline.imaging.reading.turning import cropped, lies_on_its_side, turned
@@ -129,10 +128,9 @@ def read(
     if header.whole is not None and math.prod(header.whole) > limits.max_megapixels * 1e6:
         check_size(*header.whole, limits)
     reader = READERS.get((row.kind, row.decoder))
-    if reader is None and row.kind in ("JPEG", "MPO"):
-        decoded = read_jpeg(data, header, limits, shown_px=shown_px)
-    elif reader is None:
-        decoded = read_by_pillow(data, header, limits, shown_px=shown_px)
+    if reader is None:
+        by_pillow = BY_PILLOW.get(row.kind, read_by_pillow)
+        decoded = by_pillow(data, header, limits, shown_px=shown_px)
     else:
         decoded = reader(data, header)
     if isinstance(header, GifHeader) and header.frame is not None:

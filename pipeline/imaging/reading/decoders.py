@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.reading.avif import look_at_avif, read_avif
+from pipeline.imaging.reading.avif import look_at_avif, read_avif, read_avif_by_pillow
 from pipeline.imaging.reading.bmp import look_at_bmp, read_bit_fields
 from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.decoder_table import (
@@ -20,6 +20,7 @@ from pipeline.imaging.reading.decoder_table import (
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.heic import look_at_heic, read_heic
 from pipeline.imaging.reading.jpeg2000 import look_at_jpeg2000, read_jpeg2000
+from pipeline.imaging.reading.jpeg_end import read_jpeg
 from pipeline.imaging.reading.png import look_at_png, read_png, read_png_by_pillow
 from pipeline.imaging.reading.psd import look_at_psd, read_psd
 from pipeline.imaging.reading.tiff import look_at_tiff
@@ -43,6 +44,13 @@ READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
     ("JPEG2000", IMAGECODECS): read_jpeg2000,
 }
 """By kind of file and decoder. All others are Pillow's, which wants to know more."""
+
+BY_PILLOW: dict[str, Callable[..., Decoded]] = {
+    "AVIF": read_avif_by_pillow,
+    "JPEG": read_jpeg,
+    "MPO": read_jpeg,
+}
+"""By kind of file, in place of `read_by_pillow`, what has another way where Pillow gives up."""
 
 _LOOKS: dict[str, Callable[[bytes], Header]] = {
     "AVIF": look_at_avif,

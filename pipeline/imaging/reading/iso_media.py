@@ -67,7 +67,9 @@ class Item:
 
 
 @dataclass(slots=True)
-class _Meta:
+class ItemTables:
+    """What a meta box says of its items."""
+
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
     hidden: set[int] = field(default_factory=set)
@@ -89,11 +91,8 @@ def primary_item(data: bytes) -> Item | None:
     Raises:
         RowError: `corrupt_image`.
     """
-    meta_box = next((box for box in boxes(data) if box.kind == b"meta"), None)
-    if meta_box is None:
-        return None
-    meta = _meta(data, Box(meta_box.kind, meta_box.start + 4, meta_box.end))
-    if meta.primary not in meta.kinds:
+    meta = item_tables(data)
+    if meta is None:
         return None
     own = _own(meta, meta.primary)
     tiles = [to for kind, at, to in meta.references if kind == b"dimg" and at == meta.primary]
@@ -133,7 +132,22 @@ def primary_item(data: bytes) -> Item | None:
     )
 
 
-def _num_pictures(meta: _Meta) -> int:
+def item_tables(data: bytes) -> ItemTables | None:
+    """The tables of items; None: there are none, or not that of the primary one."""
+    meta_box = next((box for box in boxes(data) if box.kind == b"meta"), None)
+    if meta_box is None:
+        return None
+    meta = _meta(data, Box(meta_box.kind, meta_box.start + 4, meta_box.end))
+    return meta if meta.primary in meta.kinds else None
+
+
+def alphas_of(data: bytes, meta: ItemTables, item: int) -> list[int]:
+    """The items that are coverage of this one."""
+    auxiliaries = [at for kind, at, to in meta.references if kind == b"auxl" and to == item]
+    return [at for at in auxiliaries if _auxiliary_name(data, meta, at) in _ALPHA]
+
+
+def _num_pictures(meta: ItemTables) -> int:
     """Neither hidden, nor a part, a thumbnail, a mask or a map of another one."""
     parts = {to for kind, _, to in meta.references if kind == b"dimg"}
     parts |= {at for kind, at, _ in meta.references if kind in (b"thmb", b"auxl")}
@@ -141,8 +155,8 @@ def _num_pictures(meta: _Meta) -> int:
     return len(others | {meta.primary})
 
 
-def _meta(data: bytes, meta_box: Box) -> _Meta:
-    meta = _Meta()
+def _meta(data: bytes, meta_box: Box) -> ItemTables:
+    meta = ItemTables()
     for box in boxes(data, meta_box.start, meta_box.end):
         body = content(data, box) if box.kind in (b"pitm", b"iinf", b"iref") else b""
         if box.kind == b"pitm":
@@ -160,7 +174,7 @@ def _meta(data: bytes, meta_box: Box) -> _Meta:
     return meta
 
 
-def _read_properties(data: bytes, box: Box, meta: _Meta) -> None:
+def _read_properties(data: bytes, box: Box, meta: ItemTables) -> None:
     for part in boxes(data, box.start, box.end):
         if part.kind == b"ipco":
             meta.properties = list(boxes(data, part.start, part.end))
@@ -168,7 +182,7 @@ def _read_properties(data: bytes, box: Box, meta: _Meta) -> None:
             _read_associations(content(data, part), meta)
 
 
-def _read_item(body: bytes, meta: _Meta) -> None:
+def _read_item(body: bytes, meta: ItemTables) -> None:
     """An infe box, of version 2 or 3 (ISO/IEC 14496-12, 8.11.6)."""
     id_size = 2 if body[:1] == b"\2" else 4
     if len(meta.kinds) < _MAX_ITEMS:
@@ -179,7 +193,7 @@ def _read_item(body: bytes, meta: _Meta) -> None:
             meta.hidden.add(item)
 
 
-def _read_reference(kind: bytes, body: bytes, meta: _Meta, *, is_wide: bool) -> None:
+def _read_reference(kind: bytes, body: bytes, meta: ItemTables, *, is_wide: bool) -> None:
     size = 4 if is_wide else 2
     source = int.from_bytes(body[:size], "big")
     for at in range(size + 2, len(body) - size + 1, size):
@@ -187,7 +201,7 @@ def _read_reference(kind: bytes, body: bytes, meta: _Meta, *, is_wide: bool) -> 
             meta.references.append((kind, source, int.from_bytes(body[at : at + size], "big")))
 
 
-def _read_associations(body: bytes, meta: _Meta) -> None:
+def _read_associations(body: bytes, meta: ItemTables) -> None:
     """An ipma box (ISO/IEC 23008-12, 9.3): for each item the numbers of its properties."""
     id_size = 2 if body[:1] == b"\0" else 4
     size = 2 if body[3:4] and body[3] & 1 else 1
@@ -206,12 +220,12 @@ def _read_associations(body: bytes, meta: _Meta) -> None:
         at += count[0] * size
 
 
-def _own(meta: _Meta, item: int) -> list[Box]:
+def _own(meta: ItemTables, item: int) -> list[Box]:
     numbers = meta.owned.get(item, [])
     return [meta.properties[n - 1] for n in numbers if 1 <= n <= len(meta.properties)]
 
 
-def _auxiliary_name(data: bytes, meta: _Meta, item: int) -> bytes:
+def _auxiliary_name(data: bytes, meta: ItemTables, item: int) -> bytes:
     name = next((content(data, box)[4:] for box in _own(meta, item) if box.kind == b"auxC"), b"")
     return name.partition(b"\0")[0]
 
