@@ -12,10 +12,11 @@ from pipeline.imaging.reading.header import Header
 
 _SIMPLE_PACKINGS = ("none", "lzw", "deflate", "adobe_deflate", "packbits")
 _PILLOW_PACKINGS = frozenset(
-    [*_SIMPLE_PACKINGS, "ccittrle", "ccittrlew", "ccittfax3", "ccittfax4", "jpeg", "ojpeg"]
+    [*_SIMPLE_PACKINGS, "ccittrle", "ccittrlew", "ccittfax3", "ccittfax4", "jpeg"]
 )
+_JPEG_PACKINGS = frozenset({"jpeg", "ojpeg"})
 _TIFFFILE_PACKINGS = frozenset(
-    [*_SIMPLE_PACKINGS, "lzma", "zstd", "zstd_deprecated", "webp", "jpeg", "jpeg2000"]
+    [*_SIMPLE_PACKINGS, "lzma", "zstd", "zstd_deprecated", "webp", "jpeg", "jpeg2000", "pixtiff"]
 )
 
 
@@ -211,7 +212,7 @@ TABLE: tuple[Row, ...] = (
         kind="TIFF",
         depths=(8,),
         numbers={"unsigned"},
-        spaces={"grey", "rgb", "cmyk", "ycbcr", "lab"},
+        spaces={"grey", "rgb", "cmyk", "lab"},
         alphas={"none"},
         layouts={"", "white is zero"},
         packings=_PILLOW_PACKINGS,
@@ -233,15 +234,28 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         kind="TIFF",
-        numbers={"unsigned"},
-        spaces={"ycbcr"},
-        layouts={"planar"},
-        alphas={"none"},
-        packings={"lzw", "adobe_deflate", "deflate", "jpeg"},
         depths=(8,),
+        numbers={"unsigned"},
+        spaces={"ycbcr", "rgb"},
+        alphas={"none"},
+        layouts={""},
+        packings=_JPEG_PACKINGS,
         has_selections=False,
         decoder=PILLOW,
-        why="libtiff converts it",
+        why="right for a JPEG inside, of the old way, too",
+    ),
+    Row(
+        kind="TIFF",
+        depths=(8,),
+        numbers={"unsigned"},
+        spaces={"ycbcr"},
+        layouts={"", "planar", "shared chroma"},
+        packings=_TIFFFILE_PACKINGS - {"jpeg", "jpeg2000", "webp"},
+        decoder=TIFFFILE,
+        why=(
+            "Pillow 13.0 leaves weights and range aside, and takes what shares chroma for damage; "
+            "converted here"
+        ),
     ),
     Row(
         kind="TIFF",
@@ -260,7 +274,7 @@ TABLE: tuple[Row, ...] = (
         depths=range(1, 17),
         numbers={"unsigned"},
         spaces={"palette"},
-        alphas={"none"},
+        alphas={"none", "straight"},
         packings=_TIFFFILE_PACKINGS,
         decoder=TIFFFILE,
         why="Pillow 13.0 cuts colours of a palette to the high byte",
@@ -299,5 +313,8 @@ def packings_in_words() -> str:
     """The compressions of TIFF, for the documentation."""
     return "\n".join(
         f"- {name}: {', '.join(sorted(packings))}"
-        for name, packings in ((PILLOW, _PILLOW_PACKINGS), (TIFFFILE, _TIFFFILE_PACKINGS))
+        for name, packings in (
+            (PILLOW, _PILLOW_PACKINGS | _JPEG_PACKINGS),
+            (TIFFFILE, _TIFFFILE_PACKINGS),
+        )
     )

@@ -10,6 +10,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.header import Alpha, Header, Numbers
 from pipeline.imaging.reading.raw import camera_raw_advice
+from pipeline.imaging.reading.tiff_chroma import chroma_sampling
 from pipeline.imaging.reading.tiff_directory import entries, number_of
 from pipeline.imaging.reading.tiff_facts import TiffFacts, facts_of_page
 from pipeline.imaging.reading.tiff_pages import TiffPhotograph, opened_tiff, photograph_in
@@ -31,6 +32,7 @@ _MOST_CHANNELS = 56
 """As many as Photoshop has."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, tag 338
 _PLANAR = 2
+_TILE_OFFSETS = 324
 
 _DNG_VERSION, _MAKE = 50706, 271
 
@@ -58,26 +60,32 @@ def look_at_tiff(data: bytes) -> TiffHeader:
     with opened_tiff(data) as file:
         found = photograph_in(file)
         advice = camera_raw_advice([_summary(page) for page in found.pages])
-        _check_directory(file, found.page, data)
+        has_damage = _has_damaged_words(file, found.page, data)
         facts = facts_of_page(file, found.page, data, preview=found.first)
-        return _header(found, advice, facts)
+        return _header(found, advice, facts, has_damage=has_damage)
 
 
-_PIXEL_TAGS = frozenset([*range(254, 348), *range(529, 533), 34675])
+_WORDS = frozenset([*range(269, 273), 281, 282, 283, *range(285, 292), *range(296, 298), 305, 306])
+_WORDS |= {280, 315, 316, 336, 337}
+"""What a page is called, when and on what it was made, its resolution, and how text lies on it."""
+_PIXEL_TAGS = frozenset([*range(254, 348), *range(529, 533), 34675]) - _WORDS
 """Those that decide pixels. tifffile leaves out what is damaged, and then reads something else."""
 
 _SINGLE_TAGS = frozenset([256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323])
 """Those of them that are one number."""
 
 
-def _check_directory(file: TiffFile, page: TiffPage, data: bytes) -> None:
-    """Refuse a directory that is cut, or whose values lie outside of the file."""
+def _has_damaged_words(file: TiffFile, page: TiffPage, data: bytes) -> bool:
+    """Refuse a directory that is cut, or whose values lie outside of the file, pixels' ones."""
+    has_damage = False
     for entry in entries(file, data, page.offset):
         is_inside = entry.size and entry.start + entry.size <= len(data)
+        has_damage |= entry.code in _WORDS and not is_inside
         if entry.code in _PIXEL_TAGS and not is_inside:
             raise RowError(ErrorCode.CORRUPT_IMAGE, f"TIFF: tag {entry.code} is not in the file")
         if entry.code in _SINGLE_TAGS and number_of(file, data, entry) is None:
             raise RowError(ErrorCode.CORRUPT_IMAGE, f"TIFF: tag {entry.code} is not one number")
+    return has_damage
 
 
 def _summary(page: TiffPage) -> dict[str, Any]:
@@ -96,7 +104,9 @@ def _text(page: TiffPage, code: int) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _header(found: TiffPhotograph, advice: str, facts: TiffFacts) -> TiffHeader:
+def _header(
+    found: TiffPhotograph, advice: str, facts: TiffFacts, *, has_damage: bool
+) -> TiffHeader:
     page = found.page
     space, num_colours = _SPACES.get(int(page.photometric), ("other", 0))
     extras = tuple(int(extra) for extra in page.extrasamples)
@@ -111,6 +121,9 @@ def _header(found: TiffPhotograph, advice: str, facts: TiffFacts) -> TiffHeader:
     layout = {
         "page inside of a page": found.sub_index is not None,
         "planar": page.planarconfig == _PLANAR and page.samplesperpixel > 1,
+        "shared chroma": chroma_sampling(page) != (1, 1),
+        "tiles called strips": page.is_tiled and _TILE_OFFSETS not in page.tags,
+        "damaged words": has_damage,
         "several alphas": num_alphas > 1,
         "white is zero": page.photometric == PHOTOMETRIC.MINISWHITE,
         "ICC Lab": page.photometric == PHOTOMETRIC.ICCLAB,
@@ -156,6 +169,8 @@ def _refusal(page: TiffPage, space: str, num_colours: int, depths: tuple[int, ..
         return f"a TIFF of {page.samplesperpixel} inks instead of four. {fix}"
     if space == "cmyk" and page.tags.valueof(332, 1) != 1:  # InkSet: 1 is CMYK
         return f"a TIFF of inks other than CMYK. {fix}"
+    if chroma_sampling(page) != (1, 1) and (page.samplesperpixel > 3 or page.predictor > 1):
+        return f"a TIFF whose chroma is shared in a rare way. {fix}"
     if len(set(depths)) > 1:
         return f"a TIFF whose channels have {depths} bits. {fix}"
     if page.imagedepth > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import imagecodecs
@@ -10,16 +11,22 @@ from numpy.typing import NDArray
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffPage
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.header import Decoded, Header
-from pipeline.imaging.reading.pillow import opened
 from pipeline.imaging.reading.samples import ColorMeaning, Samples, Space
 from pipeline.imaging.reading.straight import filled, straightened
 from pipeline.imaging.reading.tiff import TiffHeader
+from pipeline.imaging.reading.tiff_chroma import (
+    chroma_sampling,
+    rgb_of,
+    with_shared_chroma,
+)
 from pipeline.imaging.reading.tiff_pages import opened_tiff, page_at
+from pipeline.imaging.reading.web import look_at_jpeg
 
 # Shape suffixes: H height, W width, C channel.
 
-_NUM_COLOURS = {"grey": 1, "palette": 1, "rgb": 3, "cmyk": 4, "lab": 3}
+_NUM_COLOURS = {"grey": 1, "palette": 1, "rgb": 3, "cmyk": 4, "lab": 3, "ycbcr": 3}
 _PLANAR = 2
 _MOST_ABOVE_WHITE = 0.25
 """Share of float samples that may be brighter than white: lamps and glints, but no other scale."""
@@ -49,7 +56,10 @@ def read_tiff(data: bytes, header: Header) -> Decoded:
     with opened_tiff(data) as file:
         page = page_at(file, header.page, header.sub_page)
         _check_segments(page, data)
-        stored_HWC = _in_order(_unpacked(page, data, header), page)
+        if chroma_sampling(page) == (1, 1):
+            stored_HWC = _in_order(_unpacked(page, data, header), page)
+        else:
+            stored_HWC = with_shared_chroma(page, data)
         samples, notes = _samples(stored_HWC, page, header)
         return Decoded(
             samples=samples,
@@ -96,12 +106,14 @@ def _check_segments(page: TiffPage, data: bytes) -> None:
         return
     most = int(np.prod(page.chunks))
     for at, count in zip(offsets, counts, strict=False):
-        with opened(data[at : at + count], packing) as inside:
-            if inside.width * inside.height > most:
-                raise RowError(
-                    ErrorCode.CORRUPT_IMAGE,
-                    f"TIFF: a tile of {inside.width} x {inside.height} px instead of {page.chunks}",
-                )
+        segment = data[at : at + count]
+        look = look_at_jpeg if packing == "JPEG" else partial(look_by_pillow, kind=packing)
+        inside = look(segment)
+        if inside.width * inside.height > most:
+            raise RowError(
+                ErrorCode.CORRUPT_IMAGE,
+                f"TIFF: a tile of {inside.width} x {inside.height} px instead of {page.chunks}",
+            )
 
 
 def _in_order(stored: NDArray[Any], page: TiffPage) -> NDArray[Any]:
@@ -142,7 +154,7 @@ def _samples(
         notes += clipped
     samples = Samples(
         values_HWC=np.ascontiguousarray(values_HWC),
-        space=cast("Space", "rgb" if header.space == "palette" else header.space),
+        space=cast("Space", "rgb" if header.space in ("palette", "ycbcr") else header.space),
         alpha_HW=alpha_HW,
         selection_HW=None
         if selection_at is None
@@ -159,6 +171,8 @@ def _colours(colour_HWC: NDArray[Any], page: TiffPage, header: TiffHeader) -> ND
         return _through_palette(colour_HWC[..., 0], page)
     if header.space == "lab":
         return _lab(colour_HWC, header, is_icc=page.photometric == PHOTOMETRIC.ICCLAB)
+    if header.space == "ycbcr":
+        return rgb_of(colour_HWC, page)
     values_HWC = _spread(colour_HWC, header.depth)
     if page.photometric == PHOTOMETRIC.MINISWHITE:
         values_HWC = np.iinfo(values_HWC.dtype).max - values_HWC
@@ -192,7 +206,8 @@ def _through_palette(indices_HW: NDArray[Any], page: TiffPage) -> NDArray[Any]:
         palette_NC = (palette_NC // 257).astype(np.uint8)
     elif (palette_NC % 256 == 0).all():
         palette_NC = (palette_NC // 256).astype(np.uint8)
-    colours_HWC: NDArray[Any] = palette_NC[indices_HW]
+    # One bit comes as booleans, which would choose rows instead of naming them.
+    colours_HWC: NDArray[Any] = palette_NC[indices_HW.astype(np.intp)]
     return colours_HWC
 
 
