@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -22,6 +23,14 @@ MOST_VALUES = 20
 _IN_TEXTS = "\0\t\n\v\f\r\x03"
 """Control characters that texts have: at their ends, and for new lines."""
 _TEXT_PER_CONTROL = 25
+
+_MAC_ROMAN = re.compile(
+    rb"[a-z][\x8a\x8c\x8e\x9f]|[A-Z][\x8a\x8c\x8e\x9f][a-z]"  # a capital: Tr\u0178biger
+    rb"|[A-Za-z][\x81\x86-\x89\x8b\x8d\x8f\x90\x98\x9d\xa7][A-Za-z]"  # a sign: Stra\u00a7e
+    rb"|[A-Za-z][\x87\x88\x89\x8d\x8f]\x96[A-Za-z]"  # two: Ib\u2021\u2013ez
+    rb"|(?<![A-Za-z])\x86[a-z]"  # a sign that begins a word: \u2020bung
+)
+"""What stands in no word of Windows-1252, and is a letter in Mac Roman."""
 
 DEFAULT_LANGUAGE = "x-default"
 
@@ -174,7 +183,8 @@ def decoded(stored: bytes, *, may_be_cut: bool = False, ends_at_zero: bool = Fal
     """Text that does not say how it is encoded: as UTF-8 if it can be, else as Windows-1252.
 
     EXIF allows ASCII alone, IPTC-IIM mostly does not say, and programs write what their users do.
-    Any other 8-bit encoding is taken for Windows-1252, of which Latin-1 is a part. UTF-8 that ends
+    Mac Roman is told where it has letters and Windows-1252 would have none; any other 8-bit
+    encoding is taken for Windows-1252, of which Latin-1 is a part. UTF-8 that ends
     within a character, cut to the length of a field, loses that character and nothing else. UTF-16
     is told by the zeros in it.
 
@@ -186,6 +196,8 @@ def decoded(stored: bytes, *, may_be_cut: bool = False, ends_at_zero: bool = Fal
 
     >>> decoded("© Müller".encode()), decoded("© Müller".encode("latin-1"))
     ('© Müller', '© Müller')
+    >>> decoded("Straße für Müller".encode("mac-roman"))
+    'Straße für Müller'
     >>> decoded("© Müller, é".encode()[:-1])
     '© Müller,'
     """
@@ -201,7 +213,8 @@ def decoded(stored: bytes, *, may_be_cut: bool = False, ends_at_zero: bool = Fal
         if is_cut and (may_be_cut or not whole.isascii()):
             text = whole.decode()
         else:
-            text = windows_1252(stored)
+            is_of_a_mac = _MAC_ROMAN.search(stored) is not None
+            text = stored.decode("mac-roman") if is_of_a_mac else windows_1252(stored)
     return _as_text(text)
 
 

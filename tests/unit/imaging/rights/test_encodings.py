@@ -81,6 +81,41 @@ def test_xmp_that_is_broken_stays_so_in_any_encoding():
         assert rights_of(broken.encode()) == Credits()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Jens Trübiger",
+        "© Müller",
+        "Hans-Jürgen Groß, Straße 5",
+        "Übung für Ärzte",
+        "André Lefèvre – crème brûlée",
+        "Begoña Ibáñez",
+        "Citroën à côté",
+    ],
+)
+def test_mac_roman_is_told_where_windows_1252_would_have_no_letter(text):
+    assert credits_of_iptc(dataset(COPYRIGHT, text.encode("mac-roman"))).rights == (
+        ("x-default", text),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dušan Žižek & Šárka",
+        "DUŠAN ŽIŽEK",
+        "L’été – “crème brûlée” … œuvre d’art",
+        "MŸLLER, Ÿves",
+        "§ 5 UrhG, §5",
+        "100 €, €uro, 5‰, † 1980",
+        "Œuvre • Acme™ • ‹Ñandú›",
+        "Müller · Groß · Straße · Ærø",
+    ],
+)
+def test_windows_1252_stays_what_it_is(text):
+    assert decoded(text.encode("cp1252")) == text
+
+
 @pytest.mark.parametrize("text", ["(c) Müller", "© M – 5 €", "Acme", "Ł. Nowak"])
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
 @pytest.mark.parametrize("end", [b"", b"\0", b"\0\0", bytes(20)])
