@@ -45,6 +45,10 @@ _DATE_TIME = slice(24, 36)
 """Where the header keeps the profile's time of creation (ICC.1:2022, table 17)."""
 
 
+_LEAST_VOLUME = 1e-4
+"""Of what three primaries span in XYZ, white at Y = 1. Those of sRGB span 0.2."""
+
+
 class UnusableProfileError(ValueError):
     """A profile that cannot be read, or that is for other samples; its text is for people."""
 
@@ -99,13 +103,28 @@ def to_srgb8_by_profile(
         name, described = _describe(profile)
         if space == "grey" and described == "rgb":  # common: grey tagged with its workflow's RGB
             values_HWC, space = np.repeat(values_HWC, 3, axis=-1), "rgb"
-        if space == described:
+        if space == described and _tells_colours_apart(profile, space):
             return _convert(values_HWC, space, profile), name
     except _UNREADABLE as error:
         taken = "taken as sRGB" if space in ("grey", "rgb") else "ignored"
         raise UnusableProfileError(f"ICC profile unreadable, {taken}") from error
+    if space == described:
+        raise UnusableProfileError(f"ICC profile {name!r} cannot tell colours apart, ignored")
     kind = "grey" if space == "grey" else _MODES[space]
     raise UnusableProfileError(f"ICC profile {name!r} is not for {kind} pixels, ignored")
+
+
+@lru_cache(maxsize=32)
+def _tells_colours_apart(profile: bytes, space: Space) -> bool:
+    """Whether the primaries of an RGB profile span a space; placeholders of zeros do not."""
+    if space != "rgb":
+        return True
+    primaries_HWC = np.eye(3, dtype=np.uint16)[None] * np.uint16(65535)
+    xyz_33 = _cms(
+        primaries_HWC, space, profile, into=imagecodecs.cms_profile("xyz"), flags=0, dtype="float32"
+    )[0]
+    volume = np.abs(np.linalg.det(xyz_33.astype(np.float64)))
+    return bool(np.isfinite(volume) and volume > _LEAST_VOLUME)
 
 
 def numbers_of_profile(profile: bytes) -> Cicp | None:
@@ -134,7 +153,8 @@ def matrix_of_profile(profile: bytes) -> tuple[NDArray[np.float32], str]:
     """
     try:
         name, described = _describe(profile)
-        space = measured_space(profile) if described == "rgb" else None
+        is_usable = described == "rgb" and _tells_colours_apart(profile, "rgb")
+        space = measured_space(profile) if is_usable else None
     except _UNREADABLE as error:
         raise UnusableProfileError("ICC profile unreadable, taken as sRGB") from error
     if space is None:

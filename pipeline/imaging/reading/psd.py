@@ -5,6 +5,7 @@ Format: Adobe Photoshop File Formats Specification (2019).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -42,6 +43,8 @@ _WIDE_KEYS = frozenset(b"LMsk Lr16 Lr32 Layr Mt16 Mt32 Mtrn Alph FMsk lnk2 FEid 
 _MOST_BLOCKS = 4096
 _TOLERANCE, _MOST_DARKER = 2 / 255, 0.01
 """How much darker than the white that shines through a colour may be, and which share of them."""
+_MOST_BEHIND = 256
+"""Bytes that a packed row may have behind its pixels: GIMP writes such ones."""
 _FIX = "Save it with Maximize Compatibility, or as TIFF"
 
 
@@ -188,9 +191,8 @@ def read_psd(data: bytes, header: Header) -> Decoded:
         RowError: `corrupt_image`.
     """
     assert isinstance(header, PsdHeader)
-    last = max(header.num_colours - 1, header.selection_at or 0)
-    num_needed = max(last + 1, header.num_colours + (header.alpha != "none"))
-    planes_CHW = _planes(data, header, num_needed)
+    num_shown = header.num_colours + (header.alpha != "none")
+    planes_CHW, has_selection = _planes_with_selection(data, header, num_shown)
     values_HWC: NDArray[Any] = np.moveaxis(planes_CHW[: header.num_colours], 0, -1)
     alpha_HW = planes_CHW[header.num_colours] if header.alpha != "none" else None
     is_lab = header.space == "lab"
@@ -203,9 +205,11 @@ def read_psd(data: bytes, header: Header) -> Decoded:
         values_HWC = np.frombuffer(header.palette, np.uint8).reshape(3, 256).T[values_HWC[..., 0]]
     elif header.space == "lab" and header.depth == 16:
         values_HWC = _version_4(values_HWC)
-    selection_HW = None if header.selection_at is None else planes_CHW[header.selection_at]
+    selection_HW = planes_CHW[header.selection_at] if has_selection else None
     space = {"bitmap": "grey", "palette": "rgb"}.get(header.space, header.space)
     notes: tuple[str, ...] = ("the flat picture of its layers",) if header.has_layers else ()
+    if header.selection_at is not None and not has_selection:
+        notes += ("its saved selections are not in the file",)
     if header.numbers == "float":
         notes += ("float samples taken as linear light, 1.0 as white",)
         values_HWC = np.clip(np.nan_to_num(values_HWC), 0, 1)
@@ -217,6 +221,16 @@ def read_psd(data: bytes, header: Header) -> Decoded:
         meaning=header.meaning or ColorMeaning(),
     )
     return Decoded(samples=samples, resolution_dpi=header.resolution_dpi, notes=notes)
+
+
+def _planes_with_selection(
+    data: bytes, header: PsdHeader, num_shown: int
+) -> tuple[NDArray[Any], bool]:
+    """Those that are shown and the selection behind them, and whether that is in the file."""
+    if header.selection_at is not None:
+        with suppress(RowError):
+            return _planes(data, header, header.selection_at + 1), True
+    return _planes(data, header, num_shown), False
 
 
 def _planes(data: bytes, header: PsdHeader, num_needed: int) -> NDArray[Any]:
@@ -232,12 +246,9 @@ def _planes(data: bytes, header: PsdHeader, num_needed: int) -> NDArray[Any]:
         sizes = np.frombuffer(
             data[start : start + room * num_rows].ljust(room * num_rows, b"\0"), f">u{room}"
         )
-        start += room * num_rows
-        end = start + int(sizes[: num_needed * header.height].sum(dtype=np.uint64))
-        try:
-            packed = bytes(imagecodecs.packbits_decode(data[start:end], out=size))
-        except DAMAGE as error:
-            raise RowError(ErrorCode.CORRUPT_IMAGE, f"PSD: {in_short(error)}") from error
+        packed = _unpacked(
+            data[start + room * num_rows :], sizes[: num_needed * header.height], row_size
+        )
     if len(packed) != size:
         raise RowError(ErrorCode.CORRUPT_IMAGE, "PSD: a part of its pixels is not in the file")
     if header.depth == 1:
@@ -249,6 +260,29 @@ def _planes(data: bytes, header: PsdHeader, num_needed: int) -> NDArray[Any]:
     planes = np.frombuffer(packed, kind).reshape(num_needed, header.height, header.width)
     native: NDArray[Any] = planes.astype(planes.dtype.newbyteorder("="), copy=False)
     return native
+
+
+def _unpacked(packed: bytes, sizes: NDArray[Any], row_size: int) -> bytes:
+    """Rows of PackBits, all at once where they are as they should be.
+
+    Raises:
+        RowError: `corrupt_image`.
+    """
+    ends = np.cumsum(sizes, dtype=np.int64)
+    with suppress(*DAMAGE):
+        whole = bytes(imagecodecs.packbits_decode(packed[: ends[-1]], out=len(sizes) * row_size))
+        if len(whole) == len(sizes) * row_size:
+            return whole
+    rows = []
+    try:
+        for start, end in zip(ends - sizes, ends, strict=True):
+            row = imagecodecs.packbits_decode(packed[start:end], out=row_size + _MOST_BEHIND)
+            rows.append(bytes(row[:row_size]))
+    except DAMAGE as error:
+        raise RowError(ErrorCode.CORRUPT_IMAGE, f"PSD: {in_short(error)}") from error
+    if any(len(row) < row_size for row in rows):
+        raise RowError(ErrorCode.CORRUPT_IMAGE, "PSD: a part of its pixels is not in the file")
+    return b"".join(rows)
 
 
 def _is_over_white(values_HWC: NDArray[Any], alpha_HW: NDArray[Any]) -> bool:

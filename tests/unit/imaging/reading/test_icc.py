@@ -4,6 +4,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from pipeline.imaging.reading.decode import decode
@@ -17,6 +18,7 @@ from tests.unit.imaging.reading.profiles import (
     encoded,
     from_lab,
     gamma,
+    matrix_profile,
     profile,
 )
 
@@ -116,3 +118,22 @@ def test_an_unreadable_profile_is_said_and_the_pixels_are_kept(damaged):
     photo = decode(stored(Image.new("RGB", (16, 16), (9, 99, 199)), damaged), ANY_SIZE)
     assert photo.rgb_HWC[0, 0].tolist() == [9, 99, 199]
     assert photo.notes == ("ICC profile unreadable, taken as sRGB",)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    "primaries",
+    [np.zeros((3, 3)), np.diag([0, 0.5, 0]), np.outer([0.4, 0.4, 0.2], [1, 1, 1])],
+    ids=["none", "one", "all alike"],
+)
+def test_a_profile_that_cannot_tell_colours_apart_is_set_aside(primaries, bits):
+    """Writers of JPEG 2000 put such ones where they know no colour space."""
+    pixels = np.full((40, 40, 3), (9, 99, 199), np.uint8)
+    values = pixels if bits == 8 else pixels.astype(np.uint16) * 257
+    out = BytesIO()
+    tifffile.imwrite(
+        out, values, photometric="rgb", iccprofile=matrix_profile(primaries, 1.8), metadata=None
+    )
+    photo = decode(out.getvalue(), ANY_SIZE)
+    assert photo.rgb_HWC[0, 0].tolist() == [9, 99, 199]
+    assert any("cannot tell colours apart, ignored" in note for note in photo.notes)

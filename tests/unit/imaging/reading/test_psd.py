@@ -246,6 +246,36 @@ def test_a_cut_file_is_corrupt_wherever_it_is_cut(rle):
         assert refusal(data[:length]).code is ErrorCode.CORRUPT_IMAGE, length
 
 
+@pytest.mark.parametrize("is_big", [False, True])
+def test_rows_that_unpack_to_more_than_the_row(is_big):
+    """So writes GIMP; Photoshop leaves aside what is too much."""
+    samples = ramps(3)
+    data = psd(samples, RGB, is_big=is_big)
+    pixels_at = len(data) - samples.size - 2
+    rows = [imagecodecs.packbits_encode(row.tobytes() + row[-1:].tobytes() * 9)
+            for plane in np.moveaxis(samples, -1, 0) for row in plane]  # fmt: skip
+    sizes = b"".join(struct.pack(">I" if is_big else ">H", len(row)) for row in rows)
+    photo = decode(data[:pixels_at] + b"\0\1" + sizes + b"".join(rows), ANY_SIZE)
+    np.testing.assert_array_equal(photo.rgb_HWC, samples)
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+@pytest.mark.parametrize("rle", [False, True])
+def test_selections_that_are_announced_but_not_there(missing, rle):
+    """So writes GIMP, which counts channels that it does not store."""
+    samples = ramps(1 + missing)
+    data = psd(samples, GREY, rle=rle)
+    size = sum(
+        len(imagecodecs.packbits_encode(row.tobytes())) if rle else row.size
+        for plane in np.moveaxis(samples, -1, 0)[1:]
+        for row in plane
+    )
+    photo = decode(data[:-size], ANY_SIZE)
+    np.testing.assert_array_equal(photo.rgb_HWC[..., 0], samples[..., 0])
+    assert photo.selection_HW is None
+    assert "its saved selections are not in the file" in photo.notes
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     rle=st.booleans(),
