@@ -11,7 +11,7 @@ from pipeline.imaging.reading.exif import ExifFacts, dots_per_inch, exif_facts
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.modes import samples_of
-from pipeline.imaging.reading.pillow import opened
+from pipeline.imaging.reading.pillow import DAMAGE, opened
 from pipeline.imaging.reading.samples import ColorMeaning
 from pipeline.imaging.reading.tiff import TiffHeader
 
@@ -38,27 +38,34 @@ def read_by_pillow(
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             return _read_tiff(image, header, limits)
         check_size(*image.size, limits)
-        num_frames = getattr(image, "n_frames", 1)
         if shown_px is not None:
             gap = min(1.0, _DRAFT_GAP * shown_px / max(image.size))
             image.draft(image.mode, (round(image.width * gap), round(image.height * gap)))
         image.load()
         facts = exif_facts(_exif_block(image.info))
         notes = [_UNREADABLE] * facts.is_unreadable
-        if num_frames > 1:
-            notes.append(f"first of {num_frames} frames")
         if "mp" in image.info and any(name in data for name in _GAIN_MAPS):
             notes.append("HDR: its gain map is left out, the base picture is read")
         meaning = header.meaning or ColorMeaning(icc=image.info.get("icc_profile") or None)
         samples = samples_of(image, replace(meaning, is_adobe_rgb=facts.is_adobe_rgb))
         if header.alpha == "premultiplied" and samples.alpha_HW is not None:  # and libavif divided
             samples = replace(samples, was_premultiplied=True)
+        resolution_dpi = _resolution(image, facts)
         return Decoded(
             samples=samples,
             orientation=facts.orientation,
-            resolution_dpi=_resolution(image, facts),
-            notes=tuple(notes),
+            resolution_dpi=resolution_dpi,
+            notes=(*_frames_note(image), *notes),
         )
+
+
+def _frames_note(image: ImageFile.ImageFile) -> tuple[str, ...]:
+    """What there is beside the first frame; counting moves Pillow on to others of a GIF."""
+    try:
+        num_frames = getattr(image, "n_frames", 1)
+    except DAMAGE:
+        return ("first of several frames, of which others are damaged",)
+    return (f"first of {num_frames} frames",) if num_frames > 1 else ()
 
 
 def _read_tiff(

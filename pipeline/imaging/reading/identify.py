@@ -5,6 +5,7 @@ from __future__ import annotations
 from PIL import features
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.reading.other_kinds import name_of
 from pipeline.imaging.reading.raw import advice_for, raw_by_signature
 
 _SIGNATURES = {
@@ -22,7 +23,6 @@ _SIGNATURES = {
     b"\xff\x4f\xff\x51": "JPEG2000",  # the bare codestream
     b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG2000",
 }
-_JPEG_XL = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 _HEIF_BRANDS = frozenset(
     [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"]
 )
@@ -57,7 +57,8 @@ def identify(data: bytes) -> str:
             ErrorCode.UNSUPPORTED_FORMAT, f"this installation of Pillow cannot read {found}"
         )
     if not found:
-        start = "it is JPEG XL" if data.startswith(_JPEG_XL) else f"it starts with {data[:12]!r}"
+        name = name_of(data)
+        start = f"it is {name}" if name else f"it starts with {data[:12]!r}"
         raise RowError(
             ErrorCode.UNSUPPORTED_FORMAT,
             f"not JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF, BMP, JPEG 2000 or PSD: {start}",

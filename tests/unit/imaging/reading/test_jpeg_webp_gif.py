@@ -216,3 +216,24 @@ def test_alpha_of_a_mask_is_kept_apart():
     levels = decode_levels(saved(image, "PNG"), ANY_SIZE)
     np.testing.assert_allclose(levels.values_HWC[..., 0], ramps(1)[..., 0] / 255, atol=1e-6)
     np.testing.assert_allclose(levels.alpha_HW, ramps(1)[::-1, ::-1, 0] / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("lost", [0.2, 0.45, 0.6])
+def test_a_gif_whose_later_frames_are_damaged_shows_its_first(lost):
+    rng = np.random.default_rng(3)
+    frames = [
+        Image.fromarray(rng.integers(0, 256, (HEIGHT, WIDTH), np.uint8), "L") for _ in range(4)
+    ]
+    data = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    whole = decode(data, ANY_SIZE)
+    photo = decode(data[: round(len(data) * (1 - lost))], ANY_SIZE)
+    assert np.array_equal(photo.rgb_HWC, whole.rgb_HWC)
+    assert any("first of" in note for note in photo.notes)
+
+
+def test_a_gif_that_is_cut_within_its_first_frame_is_corrupt():
+    data = saved(Image.fromarray(ramps()[..., 0]), "GIF")
+    for lost in (4, 20, len(data) // 3):
+        with pytest.raises(RowError) as refused:
+            decode(data[:-lost], ANY_SIZE)
+        assert refused.value.code is ErrorCode.CORRUPT_IMAGE
