@@ -12,7 +12,7 @@ from pipeline.imaging.reading.codecs import arranged, decoded_by
 from pipeline.imaging.reading.header import Alpha, Decoded, Header
 from pipeline.imaging.reading.iso_media import Item, has_sequence, primary_item
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.imaging.reading.plain_avif import plain_avif
+from pipeline.imaging.reading.picture_alone import picture_alone
 from pipeline.imaging.reading.samples import ColorMeaning
 
 _UNKNOWN_MATRICES = (3, 10, 11, 13, 14, 15)
@@ -79,10 +79,10 @@ def read_avif(data: bytes, header: Header) -> Decoded:
     try:
         stored_HWC = decoded_by(imagecodecs.avif_decode, data, header)
     except RowError:
-        plain = plain_avif(data)
-        if plain is None or plain == data:
+        alone = picture_alone(data)
+        if alone is None or alone == data:
             raise
-        stored_HWC = decoded_by(imagecodecs.avif_decode, plain, header)
+        stored_HWC = decoded_by(imagecodecs.avif_decode, alone, header)
         if header.alpha != "none" and stored_HWC.shape[2] not in (2, 4):
             raise
     samples = arranged(

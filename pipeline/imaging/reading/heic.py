@@ -13,6 +13,7 @@ from pipeline.imaging.reading.codecs import arranged, in_short
 from pipeline.imaging.reading.exif import exif_facts
 from pipeline.imaging.reading.header import Alpha, Decoded, Header
 from pipeline.imaging.reading.iso_media import primary_item
+from pipeline.imaging.reading.picture_alone import picture_alone
 from pipeline.imaging.reading.pillow import DAMAGE
 from pipeline.imaging.reading.samples import ColorMeaning
 
@@ -26,7 +27,7 @@ class HeicHeader(Header):
 
     orientation: int = 1
     shown: tuple[int, int] = (0, 0)
-    """Width and height of what libheif hands out: cropped and turned."""
+    """Width and height of what libheif hands out."""
     left_out: tuple[str, ...] = ()
 
 
@@ -49,6 +50,8 @@ def look_at_heic(data: bytes) -> Header:
         "its depth map is left out": item.has_depth_map,
         f"first of {item.num_pictures} pictures, the primary one": item.num_pictures > 1,
     }
+    is_cropped = item.crop is not None  # else libheif turns it
+    lies_on_its_side = item.orientation >= 5 and not is_cropped
     whole = max(item.largest, (item.width, item.height), key=lambda size: size[0] * size[1])
     return HeicHeader(
         kind="HEIF",
@@ -58,16 +61,20 @@ def look_at_heic(data: bytes) -> Header:
         depth=item.depth,
         space="grey" if item.is_grey else "rgb",
         alpha=alpha,
+        crop=item.crop,
         meaning=item.meaning,
         said="" if item.codec in _HEVC else f"a HEIF of {codec!r} pixels. Save it as JPEG or HEIC",
         orientation=item.orientation,
-        shown=(height, width) if item.orientation >= 5 else (width, height),
+        shown=(item.height, item.width) if lies_on_its_side else (item.width, item.height),
         left_out=tuple(note for note, is_there in left_out.items() if is_there),
     )
 
 
 def read_heic(data: bytes, header: Header) -> Decoded:
-    """Decode the primary picture at the depth it has, cropped and turned by libheif.
+    """Decode the primary picture at the depth it has.
+
+    libheif turns it. A crop is left to us: pi-heif tells libheif of the cropped size as the largest
+    to accept, and what it decodes is the whole.
 
     Raises:
         RowError: `corrupt_image`; `unsupported_format` without the extra `heic`.
@@ -77,6 +84,8 @@ def read_heic(data: bytes, header: Header) -> Decoded:
         import pi_heif
     except ImportError as error:
         raise RowError(ErrorCode.UNSUPPORTED_FORMAT, _INSTALL) from error
+    if header.crop is not None:
+        data = picture_alone(data) or data
     try:
         file = pi_heif.open_heif(data, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         picture = file[file.primary_index]
@@ -98,7 +107,7 @@ def read_heic(data: bytes, header: Header) -> Decoded:
             depth=depth,
         ),
         orientation=header.orientation,
-        is_turned=True,
+        is_turned=header.crop is None,
         resolution_dpi=facts.resolution_dpi,
         notes=header.left_out,
     )

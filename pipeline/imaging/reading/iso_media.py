@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import floor
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.boxes import Box, boxes, content
 from pipeline.imaging.reading.samples import Cicp, ColorMeaning
 
 _MAX_ITEMS = 4096
+_HALF = Fraction(1, 2)
 _ALPHA = (
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
     b"urn:mpeg:hevc:2015:auxid:1",
@@ -273,9 +275,9 @@ def _orientation(data: bytes, own: list[Box]) -> int:
 
 
 def _crop(data: bytes, own: list[Box], width: int, height: int) -> tuple[int, int, int, int] | None:
-    """The clean aperture (ISO/IEC 14496-12, 12.1.4), if it is of whole pixels and in the picture.
+    """The clean aperture (ISO/IEC 14496-12, 12.1.4), if it is in the picture; else it is left out.
 
-    Readers leave out what is not, as MIAF asks them to.
+    MIAF wants whole pixels. What is not is rounded, to the left and to the top, as libheif does.
     """
     body = next((content(data, box) for box in own if box.kind == b"clap"), b"")
     numbers = [
@@ -286,18 +288,13 @@ def _crop(data: bytes, own: list[Box], width: int, height: int) -> tuple[int, in
     shown_width, shown_height, across, down = (
         Fraction(numbers[i], numbers[i + 1]) for i in range(0, 8, 2)
     )
-    left = Fraction(width, 2) + across - shown_width / 2
-    top = Fraction(height, 2) + down - shown_height / 2
-    parts = (left, top, shown_width, shown_height)
+    left = floor(Fraction(width, 2) + across - shown_width / 2)
+    top = floor(Fraction(height, 2) + down - shown_height / 2)
+    part = left, top, floor(shown_width + _HALF), floor(shown_height + _HALF)
     is_inside = (
-        all(part.denominator == 1 for part in parts)
-        and left >= 0
-        and top >= 0
-        and shown_width > 0
-        and shown_height > 0
-        and left + shown_width <= width
-        and top + shown_height <= height
+        min(left, top) >= 0
+        and min(part[2:]) > 0
+        and left + part[2] <= width
+        and top + part[3] <= height
     )
-    if not is_inside:
-        return None
-    return int(left), int(top), int(shown_width), int(shown_height)
+    return part if is_inside else None

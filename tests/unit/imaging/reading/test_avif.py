@@ -82,6 +82,15 @@ def test_a_clean_aperture_is_what_is_shown(bits, part):
     np.testing.assert_array_equal(photo.alpha_HW, whole.alpha_HW[window])
 
 
+@pytest.mark.parametrize("bits", [8, 10])
+def test_an_aperture_of_half_pixels_is_rounded_to_the_left_and_to_the_top(bits):
+    data = avif(ramps(3, bits), bits)
+    whole = decode(data, ANY_SIZE)
+    body = struct.pack(">IIIIiIiI", 41, 2, 21, 1, 0, 1, 0, 1)  # 20.5 x 21, from 17.75 and 9.5
+    photo = decode(with_property(data, b"clap", body), ANY_SIZE)
+    np.testing.assert_array_equal(photo.rgb_HWC, whole.rgb_HWC[9:30, 17:38])
+
+
 def test_an_aperture_beyond_the_picture_is_left_out():
     data = with_property(avif(ramps(3, 8), 8), b"clap", clean_aperture(20, 0, 60, 20))
     assert decode(data, ANY_SIZE).rgb_HWC.shape == (HEIGHT, WIDTH, 3)

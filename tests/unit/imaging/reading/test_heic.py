@@ -100,6 +100,22 @@ def test_a_clean_aperture_is_what_is_shown():
     np.testing.assert_array_equal(photo.rgb_HWC, whole.rgb_HWC[6:36, 10:50])
 
 
+@pytest.mark.parametrize("name", ["rgba8", "rgba10", "grey8"])
+def test_cropped_before_it_is_turned_and_decoded_as_a_whole(name):
+    data = heic(name)
+    whole = decode(data, ANY_SIZE)
+    left, top, width, height = 10, 6, 40, 30
+    body = struct.pack(
+        ">IIIIiIiI", width, 1, height, 1, left * 2 + width - WIDTH, 2, top * 2 + height - HEIGHT, 2
+    )
+    data = with_property(with_property(data, b"irot", b"\1"), b"clap", body)
+    assert look(data, "HEIF").shown == (WIDTH, HEIGHT)  # what pi-heif sets its limit by
+    photo = decode(data, ANY_SIZE)
+    np.testing.assert_array_equal(photo.rgb_HWC, np.rot90(whole.rgb_HWC[6:36, 10:50]))
+    if name != "grey8":
+        np.testing.assert_array_equal(photo.alpha_HW, np.rot90(whole.alpha_HW[6:36, 10:50]))
+
+
 def test_colours_by_number_and_by_profile():
     numbers = struct.pack(">HHHB", 12, 13, 6, 0x80)
     data = with_property(heic("rgb8"), b"colr", b"nclx" + numbers)

@@ -1,27 +1,28 @@
-"""An AVIF reduced to what its picture needs, for a decoder that refuses files for all the rest."""
+"""AVIF and HEIC reduced to what the picture needs, for decoders that stumble over all the rest."""
 
 from __future__ import annotations
 
 from pipeline.imaging.reading.boxes import Box, boxes, content
 from pipeline.imaging.reading.iso_media import ItemTables, alphas_of, item_tables
 
-_ESSENTIAL = frozenset([b"av1C", b"a1op", b"lsel"])
+_ESSENTIAL = frozenset([b"av1C", b"hvcC", b"a1op", b"lsel"])
 """Properties that a reader has to understand (AV1-ISOBMFF 2.3; ISO/IEC 23008-12, 6.5)."""
 _OTHERS = frozenset([b"ispe", b"pixi", b"colr", b"auxC", b"a1lx"])
-"""Turns, mirrors and crops are none of them: readers do that themselves."""
+"""Turns, mirrors and crops are none of them: our readers do that themselves."""
 _UNKNOWN = b"skip"
 _UNUSED = b"free"
 _GAIN_MAP, _PICTURE = b"tmap", b"mif1"
 """Brands, of which the first one promises an item that is hidden here."""
 
 
-def plain_avif(data: bytes) -> bytes | None:
+def picture_alone(data: bytes) -> bytes | None:
     """The same file, of the same length, with the picture and its alpha as the only items.
 
     libavif holds the whole container against the standard, as few writers do and libheif does not:
     associations in several boxes of one kind, a crop that is not marked as essential, EXIF
     without content, gain maps of another version, groups that are too long. None of that changes a
-    pixel of the picture. Its data, and where they lie, stay as they are.
+    pixel of the picture. Its data, and where they lie, stay as they are; what turns or crops it is
+    taken away, too.
 
     Returns:
         None: there is no single picture.
