@@ -10,23 +10,24 @@ from numpy.typing import NDArray
 
 from pipeline.imaging.cutout_edge import FEWEST_SOFT, Edge
 from pipeline.imaging.cutout_matte import estimated_matte, laid_over
-from pipeline.imaging.cutout_mixture import CERTAIN, followed, leads_away, leads_to_ground
+from pipeline.imaging.cutout_mixture import followed, leads_to_ground, leaves_evenly
 from pipeline.imaging.solid import Rgb8, hex_of
 
 # Shape suffixes: H height, W width, C colour channel.
 
 Float = NDArray[np.float32]
 
-_FOLLOWS_HIDDEN = 0.5
-"""Share of the variance that coverage explains, above which the edge is mixed with what is seen
-around it: 0.09 to 0.77 of 24 cut-outs with clean colours, 0.53 to 0.97 of 24 photographs."""
-_FOLLOWS_MATTED = 0.55
-"""The same of the edge alone, once its matte colour is taken out. What is black under alpha 0 is
-most often a network's cut-out, which was multiplied with its photograph."""
-_FOLLOWS_STRAIGHT = 0.85
+_FOLLOWS_MATTED = 0.5
+"""Share of the variance that coverage explains, above which the edge by itself is mixed with an old
+background, once its matte colour is taken out."""
+_FOLLOWS_STRAIGHT = 0.55
 """The same without a matte colour. Studios deliver straight colours: it takes more to be sure."""
-_FOLLOWS_PERHAPS = 0.6
-"""Above it, straight colours are no more than the likelier answer."""
+_EVENLY, _AT_ONCE = 0.78, 0.35
+"""Between a mixture's 0.55 and the 1.0 of straight colours, and the 0.2 of those next to a shadow,
+see `leaves_evenly`. Together with the above: of 24 cut-outs those that are as even (0.53 to 0.78)
+follow alpha to 0.46 at most, and those that follow it to 0.5 or more (three) are 0.81 or more."""
+_LEAST_SHARE = 0.2
+"""Of what is soft: 0.25 or more of 24 cut-outs, 0.15 or less of those that have a shadow."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,9 +86,10 @@ def tell(rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> Told:
     holds for any other colour that fills all that alpha hides.
 
     A mixture with an old background follows alpha: within a few pixels, its colour is a straight
-    line from the background's to the product's. The product's own colours have no reason to. If the
-    background is seen where alpha is 0, the line must lead there, and fit much better than either
-    end: hidden colours that only continue the product's say nothing.
+    line from the background's to the product's, and half the way there at half of the coverage. The
+    product's own colours have no reason to. If the background is seen where alpha is 0, the line
+    must lead there, and fit better than either end: hidden colours that only continue the product's
+    say nothing.
 
     A soft shadow in the alpha channel follows it too, from the product's colour to black. So only
     the edge that lies between the product and nothing is asked, see `Edge`.
@@ -99,19 +101,25 @@ def tell(rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> Told:
     edge = Edge.of(rgb_HWC, alpha_HW)
     if len(edge) < FEWEST_SOFT:
         return Told(colors=CutoutColors(), is_sure=False)
-    matte = laid_over(edge)
-    if matte is not None:
-        is_mixed = followed(edge, matte=matte, above=CERTAIN) > _FOLLOWS_MATTED
+    if (matte := laid_over(edge)) is not None:
+        is_mixed = _looks_mixed(edge, matte, _FOLLOWS_MATTED)
         return Told(colors=CutoutColors(matte=matte, is_mixed=is_mixed), is_sure=True)
-    if edge.shows_ground:
-        if leads_to_ground(edge) and followed(edge, matte=None, above=-1) > _FOLLOWS_HIDDEN:
+    if leads_to_ground(edge):
+        return Told(colors=CutoutColors(is_mixed=True), is_sure=True)
+    if not edge.shows_ground:
+        if (matte := estimated_matte(edge)) is not None:
+            return Told(colors=CutoutColors(matte=matte), is_sure=True)
+        if _looks_mixed(edge, None, _FOLLOWS_STRAIGHT):
             return Told(colors=CutoutColors(is_mixed=True), is_sure=True)
-    else:
-        matte = estimated_matte(edge)
-    if matte is not None:
-        return Told(colors=CutoutColors(matte=matte), is_sure=True)
-    share = followed(edge, matte=None, above=CERTAIN)
-    is_mixed = not edge.shows_ground and share > _FOLLOWS_STRAIGHT and leads_away(edge)
-    return Told(
-        colors=CutoutColors(is_mixed=is_mixed), is_sure=is_mixed or share <= _FOLLOWS_PERHAPS
-    )
+    return Told(colors=CutoutColors(), is_sure=not _looks_mixed(edge, None, _FOLLOWS_MATTED))
+
+
+def _looks_mixed(edge: Edge, matte: Rgb8 | None, follows: float) -> bool:
+    """Whether the edge by itself is a mixture: it is even, and coverage explains it.
+
+    Where most of what is soft are shadows, the little that is left beside them does not say.
+    """
+    if edge.share < _LEAST_SHARE:
+        return False
+    is_even = _AT_ONCE < leaves_evenly(edge, matte) < _EVENLY
+    return is_even and followed(edge, matte=matte) > follows

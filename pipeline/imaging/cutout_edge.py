@@ -27,6 +27,9 @@ FEWEST_SOFT = 32
 """Pixels of an edge, below which nothing is made of it."""
 
 _TILE_PX = 64
+_PATCH_PX = 16
+"""Side of the squares over which colours of the edge are averaged: texture evens out."""
+_PATCHES = _TILE_PX // _PATCH_PX
 _MOST_TILES = 64
 """Looked at, evenly spread: what is asked is the same along the whole outline."""
 
@@ -56,6 +59,8 @@ class Edge:
     alpha_N: Float
     product_N3: Float
     ground_N3: Float
+    patch_N: NDArray[np.intp]
+    """Which of the small patches of the picture a pixel lies in."""
     hidden_N3: Float
     """Pixels that alpha hides, near the edge: not those of the edge."""
     rgb_HWC: NDArray[np.uint8]
@@ -64,6 +69,9 @@ class Edge:
     """Where in the picture the edge is."""
     tiles: list[Tile]
     """The parts of the picture that were looked at."""
+    share: float
+    """The part that the edge is of all that is soft there; the rest is shadows, or lies beside
+    them."""
 
     @classmethod
     def of(cls, rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> Edge:
@@ -79,6 +87,7 @@ class Edge:
         tiles = _spread(tiles_with(soft_HW, side_px=_TILE_PX))
         edge_HW = _beside_product(rgb_HWC, alpha_HW, soft_HW, tiles)
         parts: list[list[Float]] = [[], [], [], [], []]
+        patches: list[NDArray[np.intp]] = [np.empty(0, dtype=np.intp)]
         for tile in tiles:
             near, inner = tile.widened(_NEAR_PX // 2, alpha_HW.shape)
             at_HW = np.zeros(alpha_HW[near].shape, dtype=np.bool_)
@@ -93,6 +102,9 @@ class Edge:
             )
             for part, values in zip(parts, found, strict=True):
                 part.append(values)
+            y_N, x_N = np.nonzero(edge_HW[tile.region])
+            first = (len(patches) - 1) * _PATCHES**2
+            patches.append(first + y_N // _PATCH_PX * _PATCHES + x_N // _PATCH_PX)
         shapes = ((0, 3), (0,), (0, 3), (0, 3), (0, 3))
         joined = [
             np.concatenate([np.empty(shape, dtype=np.float32), *part])
@@ -104,11 +116,13 @@ class Edge:
             alpha_N=alpha_N,
             product_N3=product_N3,
             ground_N3=ground_N3,
+            patch_N=np.concatenate(patches),
             hidden_N3=hidden_N3,
             rgb_HWC=rgb_HWC,
             alpha_HW=alpha_HW,
             at_HW=edge_HW,
             tiles=tiles,
+            share=len(alpha_N) / max(1, sum(int(soft_HW[tile.region].sum()) for tile in tiles)),
         )
 
     def __len__(self) -> int:

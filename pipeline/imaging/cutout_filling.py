@@ -8,7 +8,9 @@ from PIL import Image
 
 from pipeline.imaging.color import unit
 from pipeline.imaging.cutout_colors import CutoutColors
+from pipeline.imaging.cutout_edge import Edge
 from pipeline.imaging.cutout_matte import unmixed
+from pipeline.imaging.cutout_mixture import leads_to_ground
 from pipeline.imaging.strips import strips
 
 # Shape suffixes: H height, W width, C colour channel, N pixels; h and w, of a coarser picture.
@@ -34,11 +36,8 @@ def made_whole(
     colours nearby: resampling would mix what stands there (black, most often) into the outline.
 
     Colours that are mixed with an old background stay mixed, for `estimate_foreground` to tell
-    apart. It has to see that background: where alpha is next to 0, it is continued from the
-    faintest pixels of the edge, which show next to nothing else. What was there may be the
-    background or paint, and one does not need to know: on 24 photographs the estimate was as good
-    (5.2 levels of mean error along the edge) as with the background in full view, and with black
-    paint in its place it was 12.2.
+    apart. It has to see that background. Where it is not in view, it is continued from the
+    faintest pixels of the edge, which show next to nothing else.
 
     Args:
         rgb_HWC: as the file has it, sRGB.
@@ -53,6 +52,8 @@ def made_whole(
         soft_HW = (alpha_HW > 0) & (alpha_HW < 1)
         own_N3 = unmixed(unit(rgb_HWC[soft_HW]), alpha_HW[soft_HW], colors.matte)
         own_HWC[soft_HW] = np.round(own_N3 * np.float32(255)).astype(np.uint8)
+    if colors == CutoutColors(is_mixed=True) and leads_to_ground(Edge.of(rgb_HWC, alpha_HW)):
+        return own_HWC
     hidden_HW = alpha_HW <= (_FAINT if colors.is_mixed else 0)
     if not hidden_HW.any() or hidden_HW.all():
         return own_HWC

@@ -144,3 +144,40 @@ def test_what_lies_over_black_or_white_is_had_back_to_the_rounding():
 def test_no_other_words_are_read(text):
     with pytest.raises(ValueError, match="says nothing"):
         CutoutColors.parse(text)
+
+
+def dark_outline(color_HWC, alpha8_HW, level=40):
+    """The product's colours, which turn dark from 4 px within its edge on."""
+    depth_HW = distance_transform_edt(alpha8_HW > 250)
+    own_HW1 = (0.35 * alpha8_HW / 255 + 0.65 * np.clip(depth_HW / 4, 0, 1))[..., None]
+    dark_HWC = cutouts.ground(*alpha8_HW.shape) * level / 128
+    return own_HW1 * color_HWC + (1 - own_HW1) * dark_HWC
+
+
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("seed", range(4))
+def test_an_outline_that_turns_dark_within_the_product_is_no_old_background(seed, level):
+    color, alpha8 = cutouts.product(seed)
+    a = alpha8[..., None] / 255
+    over = a * dark_outline(color, alpha8) + (1 - a) * level
+    colors = tell(cutouts.levels(over), alpha8 / np.float32(255)).colors
+    assert colors == CutoutColors(matte=(level,) * 3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_photograph_of_a_dark_outline_is_told_by_the_background_in_view(seed):
+    color, alpha8 = cutouts.product(seed)
+    a = alpha8[..., None] / 255
+    bright = 200 + cutouts.ground(*alpha8.shape) / 5
+    photo = cutouts.levels(a * dark_outline(color, alpha8, level=5) + (1 - a) * bright)
+    assert str(tell(photo, alpha8 / np.float32(255)).colors) == "mixed"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_background_that_was_painted_over_is_seen_in_the_edge(seed):
+    color, alpha8 = cutouts.product(seed)
+    photo = cutouts.files(color, alpha8)["photograph"]
+    told = tell(
+        np.where(alpha8[..., None] > 0, photo, 0).astype(np.uint8), alpha8 / np.float32(255)
+    )
+    assert str(told.colors) == "mixed"

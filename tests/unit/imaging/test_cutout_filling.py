@@ -32,3 +32,11 @@ def test_without_anything_hidden_or_shown_there_is_nothing_to_fill():
     for level in (0, 1):
         whole = made_whole(picture, np.full((9, 13), level, np.float32), CutoutColors())
         assert (whole == picture).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_old_background_in_view_stays(seed):
+    color, alpha8 = cutouts.product(seed)
+    photo = cutouts.files(color, alpha8)["photograph"]
+    whole = made_whole(photo, alpha8 / np.float32(255), CutoutColors(is_mixed=True))
+    assert (whole == photo).all()
