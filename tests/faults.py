@@ -100,6 +100,9 @@ class FaultyProxy:
         self._asked: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         """requests, slow_down, reset, delay, denied, lies, and bytes_sent of answers' bodies."""
+        self.most_at_once = 0
+        """Requests that were open at the same time, at most."""
+        self._open = 0
         self._target_port = target_port
         self._seed = seed
         self._shares = {"slow_down": slow_down, "reset": reset, "delay": delay}
@@ -135,8 +138,13 @@ class FaultyProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while request := await _read_message(reader, writer):
-                if not await self._answer(request, writer):
-                    return
+                self._open += 1
+                self.most_at_once = max(self.most_at_once, self._open)
+                try:
+                    if not await self._answer(request, writer):
+                        return
+                finally:
+                    self._open -= 1
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             return  # the client went away, as clients do, or the test is over
         finally:

@@ -41,9 +41,11 @@ def pid(companion):
 def ended(process_id, within_s=20):
     until = time.monotonic() + within_s
     while time.monotonic() < until:
-        if not psutil.pid_exists(process_id):
+        try:
+            status = psutil.Process(process_id).status()
+        except psutil.NoSuchProcess:
             return True
-        if psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE:
+        if status == psutil.STATUS_ZOMBIE:
             return True  # ended, and whoever adopted it has not looked yet
         time.sleep(0.05)
     return False

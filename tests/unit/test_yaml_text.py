@@ -13,10 +13,10 @@ from pipeline.yaml_text import MOST_CHARACTERS, MOST_DEPTH, MOST_REPEATED, load_
 
 
 def refusal(text: str) -> str:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ValueError, match=r"\S") as caught:
         load_yaml(text)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 500

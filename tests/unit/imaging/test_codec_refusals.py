@@ -88,9 +88,9 @@ BOMBS = {
 def test_a_header_bomb_is_refused_before_anything_is_allocated(kind):
     code_of(BOMBS[kind])  # the first call imports Pillow's plugins
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    start = time.process_time()
     assert code_of(BOMBS[kind], ImageLimits()) is ErrorCode.TOO_MANY_PIXELS
-    assert time.perf_counter() - start < 0.2
+    assert time.process_time() - start < 0.2
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib < 50 * 1024
 
 

@@ -169,6 +169,6 @@ def test_what_is_deep_or_long_is_not_read_to_its_end():
     author = "<dc:creator>A. B.</dc:creator>"
     assert rights_of(packet(author + "<dc:x>" * 50 + "</dc:x>" * 50)).creators == ("A. B.",)
     assert rights_of(packet(author + "<dc:x>" * 70 + "</dc:x>" * 70)) == Credits()
-    started = time.perf_counter()
+    started = time.process_time()
     assert rights_of(packet(author + "<dc:x>y</dc:x>" * 400_000)) == Credits()  # 5.6 MB
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
