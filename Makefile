@@ -9,6 +9,7 @@ DEMO_READY := .venv/.demo-ready
 # other version is a download of up to some gigabytes.
 TORCH ?= torch==2.13.0
 TESTS ?= tests/unit
+IN_PROCESSES := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 help:  ## List the verbs
@@ -17,11 +18,13 @@ help:  ## List the verbs
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
-# These run again only when what is to be installed has changed.
+# These run again only when what is to be installed has changed. Of some 27,000 files the tests load
+# a part, and each is compiled when it is first loaded; Ray's at once: its daemons are waited for.
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing everything into .venv: $(WHOLE)"
 	@$(BIN)/python tools/slim.py --undo
-	@$(PIP) -e '.[dev]'
+	@$(PIP) --no-compile -e '.[dev]'
+	@$(BIN)/python -m compileall -qq -j 0 $(BIN)/../lib/python*/site-packages/ray
 	@touch $@
 
 $(DEMO_READY): pyproject.toml constraints.txt tools/slim.py | $(BIN)/python
@@ -52,9 +55,10 @@ lint: $(READY)  ## Check format, style, types, the direction of imports and what
 	$(BIN)/deptry pipeline jobs --optional-dependencies-dev-groups dev,notebooks --ignore DEP002
 
 # Processes share the cores: libraries that start threads of their own would only get in the way.
+# A file's tests stay in one process, with one Ray and one of each server. In order of their names:
+# what waits for Ray comes first, and the many quick ones fill what is left at the end.
 test: lint  ## Check everything, as CI does
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests/unit -n auto --maxprocesses 4
-	$(BIN)/pytest tests --ignore tests/unit
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests $(IN_PROCESSES)
 
 test-slow: $(READY)  ## Check what takes many minutes: a cluster of several nodes, notebooks, measurements
 	$(BIN)/pytest tests -m slow
@@ -68,7 +72,7 @@ define tested_at
 @echo '$(TORCH)' > $(1)/torch.txt
 @$(1)/bin/uv pip install --quiet --python $(1)/bin/python --upgrade --resolution $(2) \
 	--override $(1)/torch.txt --editable '.[dev]'
-OMP_NUM_THREADS=1 $(1)/bin/python -m pytest $(TESTS) -n auto --maxprocesses 4
+OMP_NUM_THREADS=1 $(1)/bin/python -m pytest $(TESTS) $(IN_PROCESSES)
 endef
 
 test-lowest:  ## Unit tests with the lowest versions that pyproject.toml allows

@@ -1,4 +1,4 @@
-"""One real local Ray for the whole test process."""
+"""One real local Ray in each test process, for as long as it is at the tests of this folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pipeline.cluster import cluster
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def ray_cluster():
     with pytest.MonkeyPatch.context() as patch:
         # Actors reserve memory for the largest photograph that a recipe accepts. Those of the
