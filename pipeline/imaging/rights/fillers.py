@@ -33,6 +33,10 @@ _PROGRAM = re.compile(
 
 _PATH = re.compile(r"(file:|[a-z]:[\\/]|\\\\|~?/[\w.-]+/|[\w.-]+\\)[^\n]*", re.IGNORECASE)
 """A place on a disk or a card, such as DCIM\\100MEDIA\\DJI_0001.JPG."""
+_PATH_WITHIN = re.compile(
+    r"(?<!\w)(/(home|Users|Volumes|mnt|media|srv)/[\w.-]|[A-Za-z]:\\\w|\\\\[\w.-]+\\|DCIM[\\/]\d)"
+)
+"""One among other words, as in the history of a scan."""
 
 
 def without_fillers(said: Credits, *, camera: str) -> Credits:
@@ -69,6 +73,7 @@ def _described(description: Words, camera: str) -> Words:
             or _is_of_a_camera(text, camera)
             or _PROGRAM.match(text)
             or _PATH.fullmatch(text)
+            or _PATH_WITHIN.search(text)
         )
     )
 

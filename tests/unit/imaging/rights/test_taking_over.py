@@ -405,6 +405,15 @@ def test_every_format_says_it_in_exif_and_xmp(format_, carrier):
     assert found.exif[TAG.Artist].encode("latin-1").decode() == authors
 
 
+def test_exiftool_does_not_take_a_block_for_a_part_of_a_signature():
+    """It counts from where a PNG's chunk begins: boxes of a manifest are at 8 and 16."""
+    block = exif_block(taken_over(XMP_CARRIERS["JPEG"], "credits"))
+    assert block.startswith(b"Exif\0\0MM\0*")
+    (directory,) = struct.unpack(">I", block[10:14])
+    assert directory not in (8, 16)
+    assert block[6 + directory : 8 + directory] == struct.pack(">H", 3)
+
+
 @pytest.fixture(scope="module")
 def photograph():
     exif = Image.Exif()
