@@ -1,6 +1,7 @@
 """Chunks of a PNG beside its pixels: large, damaged, out of place; at 8 bits as at 16."""
 
 import struct
+import sys
 import zlib
 
 import numpy as np
@@ -139,3 +140,40 @@ def test_xmp_in_a_text_called_app1_is_no_exif(depth):
     text = b"\nAPP1\n%8d\n%s\n" % (len(digits) // 2, digits)
     body = chunk(b"tEXt", b"Raw profile type APP1\0" + text)
     assert decode(png(depth, before=body), ANY_SIZE).notes == plain(depth).notes
+
+
+def several_chunks(rows, depth):
+    """Its pixels in many IDAT chunks, so that cuts fall between them, too."""
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    header = struct.pack(">IIBBBBB", 56, 40, depth, TRUECOLOUR, 0, 0, 0)
+    parts = [packed[at : at + 85] for at in range(0, len(packed), 85)]
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + b"".join(chunk(b"IDAT", part) for part in parts)
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_a_png_that_lacks_its_end_alone_is_read_and_one_that_lacks_more_is_not(depth):
+    rng = np.random.default_rng(5)
+    values = rng.integers(0, 256 ** (depth // 8), (40, 56, 3)).astype(f">u{depth // 8}")
+    data = several_chunks(values.view(np.uint8).reshape(40, -1), depth)
+    whole = decode(data, ANY_SIZE)
+    for lost in range(1, 13):
+        photo = decode(data[:-lost], ANY_SIZE)
+        assert np.array_equal(photo.rgb_HWC, whole.rgb_HWC)
+    assert photo.notes[0] == "without an end chunk"
+    for lost in (*range(21, 50), *range(50, len(data) - 40, 97)):  # before: checksums of pixels
+        with pytest.raises(RowError) as refused:
+            decode(data[:-lost], ANY_SIZE)
+        assert refused.value.code is ErrorCode.CORRUPT_IMAGE
+
+
+def test_damaged_pngs_take_nothing_from_the_process_that_reads_them(depth):
+    data = several_chunks(np.zeros((40, 56 * 3 * depth // 8), np.uint8), depth)
+    before = sys.getrefcount(None)
+    for _ in range(500):
+        with pytest.raises(RowError):
+            decode(data[:-40], ANY_SIZE)
+    assert sys.getrefcount(None) > before - 250  # others come and go
