@@ -1,15 +1,16 @@
 """How much of each pixel a path covers.
 
-A pixel row is cut by 64 lines. On each line the places where the outline crosses it are computed,
-not sampled, sorted, and joined to spans by the rule below; a span counts for a pixel with the exact
-length that it has in it. So the error of a pixel is at most 1/128, under horizontal edges, and far
-less under all others; where outlines touch or share an edge there is none more.
+The picture is cut into slabs: at every row of pixels, 31 times in between, and wherever a corner
+of the outline is. In a slab each edge is one straight piece from its top to its bottom: pieces can
+be sorted, and joined to spans by the rule below; the area on the right of a piece is added to the
+pixels exactly. Only where outlines cross each other inside of a slab is anything approximate,
+within that slab. Thin shapes come out as exactly as large ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
@@ -23,15 +24,18 @@ from pipeline.imaging.clipping_path.saved import Operation
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Overlaps = Literal["exclude", "combine"]
-# Shape suffixes: H height, W width, E edges, X crossings of an outline with a line.
+# Shape suffixes: H height, W width, E edges, S slabs, X pieces of edges in a slab, P pieces of
+# those in a pixel.
 
-_LINES = 64
-"""In a row of pixels."""
+_SLABS = 32
+"""In a row of pixels, beside those that begin at corners."""
 _STRIP_CELLS = 1 << 22
 _STRIP_CROSSINGS = 1 << 21
 """What is held at a time: some 200 MB. A row that needs more was drawn by no hand."""
 _MOST_CROSSINGS = 100_000_000
-"""Of a whole path: ten seconds. A product of 9000 px with a thousand holes has 5 million."""
+"""Of a whole path: ten seconds or so. A product of 9000 px with a thousand holes has 8 million."""
+_NOTHING = 1e-7
+"""What rounding may leave of sums that cancel."""
 _MOST_LAYERS = 64
 
 
@@ -81,12 +85,18 @@ def coverage_of(
     width = size_HW[1]
     coverage_HW = np.zeros(size_HW, np.float32)
     layers, edges = _prepared(polygons, overlaps)
-    for top, bottom in _strips(edges, size_HW):
-        line_X, x_X, layer_X, component_X = _crossings(edges, top, bottom, width)
-        if not len(x_X):
+    slab_S = _slabs(edges, size_HW[0])
+    first_E, stop_E = (
+        np.searchsorted(slab_S, np.clip(y_E, 0, size_HW[0]))
+        for y_E in (edges.top_E, edges.bottom_E)
+    )
+    for top, bottom in _strips(edges, stop_E - first_E, size_HW):
+        pieces = _pieces(edges, slab_S, first_E, stop_E, top=top, bottom=bottom)
+        if not len(pieces.change_X):
             continue
-        change_X = _changes(layers, layer_X, component_X)
-        coverage_HW[top:bottom] = _summed(line_X, x_X, change_X, (bottom - top, width))
+        change_X = _changes(layers, pieces.layer_X, pieces.component_X)
+        pieces = replace(pieces, change_X=change_X)
+        coverage_HW[top:bottom] = _summed(pieces, top, (bottom - top, width))
     return coverage_HW
 
 
@@ -132,43 +142,79 @@ def _edges(polygons: Sequence[Polygon], component_of: Int, layer_of: Int) -> _Ed
     )
 
 
-def _strips(edges: _Edges, size_HW: tuple[int, int]) -> Iterator[tuple[int, int]]:
+def _slabs(edges: _Edges, height: int) -> Float:
+    """Where slabs begin, and where the last ends."""
+    regular = np.arange(height * _SLABS + 1) / _SLABS
+    corners = np.concatenate([edges.top_E, edges.bottom_E])
+    inside = corners[(corners > 0) & (corners < height)]
+    return np.unique(np.concatenate([regular, inside]))
+
+
+def _strips(edges: _Edges, slabs_E: Int, size_HW: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """Rows from top to bottom, as many at a time as fit the memory. Raises DamagedError."""
     height, width = size_HW
-    starts = np.clip(np.floor(edges.top_E), 0, height).astype(np.int64)
-    stops = np.clip(np.ceil(edges.bottom_E), 0, height).astype(np.int64)
-    steps = np.bincount(starts, minlength=height + 1) - np.bincount(stops, minlength=height + 1)
-    crossings = np.cumsum(steps[:height]) * _LINES
-    ends = np.cumsum(crossings)
-    if crossings.max(initial=0) > _STRIP_CROSSINGS or ends[-1] > _MOST_CROSSINGS:
+    top_E, bottom_E = np.clip(edges.top_E, 0, height), np.clip(edges.bottom_E, 0, height)
+    starts = np.minimum(np.floor(top_E), height - 1).astype(np.int64)
+    stops = np.maximum(np.ceil(bottom_E).astype(np.int64), starts + 1)
+    ends_E = [edges.x_E + (y_E - edges.top_E) * edges.slope_E for y_E in (top_E, bottom_E)]
+    across_E = np.abs(np.subtract(*(np.clip(x_E, 0, width) for x_E in ends_E)))
+    share_E = (2 * slabs_E + across_E) / (stops - starts) * (slabs_E > 0)
+    steps = np.bincount(starts, share_E, minlength=height + 1)
+    steps -= np.bincount(stops, share_E, minlength=height + 1)
+    work = np.cumsum(steps[:height])
+    ends = np.cumsum(work)
+    if work.max(initial=0) > _STRIP_CROSSINGS or ends[-1] > _MOST_CROSSINGS:
         raise DamagedError("a path that winds more than any drawn by hand")
     top = 0
     while top < height:
         before = ends[top - 1] if top else 0
         fitting = int(np.searchsorted(ends, before + _STRIP_CROSSINGS, side="right"))
-        bottom = min(fitting, top + max(1, _STRIP_CELLS // (width + 2)), height)
+        bottom = max(top + 1, min(fitting, top + max(1, _STRIP_CELLS // (width + 2)), height))
         yield top, bottom
         top = bottom
 
 
-def _crossings(edges: _Edges, top: int, bottom: int, width: int) -> tuple[Int, Float, Int, Int]:
-    """Line (from 0 at the strip's top), x, layer and component of each crossing, in that order.
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """Of edges, slab by slab from the top, and from left to right by their middles."""
 
-    A line that meets an edge's upper end crosses it, one that meets its lower end does not: so each
-    line crosses each closed outline an even number of times.
-    """
-    first_E = np.maximum(np.ceil(edges.top_E * _LINES - 0.5), top * _LINES)
-    stop_E = np.minimum(np.ceil(edges.bottom_E * _LINES - 0.5), bottom * _LINES)
-    count_E = np.maximum(stop_E - first_E, 0).astype(np.int64)
+    row_X: Int
+    """Of pixels."""
+    height_X: Float
+    """Of the slab."""
+    upper_X: Float
+    """x at its top."""
+    lower_X: Float
+    layer_X: Int
+    component_X: Int
+    change_X: NDArray[np.int8]
+    """1 where the path begins, -1 where it ends, 0 where nothing changes."""
+
+
+def _pieces(
+    edges: _Edges, slab_S: Float, first_E: Int, stop_E: Int, *, top: int, bottom: int
+) -> _Pieces:
+    """Those between two rows. As many of each closed outline as even it out: two, four ..."""
+    from_S, to_S = np.searchsorted(slab_S, [top, bottom])
+    start_E = np.maximum(first_E, from_S)
+    count_E = np.maximum(np.minimum(stop_E, to_S) - start_E, 0)
     edge_X = np.repeat(np.arange(len(count_E)), count_E)
     nth_X = np.arange(len(edge_X)) - np.repeat(np.cumsum(count_E) - count_E, count_E)
-    line_X = first_E[edge_X] + nth_X
-    below_X = (line_X + 0.5) / _LINES - edges.top_E[edge_X]
-    x_X = np.clip(edges.x_E[edge_X] + below_X * edges.slope_E[edge_X], 0, width)
-    line_X = line_X.astype(np.int64) - top * _LINES
-    order_X = np.argsort(line_X * (width + 1.0) + x_X, kind="stable")
-    edge_X = edge_X[order_X]
-    return line_X[order_X], x_X[order_X], edges.layer_E[edge_X], edges.component_E[edge_X]
+    slab_X = start_E[edge_X] + nth_X
+    y_X, end_X = slab_S[slab_X], slab_S[slab_X + 1]
+    x_X, slope_X, from_X = edges.x_E[edge_X], edges.slope_E[edge_X], edges.top_E[edge_X]
+    upper_X, lower_X = x_X + (y_X - from_X) * slope_X, x_X + (end_X - from_X) * slope_X
+    order_X = np.lexsort((upper_X + lower_X, slab_X))
+    edge_X, slab_X = edge_X[order_X], slab_X[order_X]
+    return _Pieces(
+        row_X=np.floor(slab_S[slab_X]).astype(np.int64),
+        height_X=(end_X - y_X)[order_X],
+        upper_X=upper_X[order_X],
+        lower_X=lower_X[order_X],
+        layer_X=edges.layer_E[edge_X],
+        component_X=edges.component_E[edge_X],
+        change_X=np.zeros(len(edge_X), np.int8),
+    )
 
 
 def _changes(layers: Sequence[_Layer], layer_X: Int, component_X: Int) -> NDArray[np.int8]:
@@ -204,17 +250,39 @@ def _depth_steps(mine_X: NDArray[np.bool_], component_X: Int) -> Int:
     return steps_X
 
 
-def _summed(
-    line_X: Int, x_X: Float, change_X: NDArray[np.int8], size_HW: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Spans as coverage: each end counts for what is right of it, and a running sum fills in."""
+def _summed(pieces: _Pieces, top: int, size_HW: tuple[int, int]) -> NDArray[np.float32]:
+    """Each piece counts for what is right of it, and a running sum fills in."""
     height, width = size_HW
+    left_X = np.minimum(pieces.upper_X, pieces.lower_X)
+    right_X = np.maximum(pieces.upper_X, pieces.lower_X)
+    span_X = right_X - left_X
+    counts_X = pieces.change_X * pieces.height_X
+    per_px_X = np.divide(counts_X, span_X, out=np.zeros_like(span_X), where=span_X > 0)
+    from_X, to_X = np.clip(left_X, 0, width), np.clip(right_X, 0, width)
+    # What leaves the picture on the left covers whole rows; what does on the right, nothing of it.
+    outside_X = np.where(
+        span_X > 0,
+        per_px_X * (np.minimum(right_X, 0) - np.minimum(left_X, 0)),
+        counts_X * (left_X < 0),
+    )
+    upright_X = np.where((span_X == 0) & (left_X >= 0), counts_X, 0.0)
+
+    column_X = np.floor(from_X).astype(np.int64)
+    cells_X = np.maximum(np.ceil(to_X).astype(np.int64) - column_X, 1)
+    piece_P = np.repeat(np.arange(len(cells_X)), cells_X)
+    nth_P = np.arange(len(piece_P)) - np.repeat(np.cumsum(cells_X) - cells_X, cells_X)
+    column_P = column_X[piece_P] + nth_P
+    enter_P = np.maximum(from_X[piece_P], column_P)
+    leave_P = np.minimum(to_X[piece_P], column_P + 1)
+    amount_P = per_px_X[piece_P] * (leave_P - enter_P) + upright_X[piece_P]
+    share_P = amount_P * ((enter_P + leave_P) / 2 - column_P)  # left of it, in that pixel
+
     stride = width + 2
-    column_X = np.floor(x_X)
-    share_X = (x_X - column_X) * change_X
-    cell_X = line_X // _LINES * stride + column_X.astype(np.int64)
-    cells = height * stride
-    sums = np.bincount(cell_X, weights=change_X - share_X, minlength=cells)
-    sums += np.bincount(cell_X + 1, weights=share_X, minlength=cells)
-    rows = np.cumsum(sums.reshape(height, stride), axis=1)[:, :width] / _LINES
-    return np.clip(rows, 0, 1).astype(np.float32)
+    row_X = (pieces.row_X - top) * stride
+    cell_P = row_X[piece_P] + column_P
+    sums = np.bincount(cell_P, weights=amount_P - share_P, minlength=height * stride)
+    sums += np.bincount(cell_P + 1, weights=share_P, minlength=height * stride)
+    sums += np.bincount(row_X, weights=outside_X, minlength=height * stride)
+    rows = np.cumsum(sums.reshape(height, stride), axis=1)[:, :width]
+    rows[rows < _NOTHING] = 0
+    return np.minimum(rows, 1).astype(np.float32)

@@ -14,9 +14,10 @@ from pipeline.imaging.clipping_path.saved import Operation, Subpath
 Float = NDArray[np.float64]
 # Shape suffixes: N knots, K curves, V vertices; 2 is x, y.
 
-_FLATNESS_PX = 1 / 128
-"""How far a line may be from its curve: it moves the coverage of a pixel by as much."""
-_MOST_VERTICES = 1_000_000
+_FLATNESS_PX = 1 / 1024
+"""How far a line may be from its curve: it moves the coverage of a pixel by as much. In shapes 2 px
+wide 1/128 would be a thousandth and more of all that is covered."""
+_MOST_VERTICES = 2_000_000
 
 _TURNS: dict[int, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     1: ((1, 0, 0), (0, 1, 0)),

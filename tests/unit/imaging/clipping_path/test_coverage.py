@@ -1,5 +1,6 @@
 """Coverage of paths against areas that are known."""
 
+import itertools
 import tracemalloc
 
 import numpy as np
@@ -198,3 +199,78 @@ def test_paths_that_wind_without_end_are_refused():
     mixed = [(in_px(1, 1, 9, 9), Operation(2 + i % 2)) for i in range(80)]
     with pytest.raises(DamagedError, match="joined"):
         covered(in_px(1, 1, 9, 9), *mixed)
+
+
+def clipped(corners, axis, limit, *, keep_below):
+    """A convex polygon as far as it is on one side of a line (Sutherland and Hodgman 1974)."""
+    kept = []
+    sign = 1 if keep_below else -1
+    for a, b in itertools.pairwise([*corners, corners[0]]):
+        da, db = sign * (limit - a[axis]), sign * (limit - b[axis])
+        if da >= 0:
+            kept.append(a)
+        if da * db < 0:
+            kept.append(a + (b - a) * (da / (da - db)))
+    return kept
+
+
+def exact_coverage(corners, size):
+    """Of a convex polygon: each pixel's square is cut out of it, and its area taken."""
+    exact = np.zeros(size)
+    for y in range(size[0]):
+        strip = clipped(list(corners), 1, y, keep_below=False) if len(corners) else []
+        strip = clipped(strip, 1, y + 1, keep_below=True) if len(strip) > 2 else []
+        for x in range(size[1]) if len(strip) > 2 else ():
+            cell = clipped(strip, 0, x, keep_below=False)
+            cell = clipped(cell, 0, x + 1, keep_below=True) if len(cell) > 2 else []
+            if len(cell) > 2:
+                px, py = np.array(cell).T
+                exact[y, x] = abs(px @ np.roll(py, -1) - py @ np.roll(px, -1)) / 2
+    return exact
+
+
+@pytest.mark.parametrize("thickness", [0.3, 1, 2])
+@pytest.mark.parametrize("degrees", [0, 0.4, 3, 31, 45, 88, 90])
+def test_thin_shapes_are_covered_by_their_exact_area(degrees, thickness):
+    """IoU of .9999 where a grid of 8 x 8 samples has .94 to .997."""
+    size = (40, 60)
+    along = np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))])
+    across = np.array([-along[1], along[0]]) * thickness / 2
+    middle, half = np.array([30.237, 20.419]), 17.3 * along
+    corners = [middle + half + across, middle + half - across,
+               middle - half - across, middle - half + across]  # fmt: skip
+    made = covered(polygon(*(np.array(corners) / (60, 40))), size=size)
+    exact = exact_coverage(corners, size)
+    assert np.abs(made - exact).max() < 1e-5
+    assert np.minimum(made, exact).sum() / np.maximum(made, exact).sum() >= 0.9999
+
+
+def test_a_path_that_leaves_the_picture_at_a_slant_is_exact_at_its_border():
+    size = (30, 40)
+    corners = [np.array(c) for c in ((-25.3, -7.1), (55.9, 11.7), (61.2, 44.4), (-31.8, 17.6))]
+    made = covered(polygon(*(np.array(corners) / (40, 30))), size=size)
+    assert np.abs(made - exact_coverage(corners, size)).max() < 1e-5
+
+
+def finely(knots, steps=2000):
+    """The same curves as very many straight lines."""
+    t = np.arange(steps)[:, None] / steps
+    corners = []
+    for (_, start, leaving), (entering, end, _) in itertools.pairwise([*knots, knots[0]]):
+        a, b, c, d = np.array([start, leaving, entering, end], float)
+        s = 1 - t
+        corners.append(s**3 * a + 3 * s**2 * t * b + 3 * s * t**2 * c + t**3 * d)
+    return polygon(*np.concatenate(corners))
+
+
+@pytest.mark.parametrize(("thickness", "least"), [(0.5, 0.998), (2, 0.9994), (6, 0.9998)])
+def test_thin_rings_follow_their_curves(thickness, least):
+    """With chords 1/128 px off the curve the ring of 2 px has .996."""
+    size = (300, 400)
+    rings = [
+        ellipse(0.5, 0.5, (150.3 - inside) / 400, (120.7 - inside) / 300)
+        for inside in (0, thickness)
+    ]
+    made = covered(*rings, size=size)
+    exact = covered(*(finely(ring) for ring in rings), size=size)
+    assert np.minimum(made, exact).sum() / np.maximum(made, exact).sum() >= least
