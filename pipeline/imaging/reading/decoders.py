@@ -19,8 +19,8 @@ from pipeline.imaging.reading.decoder_table import (
 )
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.heic import look_at_heic, read_heic
+from pipeline.imaging.reading.imperfect_jpeg import read_jpeg
 from pipeline.imaging.reading.jpeg2000 import look_at_jpeg2000, read_jpeg2000
-from pipeline.imaging.reading.jpeg_end import read_jpeg
 from pipeline.imaging.reading.png import look_at_png, read_png, read_png_by_pillow
 from pipeline.imaging.reading.psd import look_at_psd, read_psd
 from pipeline.imaging.reading.tiff import look_at_tiff

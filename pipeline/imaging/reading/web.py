@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import imagecodecs
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.codecs import arranged, decoded_by
 from pipeline.imaging.reading.exif import exif_facts
 from pipeline.imaging.reading.header import Decoded, Header
-from pipeline.imaging.reading.jpeg_end import has_end
+from pipeline.imaging.reading.imperfect_jpeg import UNTIDY, has_end, tidied
 from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.samples import ColorMeaning, Samples
 
@@ -24,8 +26,8 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_LS = 0xF7
 """Begins a frame of ITU-T T.87, which is another format under the same signature."""
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
-_APP1, _APP2 = 0xE1, 0xE2
-_EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
+_APP1, _APP2, _APP14 = 0xE1, 0xE2, 0xEE
+_EXIF, _ICC, _ADOBE = b"Exif\0\0", b"ICC_PROFILE\0", b"Adobe"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,37 +43,52 @@ def look_at_jpeg(data: bytes) -> Header:
     Raises:
         RowError: `corrupt_image`; `unsupported_format` for JPEG-LS.
     """
-    exif, icc = b"", []
+    before: list[tuple[int, bytes]] = []
     for marker, body in segments(data):
         if marker == _JPEG_LS:
             raise RowError(
                 ErrorCode.UNSUPPORTED_FORMAT, "it is JPEG-LS. Save it as JPEG, PNG or TIFF"
             )
-        if marker == _APP1 and body.startswith(_EXIF):
-            exif = exif or body
-        elif marker == _APP2 and body.startswith(_ICC):
-            icc.append((body[12:13], body[14:]))
-        elif marker in _FRAMES and len(body) >= 6:
+        if marker in _FRAMES and len(body) >= 6:
             if body[0] == 8 and marker not in _LOSSLESS:
                 break
-            num_channels = body[5]
-            said = (
-                ""
-                if num_channels in (1, 3)
-                else f"a JPEG of {num_channels} channels with {body[0]} bits. Save it with 8 bits"
-            )
-            return JpegHeader(
-                kind="JPEG",
-                width=int.from_bytes(body[3:5], "big"),
-                height=int.from_bytes(body[1:3], "big"),
-                depth=body[0],
-                space="grey" if num_channels == 1 else "rgb",
-                layout="lossless" if marker in _LOSSLESS else "",
-                meaning=ColorMeaning(icc=b"".join(part for _, part in sorted(icc)) or None),
-                said=said,
-                exif=exif,
-            )
-    return look_by_pillow(data, "JPEG")
+            return _header_of_frame(marker, body, before)
+        before.append((marker, body))
+    try:
+        return look_by_pillow(data, "JPEG")
+    except RowError as error:
+        tidy = tidied(data)
+        if error.code is not ErrorCode.CORRUPT_IMAGE or tidy == data:
+            raise
+        return look_by_pillow(tidy, "JPEG", layout=UNTIDY)
+
+
+def _header_of_frame(marker: int, frame: bytes, before: list[tuple[int, bytes]]) -> JpegHeader:
+    """Of a frame that Pillow does not open, and the segments that stand before it."""
+    icc = sorted(
+        (body[12:13], body[14:]) for kind, body in before if kind == _APP2 and body.startswith(_ICC)
+    )
+    exif = (body for kind, body in before if kind == _APP1 and body.startswith(_EXIF))
+    is_ycc = any(
+        kind == _APP14 and body.startswith(_ADOBE) and body[11:12] == b"\1" for kind, body in before
+    )
+    depth, num_channels = frame[0], frame[5]
+    said = ""
+    if num_channels not in (1, 3):
+        said = f"a JPEG of {num_channels} channels with {depth} bits. Save it with 8 bits"
+    elif is_ycc and marker in _LOSSLESS:
+        said = "a lossless JPEG of YCbCr. Save it as RGB"
+    return JpegHeader(
+        kind="JPEG",
+        width=int.from_bytes(frame[3:5], "big"),
+        height=int.from_bytes(frame[1:3], "big"),
+        depth=depth,
+        space="grey" if num_channels == 1 else "rgb",
+        layout="lossless" if marker in _LOSSLESS else "",
+        meaning=ColorMeaning(icc=b"".join(part for _, part in icc) or None),
+        said=said,
+        exif=next(exif, b""),
+    )
 
 
 def read_deep_jpeg(data: bytes, header: Header) -> Decoded:
@@ -87,7 +104,9 @@ def read_deep_jpeg(data: bytes, header: Header) -> Decoded:
             "JPEG: its end marker is missing, and perhaps pixels. Upload it again, or open and "
             "save it",
         )
-    stored_HWC = decoded_by(imagecodecs.jpeg8_decode, data, header)
+    is_lossless_rgb = header.layout == "lossless" and header.space == "rgb"
+    decoder = _lossless_rgb if is_lossless_rgb else imagecodecs.jpeg8_decode
+    stored_HWC = decoded_by(decoder, data, header)
     facts = exif_facts(header.exif)
     meaning = replace(header.meaning or ColorMeaning(), is_adobe_rgb=facts.is_adobe_rgb)
     return Decoded(
@@ -95,6 +114,11 @@ def read_deep_jpeg(data: bytes, header: Header) -> Decoded:
         orientation=facts.orientation,
         resolution_dpi=facts.resolution_dpi,
     )
+
+
+def _lossless_rgb(data: bytes) -> NDArray[Any]:
+    """RGB whatever JFIF says, as writers have it. libjpeg would refuse to convert it."""
+    return np.asarray(imagecodecs.jpeg8_decode(data, colorspace="RGB", outcolorspace="RGB"))
 
 
 def look_at_webp(data: bytes) -> Header:

@@ -1,4 +1,4 @@
-"""JPEGs without an end marker: whether that is all they lack, or the picture was cut short."""
+"""JPEGs that are not as they should be: without an end marker, or with damaged metadata."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 """Huffman-coded frames (T.81, table B.1)."""
 _METADATA = frozenset([*range(0xE0, 0xF0), 0xFE])
 """APP0 to APP15 and comments, which decide no coefficient."""
+_NEEDED = ((b"Exif\0\0", 14), (b"ICC_PROFILE\0", 15), (b"Adobe", 12))
+"""Names of segments, and the bytes that are the least of them."""
+UNTIDY = "damaged metadata"
+"""A layout: read without it."""
 _NUM_COEFFICIENTS = 64
 _UNFINISHED = 13
 """More bits to come than any coefficient has."""
@@ -36,6 +40,9 @@ def read_jpeg(
     Raises:
         RowError: as `read_by_pillow`; a file that was cut short is `corrupt_image`.
     """
+    if header.layout == UNTIDY:
+        decoded = read_jpeg(tidied(data), replace(header, layout=""), limits, shown_px=shown_px)
+        return replace(decoded, notes=(*decoded.notes, "metadata that is damaged is left out"))
     try:
         return read_by_pillow(data, header, limits, shown_px=shown_px)
     except RowError as error:
@@ -50,6 +57,22 @@ def read_jpeg(
     decoded = read_by_pillow(data + _END, header, limits, shown_px=shown_px)
     note = "without an end marker, but with all of its pixels"
     return replace(decoded, notes=(note, *decoded.notes))
+
+
+def tidied(data: bytes) -> bytes:
+    """The file without metadata but its profile, its EXIF and what tells of its channels.
+
+    Pillow does not open a file of which a segment is shorter than it is by its name. What is as
+    short among those that decide pixels is left out, too.
+    """
+    kept = [data[:2]]
+    for part in _parts(data):
+        if part.marker == _START_OF_SCAN:
+            return b"".join([*kept, data[part.start :]])
+        names = [size for name, size in _NEEDED if part.body.startswith(name)]
+        if part.marker not in _METADATA or (names and len(part.body) >= names[0]):
+            kept.append(data[part.start : part.end])
+    return data
 
 
 def has_end(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""JPEGs that end too early: without an end marker alone, or without some of their pixels."""
+"""JPEGs that end too early, lack their end marker alone, or have damaged metadata."""
 
 from io import BytesIO
 
@@ -133,3 +133,50 @@ def test_a_deep_or_lossless_jpeg_is_corrupt_wherever_it_is_cut(bits, lossless):
         with pytest.raises(RowError) as caught:
             decode(data[:-lost], ANY_SIZE)
         assert caught.value.code is ErrorCode.CORRUPT_IMAGE
+
+
+@pytest.mark.parametrize(
+    ("marker", "body"),
+    [
+        (0xE0, b"JFIF\0"),
+        (0xEE, b"Adobe"),
+        (0xEE, b"Adobe\0d\0\0"),
+        (0xE2, b"ICC_PROFILE\0\1"),
+        (0xED, b"Photoshop 3.0\x008BIM\x03\xed"),
+        (0xE2, b"MPF\0II"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Image appears to be a malformed MPO")
+def test_metadata_that_is_too_short_costs_no_picture(marker, body):
+    exif = Image.Exif()
+    exif[274] = 6
+    data = jpeg(ramps(), exif=exif)
+    whole = decode(data, ANY_SIZE)
+    segment = bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2, "big") + body
+    for at in (2, data.index(b"\xff\xdb")):
+        photo = decode(data[:at] + segment + data[at:], ANY_SIZE)
+        assert np.array_equal(photo.rgb_HWC, whole.rgb_HWC)
+        assert photo.orientation == 6
+        with pytest.raises(RowError):
+            decode((data[:at] + segment + data[at:])[:-40], ANY_SIZE)
+
+
+def test_lossless_rgb_is_read_though_jfif_stands_before_it():
+    samples = np.asarray(ramps())
+    data = imagecodecs.jpeg8_encode(samples, lossless=True)
+    start = data.index(b"\xff\xee")
+    end = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+    jfif = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
+    named = data[:start] + jfif + data[end:]
+    frame = named.index(b"\xff\xc3")
+    scan = named.index(b"\xff\xda")
+    numbered = bytearray(named)
+    for i, number in enumerate((1, 2, 3)):  # in place of R, G and B
+        numbered[frame + 10 + 3 * i] = number
+        numbered[scan + 5 + 2 * i] = number
+    assert np.array_equal(decode(bytes(numbered), ANY_SIZE).rgb_HWC, samples)
+    ycc = bytearray(data)
+    ycc[start + 4 + 11] = 1
+    with pytest.raises(RowError, match="Save it as RGB") as refused:
+        decode(bytes(ycc), ANY_SIZE)
+    assert refused.value.code is ErrorCode.UNSUPPORTED_FORMAT
