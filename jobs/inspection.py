@@ -16,6 +16,7 @@ from pipeline.imaging.alpha import check_matte
 from pipeline.imaging.clipping_path.channels import channel_names
 from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
 from pipeline.imaging.clipping_path.saved import saved_paths
+from pipeline.imaging.reading.cicp import PRIMARY_NAMES
 from pipeline.imaging.reading.decode import read, upright
 from pipeline.imaging.reading.decoders import chosen, look
 from pipeline.imaging.reading.header import Header
@@ -26,6 +27,7 @@ from pipeline.imaging.reading.samples import ColorMeaning
 from pipeline.imaging.rights.carriers import carriers_of
 from pipeline.imaging.rights.credits import Credits, first_of
 from pipeline.imaging.rights.manifest_store import manifest_store
+from pipeline.imaging.rights.place import tells_place
 from pipeline.imaging.rights.taking_over import taken_over
 from pipeline.models.matting.config import U2NetConfig
 from pipeline.models.matting.load import build_network
@@ -35,9 +37,6 @@ from pipeline.stages.given_alpha import AlphaSources
 from pipeline.stages.matte import alpha_sources
 from pipeline.storage import PhotoReader, is_folder, scheme_of
 
-_GPS_TAG = 34853
-"""EXIF 2.32: points to the directory that says where a photograph was taken."""
-_GPS_IN_XMP = b"exif:GPS"
 _NOT_READ = frozenset(
     {
         ErrorCode.NOT_FOUND,
@@ -155,7 +154,7 @@ def _beside_pixels(data: bytes, kind: str) -> dict[str, Any]:
         ),
         "channel_names": tuple(channel_names(resources)),
         **_named(credits_),
-        "has_gps": _GPS_TAG in carried.exif or _GPS_IN_XMP in carried.xmp,
+        "has_gps": tells_place(carried),
         "has_content_credentials": manifest_store(data) != b"",
     }
 
@@ -170,6 +169,7 @@ def _of_photo(photo: Photo) -> dict[str, Any]:
         "width": width,
         "height": height,
         "orientation": photo.orientation,
+        "is_opaque": photo.alpha_HW is None,
         "resolution_dpi": photo.resolution_dpi,
         "notes": photo.notes,
     }
@@ -206,7 +206,9 @@ def _meant(meaning: ColorMeaning) -> str:
         said.append("an unreadable profile" if name is None else f"profile {name!r}")
     if meaning.cicp is not None:
         cicp = meaning.cicp
-        said.append(f"CICP {cicp.primaries}/{cicp.transfer}/{cicp.matrix}")
+        name = "sRGB" if (cicp.primaries, cicp.transfer) == (1, 13) else None
+        name = name or PRIMARY_NAMES.get(cicp.primaries, "unknown primaries")
+        said.append(f"{name} by CICP {cicp.primaries}/{cicp.transfer}/{cicp.matrix}")
     if meaning.gamma is not None:
         said.append(f"gamma {meaning.gamma:.5g}")
     if meaning.chromaticities is not None:

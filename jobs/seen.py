@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 
 from pipeline.wording import visible
 
+_SPACES = {"grey": "grey", "palette": "palette", "other": "of no known colours", "lab": "Lab"}
+"""How a line calls a colour space; all others are abbreviations."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -47,6 +50,8 @@ class Seen:
     """What the file says its colours mean."""
     alpha: str | None = None
     """As the file declares it: none, straight, premultiplied, key."""
+    is_opaque: bool | None = None
+    """Whatever it declares, no pixel is transparent."""
     num_selections: int = 0
     channel_names: tuple[str, ...] = ()
     paths: tuple[PathSeen, ...] = ()
@@ -94,7 +99,7 @@ def _stored(seen: Seen) -> str:
     parts = [
         f"{seen.kind}{'' if seen.decoder is None else f' by {seen.decoder}'}",
         f"{seen.width} x {seen.height} px",
-        f"{space if space in ('grey', 'palette') else space.upper()}",
+        _SPACES.get(space, space.upper()),
         f"{seen.depth} bits{' float' if seen.numbers == 'float' else ''}",
         *filter(None, [seen.colour]),
     ]
@@ -104,10 +109,11 @@ def _stored(seen: Seen) -> str:
 def _besides(seen: Seen) -> Iterator[str]:
     """Only what is there: a line shall be read."""
     if seen.alpha not in (None, "none"):
-        yield "one colour transparent" if seen.alpha == "key" else f"{seen.alpha} alpha"
+        declared = "one colour transparent" if seen.alpha == "key" else f"{seen.alpha} alpha"
+        yield f"{declared} that hides nothing" if seen.is_opaque else declared
     yield from _hand_made(seen)
     if seen.orientation not in (None, 1):
-        yield f"orientation {seen.orientation}"
+        yield f"turned upright from orientation {seen.orientation}"
     if seen.resolution_dpi is not None:
         across, down = (f"{dpi:.5g}" for dpi in seen.resolution_dpi)
         yield f"{across} dpi" if across == down else f"{across} x {down} dpi"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.boxes import Box, boxes, content
+from pipeline.imaging.reading.item_tables import ItemTables, item_tables, own_properties
 from pipeline.imaging.reading.samples import Cicp, ColorMeaning
 
-_MAX_ITEMS = 4096
 _HALF = Fraction(1, 2)
 _ALPHA = (
     b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha",
@@ -68,20 +68,6 @@ class Item:
     """That stand for themselves, this one among them."""
 
 
-@dataclass(slots=True)
-class ItemTables:
-    """What a meta box says of its items."""
-
-    primary: int = 0
-    kinds: dict[int, bytes] = field(default_factory=dict)
-    hidden: set[int] = field(default_factory=set)
-    """Items that are there for others only."""
-    properties: list[Box] = field(default_factory=list)
-    owned: dict[int, list[int]] = field(default_factory=dict)
-    references: list[tuple[bytes, int, int]] = field(default_factory=list)
-    """Kind, from, to."""
-
-
 def has_sequence(data: bytes) -> bool:
     """Whether the file holds a track of pictures, beside or instead of a single one."""
     return any(box.kind == b"moov" for box in boxes(data))
@@ -96,7 +82,7 @@ def primary_item(data: bytes) -> Item | None:
     meta = item_tables(data)
     if meta is None:
         return None
-    own = _own(meta, meta.primary)
+    own = own_properties(meta, meta.primary)
     tiles = [to for kind, at, to in meta.references if kind == b"dimg" and at == meta.primary]
     is_derived = meta.kinds[meta.primary] in (b"grid", b"iovl", b"iden", b"tmap")
     source = tiles[0] if is_derived and tiles else meta.primary
@@ -119,28 +105,23 @@ def primary_item(data: bytes) -> Item | None:
             ((int.from_bytes(s[:4], "big"), int.from_bytes(s[4:], "big")) for s in sizes),
             key=lambda pair: pair[0] * pair[1],
         ),
-        depth=max(_depth(data, own), _depth(data, _own(meta, source))),
-        is_grey=_is_grey(data, own) or _is_grey(data, _own(meta, source)),
-        meaning=_meaning(data, own) or _meaning(data, _own(meta, source)) or ColorMeaning(),
+        depth=max(_depth(data, own), _depth(data, own_properties(meta, source))),
+        is_grey=_is_grey(data, own) or _is_grey(data, own_properties(meta, source)),
+        meaning=_meaning(data, own)
+        or _meaning(data, own_properties(meta, source))
+        or ColorMeaning(),
         orientation=_orientation(data, own),
         crop=_crop(data, own, width, height),
         has_alpha=bool(masks),
-        alpha_has_size=all(any(box.kind == b"ispe" for box in _own(meta, at)) for at in masks),
+        alpha_has_size=all(
+            any(box.kind == b"ispe" for box in own_properties(meta, at)) for at in masks
+        ),
         is_premultiplied=any(kind == b"prem" for kind, _, _ in meta.references),
         has_gain_map=b"tmap" in meta.kinds.values()
         or any(_GAIN_MAP in name for name in names.values()),
         has_depth_map=any(name in _DEPTH_MAPS for name in names.values()),
         num_pictures=_num_pictures(meta),
     )
-
-
-def item_tables(data: bytes) -> ItemTables | None:
-    """The tables of items; None: there are none, or not that of the primary one."""
-    meta_box = next((box for box in boxes(data) if box.kind == b"meta"), None)
-    if meta_box is None:
-        return None
-    meta = _meta(data, Box(meta_box.kind, meta_box.start + 4, meta_box.end))
-    return meta if meta.primary in meta.kinds else None
 
 
 def alphas_of(data: bytes, meta: ItemTables, item: int) -> list[int]:
@@ -157,78 +138,10 @@ def _num_pictures(meta: ItemTables) -> int:
     return len(others | {meta.primary})
 
 
-def _meta(data: bytes, meta_box: Box) -> ItemTables:
-    meta = ItemTables()
-    for box in boxes(data, meta_box.start, meta_box.end):
-        body = content(data, box) if box.kind in (b"pitm", b"iinf", b"iref") else b""
-        if box.kind == b"pitm":
-            meta.primary = int.from_bytes(body[4 : 6 if body[:1] == b"\0" else 8], "big")
-        elif box.kind == b"iinf":
-            first = box.start + (6 if body[:1] == b"\0" else 8)
-            for entry in boxes(data, first, box.end):
-                _read_item(content(data, entry), meta)
-        elif box.kind == b"iref":
-            is_wide = body[:1] != b"\0"
-            for reference in boxes(data, box.start + 4, box.end):
-                _read_reference(reference.kind, content(data, reference), meta, is_wide=is_wide)
-        elif box.kind == b"iprp":
-            _read_properties(data, box, meta)
-    return meta
-
-
-def _read_properties(data: bytes, box: Box, meta: ItemTables) -> None:
-    for part in boxes(data, box.start, box.end):
-        if part.kind == b"ipco":
-            meta.properties = list(boxes(data, part.start, part.end))
-        elif part.kind == b"ipma":
-            _read_associations(content(data, part), meta)
-
-
-def _read_item(body: bytes, meta: ItemTables) -> None:
-    """An infe box, of version 2 or 3 (ISO/IEC 14496-12, 8.11.6)."""
-    id_size = 2 if body[:1] == b"\2" else 4
-    if len(meta.kinds) < _MAX_ITEMS:
-        kind_at = 4 + id_size + 2
-        item = int.from_bytes(body[4 : 4 + id_size], "big")
-        meta.kinds[item] = body[kind_at : kind_at + 4]
-        if body[3:4] and body[3] & 1:
-            meta.hidden.add(item)
-
-
-def _read_reference(kind: bytes, body: bytes, meta: ItemTables, *, is_wide: bool) -> None:
-    size = 4 if is_wide else 2
-    source = int.from_bytes(body[:size], "big")
-    for at in range(size + 2, len(body) - size + 1, size):
-        if len(meta.references) < _MAX_ITEMS:
-            meta.references.append((kind, source, int.from_bytes(body[at : at + size], "big")))
-
-
-def _read_associations(body: bytes, meta: ItemTables) -> None:
-    """An ipma box (ISO/IEC 23008-12, 9.3): for each item the numbers of its properties."""
-    id_size = 2 if body[:1] == b"\0" else 4
-    size = 2 if body[3:4] and body[3] & 1 else 1
-    num_items, at = min(int.from_bytes(body[4:8], "big"), _MAX_ITEMS), 8
-    for _ in range(num_items):
-        item, count = (
-            int.from_bytes(body[at : at + id_size], "big"),
-            body[at + id_size : at + id_size + 1],
-        )
-        at += id_size + 1
-        if not count:
-            return
-        numbers = [body[i : i + size] for i in range(at, at + count[0] * size, size)]
-        mask = 0x7FFF if size == 2 else 0x7F
-        meta.owned.setdefault(item, []).extend(int.from_bytes(n, "big") & mask for n in numbers)
-        at += count[0] * size
-
-
-def _own(meta: ItemTables, item: int) -> list[Box]:
-    numbers = meta.owned.get(item, [])
-    return [meta.properties[n - 1] for n in numbers if 1 <= n <= len(meta.properties)]
-
-
 def _auxiliary_name(data: bytes, meta: ItemTables, item: int) -> bytes:
-    name = next((content(data, box)[4:] for box in _own(meta, item) if box.kind == b"auxC"), b"")
+    name = next(
+        (content(data, box)[4:] for box in own_properties(meta, item) if box.kind == b"auxC"), b""
+    )
     return name.partition(b"\0")[0]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.imaging.reading.boxes import Box, boxes, content
-from pipeline.imaging.reading.iso_media import ItemTables, alphas_of, item_tables
+from pipeline.imaging.reading.iso_media import alphas_of
+from pipeline.imaging.reading.item_tables import ItemTables, item_tables
 
 _ESSENTIAL = frozenset([b"av1C", b"hvcC", b"a1op", b"lsel"])
 """Properties that a reader has to understand (AV1-ISOBMFF 2.3; ISO/IEC 23008-12, 6.5)."""

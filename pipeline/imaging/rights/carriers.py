@@ -20,12 +20,12 @@ from pipeline.imaging.clipping_path.resources import (
 )
 from pipeline.imaging.reading.boxes import boxes, content
 from pipeline.imaging.reading.identify import identify
+from pipeline.imaging.reading.item_tables import any_item_tables, first_item
 from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.pillow import DAMAGE
 from pipeline.imaging.reading.tiff_pages import opened_tiff, photograph_in
 from pipeline.imaging.rights.credits import decoded
 from pipeline.imaging.rights.extended_xmp import extended
-from pipeline.imaging.rights.iso_items import exif_and_xmp
 from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 
 _IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060
@@ -33,6 +33,8 @@ _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377
 _TIFF_CARRIERS = frozenset(
     [270, 271, 272, 306, 315, 33432, 40093, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG]
 )
+GPS_TAG, GPS_LATITUDE = 34853, 2
+"""EXIF 2.32: what points to the directory of the place, and a tag of that."""
 _APP1 = 0xE1
 _EXIF_START, _XMP_START = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -58,7 +60,7 @@ class Carriers:
     """What a file carries beside its pixels, as far as it could be found. Empty: it has none."""
 
     exif: Mapping[int, Any] = field(default_factory=dict)
-    """The tags of its first directory."""
+    """The tags of its first directory; under the number of GPS the directory that it points to."""
     xmp: bytes = b""
     extended_xmp: bytes = b""
     """A second packet, with what the first has no room for in a JPEG."""
@@ -107,8 +109,15 @@ def _of_webp(data: bytes) -> Carriers:
 
 
 def _of_iso_media(data: bytes) -> Carriers:
-    exif, xmp = exif_and_xmp(data)
-    return Carriers(exif=_exif_tags(exif), xmp=xmp)
+    """Of items beside the picture."""
+    meta = any_item_tables(data)
+    if meta is None:
+        return Carriers()
+    exif = first_item(data, meta, b"Exif")
+    header_at = int.from_bytes(exif[:4], "big")  # ISO/IEC 23008-12, annex A
+    return Carriers(
+        exif=_exif_tags(exif[4 + header_at :]), xmp=first_item(data, meta, b"application/rdf+xml")
+    )
 
 
 def _of_jpeg2000(data: bytes) -> Carriers:
@@ -142,17 +151,22 @@ def _of_tiff(data: bytes) -> Carriers:
     )
 
 
-def _tiff_tags(data: bytes, page: Any) -> dict[int, bytes | None]:
+def _tiff_tags(data: bytes, page: Any) -> dict[int, Any]:
     """Tags as bytes, whatever type they are declared to have; None of what is large or numbers.
 
     Photoshop declares IPTC-IIM as 32-bit numbers, which are not to be turned around.
     """
-    return {
+    tags: dict[int, Any] = {
         tag.code: data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]
         if tag.code in _TIFF_CARRIERS and tag.valuebytecount <= _MOST_UNFOLDED
         else None
         for tag in page.tags
     }
+    if GPS_TAG in tags:
+        place = page.tags[GPS_TAG].value
+        says = isinstance(place, dict) and place.get("GPSLatitude")
+        tags[GPS_TAG] = {GPS_LATITUDE: says} if says else {}
+    return tags
 
 
 def _of_psd(data: bytes) -> Carriers:
@@ -203,12 +217,14 @@ def _resource(blocks: list[Resource], number: int) -> bytes:
 
 
 def _exif_tags(block: bytes) -> Mapping[int, Any]:
-    exif = Image.Exif()
+    exif, tags = Image.Exif(), dict[int, Any]()
     with suppress(*DAMAGE):
         if block:
             exif.load(block)
-            return dict(exif)
-    return {}
+            tags = dict(exif)
+            if GPS_TAG in tags:
+                tags[GPS_TAG] = dict(exif.get_ifd(GPS_TAG))
+    return tags
 
 
 def _of_png(data: bytes) -> Carriers:

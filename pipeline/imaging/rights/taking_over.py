@@ -32,7 +32,7 @@ _MOST_DPI = 65535
 """JFIF's density has 16 bits."""
 _MOST_OF_A_CAMERA = 64
 """Characters of a maker's or a model's name."""
-_DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)([.Z+-].{0,12})?")
+_DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T]([ \d]\d):([ \d]\d):([ \d]\d)([.Z+-].{0,12})?")
 """As EXIF has it, or as ISO 8601 does, which some write there."""
 _IFD_AT = 10
 """Where the directory of a block begins. At 8, where Pillow puts it, exiftool 12.57 takes it for a

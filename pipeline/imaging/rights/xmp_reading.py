@@ -68,7 +68,7 @@ def rights_of(packet: bytes) -> Credits:
     )
 
 
-def tells_place(packet: bytes) -> bool:
+def tells_place_in_xmp(packet: bytes) -> bool:
     """Whether the packet says where the picture was taken."""
     root = _tree(packet)
     if root is None:  # what cannot be read may yet be read by others

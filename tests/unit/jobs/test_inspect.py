@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from jobs.cli import main
@@ -146,7 +146,8 @@ def test_what_is_beside_the_pixels_is_told_but_for_the_place(
 ) -> None:
     line = lines(capsys, folder / "exif.jpg")["exif.jpg"]
     assert "80 x 120 px" in line
-    assert "orientation 6, 300 dpi, by 'Erika Mustermann', rights '(c) 2026 Studio'" in line
+    assert "turned upright from orientation 6, 300 dpi, by 'Erika Mustermann'" in line
+    assert ", rights '(c) 2026 Studio'" in line
     assert "profile 'sRGB built-in'" in line
     assert "says where it was taken" in line
     one = seen(capsys, folder / "exif.jpg")["exif.jpg"]
@@ -249,6 +250,56 @@ def test_neither_a_name_nor_what_a_file_says_can_forge_a_line(
     out = capsys.readouterr().out
     assert len(out.splitlines()) == 1
     assert "\x1b" not in out
+
+
+def xmp_jpeg(*, xmp: bytes) -> bytes:
+    out = BytesIO()
+    Image.new("RGB", (64, 48)).save(out, "JPEG", xmp=xmp)
+    return out.getvalue()
+
+
+def gps(**tags: object) -> bytes:
+    exif, out = Image.Exif(), BytesIO()
+    exif.get_ifd(0x8825).update({getattr(ExifTags.GPS, name): tag for name, tag in tags.items()})
+    Image.new("RGB", (64, 48)).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "is_told"),
+    [
+        (gps(GPSVersionID=b"\2\2\0\0"), False),
+        (gps(GPSDateStamp="2026:11:28", GPSTimeStamp=(10.0, 0.0, 0.0)), False),
+        (gps(GPSLatitude=(52.0, 31.0, 12.0), GPSLatitudeRef="N"), True),
+        (xmp_jpeg(xmp=parents.XMP), True),
+        (xmp_jpeg(xmp=parents.XMP.decode().encode("utf-16")), True),
+        (xmp_jpeg(xmp=parents.XMP.replace(b"exif", b"e")), False),
+        (
+            xmp_jpeg(xmp=parents.XMP.replace(b"xmlns:exif", b"xmlns:e").replace(b"exif:G", b"e:G")),
+            True,
+        ),
+    ],
+)
+def test_a_place_is_told_only_where_there_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], data: bytes, is_told: bool
+) -> None:
+    (tmp_path / "x.jpg").write_bytes(data)
+    assert seen(capsys, tmp_path / "x.jpg")["x.jpg"]["has_gps"] == is_told
+
+
+def test_what_is_declared_and_what_it_means_is_told_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opaque, chunk = BytesIO(), b"cICP" + bytes([12, 13, 0, 1])
+    Image.new("RGBA", (64, 48), (9, 9, 9, 255)).save(opaque, "PNG")
+    data = opaque.getvalue()
+    data = (
+        data[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+    )
+    (tmp_path / "x.png").write_bytes(data)
+    line = lines(capsys, tmp_path / "x.png")["x.png"]
+    assert "Display P3 by CICP 12/13/0, straight alpha that hides nothing; a run: cut out" in line
+    assert seen(capsys, tmp_path / "x.png")["x.png"]["is_opaque"] is True
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF", "MPO"])
