@@ -32,6 +32,7 @@ _MOST_CHANNELS = 56
 """As many as Photoshop has."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, tag 338
 _PLANAR = 2
+_UNDEFINED = 4  # TIFF 6.0, tag 339
 _TILE_OFFSETS = 324
 
 _DNG_VERSION, _MAKE = 50706, 271
@@ -123,6 +124,7 @@ def _header(
         "planar": page.planarconfig == _PLANAR and page.samplesperpixel > 1,
         "shared chroma": chroma_sampling(page) != (1, 1),
         "tiles called strips": page.is_tiled and _TILE_OFFSETS not in page.tags,
+        "undefined numbers": page.sampleformat == _UNDEFINED,
         "damaged words": has_damage,
         "several alphas": num_alphas > 1,
         "white is zero": page.photometric == PHOTOMETRIC.MINISWHITE,

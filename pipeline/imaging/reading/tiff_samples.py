@@ -28,6 +28,8 @@ from pipeline.imaging.reading.web import look_at_jpeg
 
 _NUM_COLOURS = {"grey": 1, "palette": 1, "rgb": 3, "cmyk": 4, "lab": 3, "ycbcr": 3}
 _PLANAR = 2
+_UNSIGNED, _OLD_SAMPLE_FORMAT = 1, 32996
+"""libtiff reads no undefined numbers, and takes those of SGI's tag for such."""
 _MOST_ABOVE_WHITE = 0.25
 """Share of float samples that may be brighter than white: lamps and glints, but no other scale."""
 _WHITES = (1, 255, 65535)
@@ -82,6 +84,8 @@ def _unpacked(page: TiffPage, data: bytes, header: TiffHeader) -> NDArray[Any]:
         and page.dtype in (np.uint8, np.uint16)
         and page.bitspersample in (8, 16)
         and header.sub_page is None
+        and page.sampleformat == _UNSIGNED
+        and _OLD_SAMPLE_FORMAT not in page.tags
     ):
         unpacked: NDArray[Any] = imagecodecs.tiff_decode(data, index=header.page)
         return unpacked

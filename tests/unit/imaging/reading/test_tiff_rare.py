@@ -219,6 +219,24 @@ def test_tiles_that_are_called_strips():
     np.testing.assert_array_equal(photo.rgb_HWC[..., 0], grey())
 
 
+@pytest.mark.parametrize("code", [339, 32996])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("packing", [1, 5])
+@pytest.mark.parametrize("is_planar", [False, True])
+def test_numbers_of_an_undefined_kind_are_unsigned(code, bits, packing, is_planar):
+    """TIFF 6.0, tag 339: 4 is undefined; the old tag of SGI says it with 0."""
+    values = np.rint(scene()).astype("u1") if bits == 8 else np.rint(scene()).astype("<u2") * 257
+    parts = [np.ascontiguousarray(plane).tobytes() for plane in np.moveaxis(values, -1, 0)]
+    tags = {
+        256: [WIDTH], 257: [HEIGHT], 258: [bits] * 3, 259: [packing], 262: [2], 277: [3],
+        278: [HEIGHT],
+        284: [2 if is_planar else 1], code: [4 if code == 339 else 0] * 3,
+    }  # fmt: skip
+    parts = [packed(part, packing, WIDTH) for part in (parts if is_planar else [values.tobytes()])]
+    photo = decode(file_of(tags, parts), ANY_SIZE)
+    np.testing.assert_array_equal(photo.rgb_HWC, np.rint(scene()).astype("u1"))
+
+
 @pytest.mark.parametrize("bits", [12, 16])
 def test_jpeg_without_loss(bits):
     values = (grey().astype(np.uint16) << bits - 8) + 3
