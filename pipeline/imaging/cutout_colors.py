@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ _FOLLOWS_MATTED = 0.5
 background, once its matte colour is taken out."""
 _FOLLOWS_STRAIGHT = 0.55
 """The same without a matte colour. Studios deliver straight colours: it takes more to be sure."""
+_FOLLOWS_WIDE = 0.75
+"""The same of an edge so wide, out of focus, that nothing is known of the product beside it."""
 _EVENLY, _AT_ONCE = 0.78, 0.35
 """Between a mixture's 0.55 and the 1.0 of straight colours, and the 0.2 of those next to a shadow,
 see `leaves_evenly`. Together with the above: of 24 cut-outs those that are as even (0.53 to 0.78)
@@ -121,5 +124,7 @@ def _looks_mixed(edge: Edge, matte: Rgb8 | None, follows: float) -> bool:
     """
     if edge.share < _LEAST_SHARE:
         return False
-    is_even = _AT_ONCE < leaves_evenly(edge, matte) < _EVENLY
-    return is_even and followed(edge, matte=matte) > follows
+    evenness = leaves_evenly(edge, matte)
+    if math.isnan(evenness):
+        return followed(edge, matte=matte) > _FOLLOWS_WIDE
+    return _AT_ONCE < evenness < _EVENLY and followed(edge, matte=matte) > follows

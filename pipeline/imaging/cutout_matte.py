@@ -79,7 +79,12 @@ def unmixed(observed: Float, alpha: Float, matte: Rgb8) -> Float:
 
 
 def _lies_over(edge: Edge, matte: Rgb8) -> bool:
-    """Whether all of it can have been laid over `matte`, which straight colours could not."""
+    """Whether all of it can have been laid over `matte`, which straight colours could not.
+
+    A bright or dark background that is in view, and fits much better, is no matte.
+    """
+    if misfit_of_mixture(edge) < _CLEARLY_LESS * misfit(edge, matte):
+        return False
     if _out_of_reach(edge, edge.observed_N3, matte) > _MOST_OUT_OF_REACH:
         return _noisily_lies_over(edge, matte)
     could_tell = _out_of_reach(edge, edge.product_N3, matte) > _OUT_OF_REACH_IF_STRAIGHT

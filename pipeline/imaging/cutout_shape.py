@@ -25,6 +25,13 @@ _CONVEX = 0.985
 _FILLS_BOX = 0.9
 """Share of its own upright rectangle that a shape fills: perforated, torn and stitched frames do,
 and of 24 products none (the fullest, 0.79)."""
+_QUADRILATERAL = 0.985
+"""Share of a convex shape that its four corners enclose, for it to have no more than these."""
+_ASKEW = 0.04
+"""Radians between opposite sides, from which a rectangle was seen in perspective."""
+_FOUR = 4
+_FEWEST_FOR_HULL = 64
+"""Pixels at that size."""
 _SMALL = 0.01
 """Share of all that is opaque; smaller pieces do not count."""
 _FOLLOWS_FRAME = 0.45
@@ -35,7 +42,7 @@ class ShapeKind(StrEnum):
     """What a shape may be."""
 
     PRODUCT = auto()
-    """An outline that no frame has."""
+    """An outline that no frame has: not convex, or a rectangle in perspective."""
     NOTHING_HIDDEN = auto()
     """No outline: next to nothing is hidden, or everything is as faint as everything else."""
     FILLS_FRAME = auto()
@@ -90,13 +97,43 @@ def _kind(alpha_HW: Float, solid_HW: NDArray[np.bool_], box: tuple[slice, slice]
         and box[0].stop >= height - reach
         and box[1].stop >= width - reach
     )
-    return ShapeKind.FILLS_FRAME if reaches or follows_frame else ShapeKind.WITHIN_MARGIN
+    if reaches or follows_frame:
+        return ShapeKind.FILLS_FRAME
+    return ShapeKind.PRODUCT if _in_perspective(alpha_HW[box]) else ShapeKind.WITHIN_MARGIN
+
+
+def _in_perspective(alpha_HW: Float) -> bool:
+    """Whether a shape is a rectangle seen from the side: a box or a book, and no frame."""
+    solid_hw = _coarse(alpha_HW)
+    y, x = np.nonzero(solid_hw)
+    if len(y) < _FEWEST_FOR_HULL or np.ptp(y) == 0 or np.ptp(x) == 0:
+        return False
+    hull = ConvexHull(np.stack([x, y], axis=1).astype(np.float64))
+    corners = hull.points[hull.vertices]
+    while len(corners) > _FOUR:
+        before, after = (
+            np.roll(corners, 1, axis=0) - corners,
+            np.roll(corners, -1, axis=0) - corners,
+        )
+        cut_off = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])
+        corners = np.delete(corners, cut_off.argmin(), axis=0)
+    if len(corners) < _FOUR or ConvexHull(corners).volume < _QUADRILATERAL * hull.volume:
+        return False
+    sides = np.roll(corners, -1, axis=0) - corners
+    angles = np.arctan2(sides[:, 1], sides[:, 0])
+    between = np.abs((angles[:2] - angles[2:]) % (2 * np.pi) - np.pi)
+    return bool(between.max() > _ASKEW)
+
+
+def _coarse(alpha_HW: Float) -> NDArray[np.bool_]:
+    """What is opaque, at the size at which it is looked at."""
+    factor = -(-max(alpha_HW.shape) // _LOOKED_AT_PX)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(alpha_HW)).reduce(factor)) > 0.5
 
 
 def _convexity(alpha_HW: Float) -> float:
     """The share of their convex hulls that the opaque pieces fill, all together."""
-    factor = -(-max(alpha_HW.shape) // _LOOKED_AT_PX)
-    solid_hw = np.asarray(Image.fromarray(alpha_HW).reduce(factor)) > 0.5
+    solid_hw = _coarse(alpha_HW)
     pieces_hw, _ = label(solid_hw)
     area, hull_area = 0, 0.0
     for number, region in enumerate(find_objects(pieces_hw), start=1):

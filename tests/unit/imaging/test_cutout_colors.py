@@ -181,3 +181,23 @@ def test_a_background_that_was_painted_over_is_seen_in_the_edge(seed):
         np.where(alpha8[..., None] > 0, photo, 0).astype(np.uint8), alpha8 / np.float32(255)
     )
     assert str(told.colors) == "mixed"
+
+
+@pytest.mark.parametrize("level", [14, 226], ids=["black cloth", "white paper"])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_nearly_black_or_white_background_in_view_is_an_old_background(seed, level):
+    color, alpha8 = cutouts.product(seed, blur=3)
+    a = alpha8[..., None] / 255
+    rows = np.linspace(-5, 5, len(a))[:, None, None]
+    photo = a * color + (1 - a) * (level + rows)
+    assert str(tell(cutouts.levels(photo), alpha8 / np.float32(255)).colors) == "mixed"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_photograph_out_of_focus_may_be_laid_over_black(seed):
+    color, alpha8 = cutouts.product(seed, height=500, width=440, blur=5)
+    a = alpha8[..., None] / 255
+    photo = cutouts.levels(a * color + (1 - a) * (200 + cutouts.ground(*alpha8.shape) / 5))
+    for rgb, is_mixed in ((photo, True), (color, False)):
+        colors = tell(cutouts.levels(a * rgb), alpha8 / np.float32(255)).colors
+        assert colors == CutoutColors(matte=(0, 0, 0), is_mixed=is_mixed)

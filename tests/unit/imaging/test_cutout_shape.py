@@ -119,3 +119,26 @@ def test_nothing_opaque_at_all_breaks_nothing(level):
     alpha = np.zeros((60, 80), np.float32)
     alpha[5:20, 5:20] = level
     assert shape_of(alpha).kind in ShapeKind
+
+
+@pytest.mark.parametrize(
+    "corners",
+    [
+        [(100, 110), (420, 150), (410, 560), (110, 620)],
+        [(130, 110), (380, 110), (410, 600), (100, 600)],
+        [(90, 200), (300, 100), (430, 350), (200, 520)],
+    ],
+    ids=["from the left", "from above", "askew"],
+)
+def test_a_rectangle_in_perspective_is_a_product(corners):
+    assert shape_of(drawn(lambda d: d.polygon(corners, fill=255))).kind is ShapeKind.PRODUCT
+
+
+@pytest.mark.parametrize("degrees", [0, 1, 3, -7, 45])
+@pytest.mark.parametrize("radius", [0, 40])
+def test_a_photograph_turned_within_a_margin_is_not(degrees, radius):
+    mask = Image.new("L", (400, 560), 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, 399, 559), radius, fill=255)
+    within = mask.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    alpha = np.pad(np.asarray(within) / np.float32(255), 60)
+    assert shape_of(alpha).kind is ShapeKind.WITHIN_MARGIN
