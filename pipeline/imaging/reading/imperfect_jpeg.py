@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import imagecodecs
+import numpy as np
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.by_pillow import read_by_pillow
@@ -26,6 +27,10 @@ _NEEDED = ((b"Exif\0\0", 14), (b"ICC_PROFILE\0", 15), (b"Adobe", 12))
 """Names of segments, and the bytes that are the least of them."""
 UNTIDY = "damaged metadata"
 """A layout: read without it."""
+_TAIL, _LONGEST_PERIOD, _NOISE = 160, 65, 4096
+"""Bytes: of the last data looked at, of what may repeat itself in them, of noise."""
+_TALLEST_BLOCK = 32
+"""Pixels that are coded together, where colours have a fourth of the height."""
 _NUM_COEFFICIENTS = 64
 _UNFINISHED = 13
 """More bits to come than any coefficient has."""
@@ -38,13 +43,14 @@ def read_jpeg(
     """As `read_by_pillow`, and also what lacks nothing but its end marker.
 
     Raises:
-        RowError: as `read_by_pillow`; a file that was cut short is `corrupt_image`.
+        RowError: as `read_by_pillow`; a file that was cut short is `corrupt_image`, also if it was
+            closed with an end marker behind the cut.
     """
     if header.layout == UNTIDY:
         decoded = read_jpeg(tidied(data), replace(header, layout=""), limits, shown_px=shown_px)
         return replace(decoded, notes=(*decoded.notes, "metadata that is damaged is left out"))
     try:
-        return read_by_pillow(data, header, limits, shown_px=shown_px)
+        decoded = read_by_pillow(data, header, limits, shown_px=shown_px)
     except RowError as error:
         if error.code is not ErrorCode.CORRUPT_IMAGE or has_end(data):
             raise
@@ -54,9 +60,54 @@ def read_jpeg(
                 "JPEG: its end marker is missing, and pixels before it, or it cannot be told that "
                 "none are. Upload it again, or open and save it",
             ) from error
+    else:
+        if _may_be_made_up(decoded, data):
+            _refuse_made_up(decoded, data, header, limits, shown_px)
+        return decoded
     decoded = read_by_pillow(data + _END, header, limits, shown_px=shown_px)
     note = "without an end marker, but with all of its pixels"
     return replace(decoded, notes=(note, *decoded.notes))
+
+
+def _may_be_made_up(decoded: Decoded, data: bytes) -> bool:
+    """Whether it ends in one colour, as libjpeg goes on where data are missing, without need.
+
+    Where an encoder has written so much of one colour, the data repeat themselves.
+    """
+    last_WC = decoded.samples.values_HWC[-1]
+    if (last_WC != last_WC[0]).any():
+        return False
+    end = max((part.end for part in _parts(data) if part.marker == _START_OF_SCAN), default=0)
+    tail = data[max(end - _TAIL, 0) : end - 2]
+    return not any(tail[period:] == tail[:-period] for period in range(1, _LONGEST_PERIOD))
+
+
+def _refuse_made_up(
+    decoded: Decoded, data: bytes, header: Header, limits: ImageLimits, shown_px: int | None
+) -> None:
+    """Put noise behind the data of the last scan: where it shows, something was missing.
+
+    Raises:
+        RowError: `corrupt_image`: above the last row of blocks.
+    """
+    end = max((part.end for part in _parts(data) if part.marker == _START_OF_SCAN), default=0)
+    if not end:  # its segments are such that only libjpeg finds a way through them
+        return
+    noise = bytes(i * i * 37 % 251 for i in range(1, _NOISE))
+    changed = data[:end].rstrip(b"\xff") + noise + _END
+    try:
+        noisy = read_by_pillow(changed, header, limits, shown_px=shown_px)
+    except RowError:  # noise is not all that is wrong with it, and it was read
+        return
+    before_HWC, after_HWC = decoded.samples.values_HWC, noisy.samples.values_HWC
+    rows = np.flatnonzero((before_HWC != after_HWC).any(axis=(1, 2)))
+    block = -(-_TALLEST_BLOCK * before_HWC.shape[0] // header.height)
+    if len(rows) and rows[0] < before_HWC.shape[0] - block:
+        raise RowError(
+            ErrorCode.CORRUPT_IMAGE,
+            f"JPEG: cut short at {rows[0] / before_HWC.shape[0]:.0%} of its height, and closed "
+            "with an end marker. Upload it again",
+        )
 
 
 def tidied(data: bytes) -> bytes:

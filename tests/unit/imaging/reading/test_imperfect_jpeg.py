@@ -180,3 +180,32 @@ def test_lossless_rgb_is_read_though_jfif_stands_before_it():
     with pytest.raises(RowError, match="Save it as RGB") as refused:
         decode(bytes(ycc), ANY_SIZE)
     assert refused.value.code is ErrorCode.UNSUPPORTED_FORMAT
+
+
+def photograph(bottom=None):
+    """With grain; of one colour below the middle, if one is given."""
+    rng = np.random.default_rng(2)
+    values = np.asarray(ramps().resize((320, 240))).astype(float) + rng.normal(0, 6, (240, 320, 3))
+    if bottom is not None:
+        values[120:] = bottom
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("shown_px", [None, 40])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"restart_marker_rows": 2}])
+def test_a_cut_jpeg_that_was_closed_with_an_end_marker_is_corrupt(mode, options, shown_px):
+    data = jpeg(photograph().convert(mode), **options)
+    start = data.index(b"\xff\xda")
+    for share in (0.1, 0.3, 0.5, 0.7):
+        end = start + round((len(data) - start) * share)
+        with pytest.raises(RowError, match="closed with an end marker"):
+            decode(data[:end].rstrip(b"\xff") + b"\xff\xd9", ANY_SIZE, shown_px=shown_px)
+
+
+@pytest.mark.parametrize("bottom", [(255, 255, 255), (0, 0, 0), (120, 60, 30)])
+@pytest.mark.parametrize("options", [*KINDS.values(), {"restart_marker_rows": 1}])
+def test_a_photograph_that_ends_in_one_colour_is_whole(bottom, options):
+    for mode in ("RGB", "L"):
+        data = jpeg(photograph(bottom).convert(mode), **options)
+        assert decode(data, ANY_SIZE).notes == ()
