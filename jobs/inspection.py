@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -110,6 +111,12 @@ def _files(name: str) -> list[str]:
 
 def _seen(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> Seen:
     """Whatever can be told, up to where a run would give up."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks of libraries on damaged metadata: no line of ours
+        return _told_of(uri, data, recipe, alphas)
+
+
+def _told_of(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> Seen:
     facts: dict[str, Any] = {"uri": uri, "num_bytes": len(data)}
     with suppress(RowError):  # what is wrong, the run's own functions say below
         facts["kind"] = identify(data)

@@ -258,6 +258,17 @@ def xmp_jpeg(*, xmp: bytes) -> bytes:
     return out.getvalue()
 
 
+def test_damaged_metadata_is_not_remarked_on_by_libraries(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    exif = Image.Exif()
+    exif[0x013B] = "Erika Mustermann"
+    block = exif.tobytes()
+    (tmp_path / "x.jpg").write_bytes(jpeg(exif=block[:-4]))
+    assert lines(capsys, tmp_path / "x.jpg")["x.jpg"].endswith("cut out by the network")
+    assert not recwarn.list
+
+
 def gps(**tags: object) -> bytes:
     exif, out = Image.Exif(), BytesIO()
     exif.get_ifd(0x8825).update({getattr(ExifTags.GPS, name): tag for name, tag in tags.items()})
