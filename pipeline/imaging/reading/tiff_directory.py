@@ -10,6 +10,7 @@ from tifffile import TiffFile
 
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _TYPE_SIZES |= {16: 8, 17: 8, 18: 8}  # TIFF 6.0, section 2, and BigTIFF
+_TYPE_SIZES |= {129: 1}  # UTF-8: EXIF 3.0, 4.6.2
 _INTEGERS = (1, 3, 4, 13, 16, 18)
 """Types of unsigned ones: bytes, 16, 32 and 64 bits, and offsets of directories."""
 _MOST_ENTRIES = 2**16

@@ -6,9 +6,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
+from tifffile import TiffFile
 
 from pipeline.errors import RowError
 from pipeline.imaging.clipping_path.resources import (
@@ -23,6 +24,7 @@ from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.item_tables import any_item_tables, first_item
 from pipeline.imaging.reading.jpeg_segments import segments
 from pipeline.imaging.reading.pillow import DAMAGE
+from pipeline.imaging.reading.tiff_directory import entries
 from pipeline.imaging.reading.tiff_pages import opened_tiff, photograph_in
 from pipeline.imaging.rights.credits import decoded
 from pipeline.imaging.rights.extended_xmp import extended
@@ -33,6 +35,8 @@ _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377
 _TIFF_CARRIERS = frozenset(
     [270, 271, 272, 306, 315, 33432, 40093, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG]
 )
+_ASCII_TYPE, _UTF_8_TYPE = 2, 129
+"""Of a value: EXIF 3.0, 4.6.2."""
 GPS_TAG, GPS_LATITUDE = 34853, 2
 """EXIF 2.32: what points to the directory of the place, and a tag of that."""
 _APP1 = 0xE1
@@ -142,7 +146,7 @@ def _of_tiff(data: bytes) -> Carriers:
     """Of the page that is the photograph, and what only the first one says."""
     with opened_tiff(data) as file:
         found = photograph_in(file)
-        own, first = (_tiff_tags(data, page) for page in (found.page, found.first))
+        own, first = (_tiff_tags(data, file, page) for page in (found.page, found.first))
     tags = first | own
     return Carriers(
         exif=tags,
@@ -151,20 +155,22 @@ def _of_tiff(data: bytes) -> Carriers:
     )
 
 
-def _tiff_tags(data: bytes, page: Any) -> dict[int, Any]:
+def _tiff_tags(data: bytes, file: TiffFile, page: Any) -> dict[int, Any]:
     """Tags as bytes, whatever type they are declared to have; None of what is large or numbers.
 
     Photoshop declares IPTC-IIM as 32-bit numbers, which are not to be turned around.
     """
     tags: dict[int, Any] = {
-        tag.code: data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]
-        if tag.code in _TIFF_CARRIERS and tag.valuebytecount <= _MOST_UNFOLDED
+        entry.code: data[entry.start : entry.start + entry.size]
+        if entry.code in _TIFF_CARRIERS and entry.size <= _MOST_UNFOLDED
         else None
-        for tag in page.tags
+        for entry in entries(file, data, page.offset)
     }
     if GPS_TAG in tags:
-        place = page.tags[GPS_TAG].value
-        says = isinstance(place, dict) and place.get("GPSLatitude")
+        place = page.tags.get(GPS_TAG)
+        says = (
+            place is not None and isinstance(place.value, dict) and place.value.get("GPSLatitude")
+        )
         tags[GPS_TAG] = {GPS_LATITUDE: says} if says else {}
     return tags
 
@@ -220,11 +226,24 @@ def _exif_tags(block: bytes) -> Mapping[int, Any]:
     exif, tags = Image.Exif(), dict[int, Any]()
     with suppress(*DAMAGE):
         if block:
-            exif.load(block)
+            exif.load(_with_known_types(block))
             tags = dict(exif)
             if GPS_TAG in tags:
                 tags[GPS_TAG] = dict(exif.get_ifd(GPS_TAG))
     return tags
+
+
+def _with_known_types(block: bytes) -> bytes:
+    """Texts that are declared as UTF-8, as EXIF 3.0 can, as ASCII: Pillow 13.0 leaves them out."""
+    head = len(_EXIF_START) if block.startswith(_EXIF_START) else 0
+    order: Literal["little", "big"] = "little" if block[head : head + 2] == b"II" else "big"
+    first = head + int.from_bytes(block[head + 4 : head + 8], order)
+    num_entries = int.from_bytes(block[first : first + 2], order)
+    changed = bytearray(block)
+    for at in range(first + 4, min(first + 2 + 12 * num_entries, len(block) - 1), 12):
+        if changed[at : at + 2] == _UTF_8_TYPE.to_bytes(2, order):
+            changed[at : at + 2] = _ASCII_TYPE.to_bytes(2, order)
+    return bytes(changed)
 
 
 def _of_png(data: bytes) -> Carriers:
@@ -235,10 +254,11 @@ def _of_png(data: bytes) -> Carriers:
         else:
             keyword, text = _text(kind, body)
             texts.setdefault(keyword, text)
-    exif = exif or _raw_profile(texts, "exif") or _raw_profile(texts, "APP1")
+    either = _raw_profile(texts, "APP1")  # which EXIF and XMP share in a JPEG
+    in_either = either.removeprefix(_XMP_START) if either.startswith(_XMP_START) else b""
     return Carriers(
-        exif=_exif_tags(exif) if not exif.startswith(b"http") else {},
-        xmp=texts.get("XML:com.adobe.xmp") or _raw_profile(texts, "xmp"),
+        exif=_exif_tags(exif or _raw_profile(texts, "exif") or (b"" if in_either else either)),
+        xmp=texts.get("XML:com.adobe.xmp") or _raw_profile(texts, "xmp") or in_either,
         iptc=_iptc_of(_raw_profile(texts, "iptc") or _raw_profile(texts, "8bim")),
         texts={
             keyword.lower(): decoded(text)

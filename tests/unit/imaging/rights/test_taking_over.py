@@ -197,6 +197,9 @@ XMP_CARRIERS = {
     "PNG, iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
     "PNG, packed iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP))),
     "PNG, ImageMagick's": png_with(raw_profile("xmp", XMP)),
+    "PNG, an old ImageMagick's": png_with(
+        raw_profile("APP1", b"http://ns.adobe.com/xap/1.0/\0" + XMP)
+    ),
     "PNG, libvips'": png_with((b"tEXt", b"XML:com.adobe.xmp\0" + XMP)),
     "WebP": saved("WEBP", xmp=XMP),
     "AVIF": saved("AVIF", xmp=XMP),
@@ -242,6 +245,28 @@ IPTC_CARRIERS = {
 )
 def test_parts_that_are_not_whole_or_of_another_edit_say_nothing(options):
     assert taken_over(in_parts(**options), "credits").credits == Credits()
+
+
+def as_utf_8(data, text):
+    """The file with this text of its EXIF declared as UTF-8 (EXIF 3.0: type 129)."""
+    size = len(text.encode()) + 1
+    for order in ("<", ">"):
+        for tag in (TAG.Artist, TAG.Copyright):
+            entry = struct.pack(order + "HHI", tag, 2, size)
+            data = data.replace(entry, struct.pack(order + "HHI", tag, 129, size))
+    return data
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_texts_that_are_declared_as_utf_8_are_read(format_name, order):
+    text, exif = "© 2026 Müller, 山田", Image.Exif()
+    exif.endian = order
+    exif[TAG.Copyright] = text.encode()
+    declared = as_utf_8(saved(format_name, exif=exif), text)
+    assert declared != saved(format_name, exif=exif)
+    found = taken_over(declared, "credits").credits
+    assert found == Credits(rights=(("x-default", text),))
 
 
 def test_exif_that_goes_on_in_the_next_segment_is_read():
