@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -66,16 +67,9 @@ class ChatServer:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                with chat._lock:
-                    chat._open += 1
-                    chat.at_once = max(chat.at_once, chat._open)
-                try:
+                # The client may have given up, as it should.
+                with suppress(BrokenPipeError, ConnectionResetError):
                     chat._answer(self)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the client has given up, as it should
-                finally:
-                    with chat._lock:
-                        chat._open -= 1
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -97,8 +91,15 @@ class ChatServer:
             count = len(self.requests)
             self.requests.append(request)
             self.headers.append({"path": handler.path, **dict(handler.headers.items())})
-        sent = self.behaviour(request, count)
-        time.sleep(sent.wait_s)
+            self._open += 1
+            self.at_once = max(self.at_once, self._open)
+        try:
+            sent = self.behaviour(request, count)
+            time.sleep(sent.wait_s)
+        finally:
+            # Before the client has its answer, and may ask the next.
+            with self._lock:
+                self._open -= 1
         handler.send_response(sent.status)
         for name, value in {"Content-Length": str(len(sent.body)), **sent.headers}.items():
             handler.send_header(name, value)
