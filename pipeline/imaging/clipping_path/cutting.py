@@ -107,8 +107,8 @@ def find_paths(
         return Paths(notes=(f"clipping path unreadable, not used: {error}",))
     names = tuple(path.name for path in saved)
     if asked is not None:
-        wanted = plain_name(asked)
-        named = next((path for path in saved if plain_name(path.name) == wanted), None)
+        exact = (path for path in saved if plain_name(path.name) == plain_name(asked))
+        named = next(exact, None) or next((path for path in saved if path.is_called(asked)), None)
         if named is None:
             there = f"there are {_listed(names)}" if names else f"a {file_format} without any"
             raise RowError(

@@ -9,7 +9,8 @@ point numbers of 8.24 bits, where 1 is the height or width of the picture.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -29,6 +30,11 @@ _CLOSED, _OPEN = 0, 3
 _KNOTS = (1, 2, 4, 5)
 _ASIDE = (6, 7, 8)
 """Fill rule, clipboard, initial fill: nothing that a path of its own means something by."""
+_ENCODINGS = (
+    "utf-8", "mac_roman", "cp1252", "cp932", "gb18030", "big5", "cp949", "mac_cyrillic", "cp1251",
+    "mac_greek", "cp1253", "mac_latin2", "cp1250", "mac_turkish", "cp1254",
+)  # fmt: skip
+"""Of names: Photoshop wrote them as the computer did that it ran on."""
 _MOST_RECORDS = 200_000
 """Of a path. The largest ones drawn by hand have some ten thousand knots."""
 
@@ -62,6 +68,17 @@ class SavedPath:
     """Its records."""
     is_clipping: bool
     """The file names it as its clipping path."""
+    stored_name: bytes = b""
+    """As the file has it: in which encoding, it does not say."""
+
+    def is_called(self, name: str) -> bool:
+        """Whether this may be its name, in whatever script it was written."""
+        wanted = plain_name(name)
+        if wanted == plain_name(self.name):
+            return True
+        if self.stored_name.isascii():
+            return False
+        return any(wanted == plain_name(text) for text in _readings(self.stored_name))
 
     def subpaths(self) -> list[Subpath]:
         """Its curves. Open ones are closed by a straight line, as Photoshop fills them.
@@ -85,7 +102,7 @@ def saved_paths(resources: Sequence[Resource]) -> list[SavedPath]:
         name = _text(one.name)
         is_marked = one.name in marked or plain_name(name) in marked_texts
         is_first = not any(path.is_clipping for path in found)
-        found.append(SavedPath(name, one.data, is_marked and is_first))
+        found.append(SavedPath(name, one.data, is_marked and is_first, one.name))
     return found
 
 
@@ -138,6 +155,12 @@ def _text(name: bytes) -> str:
         return name.decode("utf-8")
     except UnicodeDecodeError:
         return name.decode("mac_roman")
+
+
+def _readings(name: bytes) -> Iterator[str]:
+    for encoding in _ENCODINGS:
+        with suppress(UnicodeDecodeError):
+            yield name.decode(encoding)
 
 
 def _subpaths(data: bytes) -> list[Subpath]:

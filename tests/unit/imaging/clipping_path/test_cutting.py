@@ -73,6 +73,32 @@ def test_an_accent_is_the_same_letter_however_it_is_written():
     assert found(blocks, asked=composed).chosen.name == apart
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [
+        ("ユニコード", "cp932"),
+        ("产品", "gb18030"),
+        ("商品", "big5"),
+        ("제품", "cp949"),
+        ("Чашка", "mac_cyrillic"),
+        ("Чашка", "cp1251"),
+        ("Größe", "mac_roman"),
+        ("Größe", "cp1252"),
+        ("Größe", "utf-8"),
+    ],
+)
+def test_a_path_is_found_by_its_name_in_whatever_script_it_was_written(name, encoding):
+    """The file does not say in which: a name that fits in one of them is the one meant."""
+    blocks = resource(2000, path(SHADOW), b"Shadow")
+    blocks += resource(2001, path(CUP), name.encode(encoding))
+    np.testing.assert_array_equal(
+        found(blocks, asked=name).chosen.subpaths()[0].knots_N32,
+        found(TWO, asked="Cup").chosen.subpaths()[0].knots_N32,
+    )
+    with pytest.raises(RowError, match="has no path"):
+        found(blocks, asked="Tasse")
+
+
 def test_without_paths_there_is_nothing_to_say():
     assert found(b"") == found(resource(1005, bytes(16)))
     assert found(b"").notes == ()
