@@ -135,7 +135,11 @@ class AlphaSources:
         if row["mask_bytes"] is None:
             return None
         height, width = photo.rgb_HWC.shape[:2]
-        mask = coverage_from(decode_levels(row["mask_bytes"], self.limits), (height, width))
+        try:
+            levels = decode_levels(row["mask_bytes"], self.limits)
+        except RowError as error:  # it speaks of a file, and the row has two
+            raise RowError(error.code, f"mask_uri: {error.message}") from None
+        mask = coverage_from(levels, (height, width))
         coverage_HW, notes = mask.coverage_HW, mask.notes
         if self.mask_white == "background":
             coverage_HW = 1 - coverage_HW

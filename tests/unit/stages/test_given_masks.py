@@ -90,3 +90,14 @@ def test_a_mask_of_nothing_or_everything_is_named_by_its_error(existing, level, 
     refused = masked(existing, np.full(INSIDE.shape, level, np.uint8))
     assert refused.code == code
     assert "mask_uri" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"no picture", ErrorCode.UNSUPPORTED_FORMAT), (b"", ErrorCode.EMPTY_FILE)],
+    ids=["text", "empty"],
+)
+def test_a_mask_that_cannot_be_read_is_named_by_its_error(existing, data, code):
+    (refused,) = existing.map_batch([row(file(PICTURE), data)])
+    assert refused.code == code
+    assert refused.message.startswith("mask_uri: ")
