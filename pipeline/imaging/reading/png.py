@@ -106,10 +106,10 @@ def read_png(data: bytes, header: Header) -> Decoded:
 
 
 def _give_back_none() -> None:
-    """Undo what imagecodecs 2026.3 does where it raises: it drops a reference to None.
+    """Undo what imagecodecs 2026.3.6 does where it raises: it drops a reference to None.
 
-    Python 3.11 counts those, and ends the process when there are no more: after some ten thousand
-    damaged files (`findings/imagecodecs-png-none.sh`). One too many does no harm.
+    Python 3.11 counts those, and a worker that lives long enough would have none left. One too
+    many does no harm.
     """
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(None))
 
