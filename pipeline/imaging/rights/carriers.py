@@ -291,10 +291,11 @@ def _unfolded(packed: bytes) -> bytes:
 
 
 def _raw_profile(texts: Mapping[str, bytes], kind: str) -> bytes:
-    """ImageMagick's way: after a name and a length, as hexadecimal digits."""
-    text = texts.get(f"Raw profile type {kind}", b"")
-    with suppress(ValueError):
-        return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
+    """ImageMagick's way: after a name and a length, as so many pairs of hexadecimal digits."""
+    lines = texts.get(f"Raw profile type {kind}", b"").split(b"\n")
+    with suppress(ValueError, IndexError):
+        digits = b"".join(lines[3:])[: 2 * int(lines[2])]
+        return bytes.fromhex(digits.decode("ascii"))
     return b""
 
 

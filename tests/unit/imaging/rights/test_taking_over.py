@@ -113,8 +113,8 @@ def png_with(*chunks):
     return data[:at] + b"".join(made) + data[at:]
 
 
-def raw_profile(kind, data):
-    text = f"\n{kind}\n{len(data):8}\n{data.hex()}\n".encode()
+def raw_profile(kind, data, *, after=b""):
+    text = f"\n{kind}\n{len(data):8}\n{data.hex()}\n".encode() + after
     return b"zTXt", f"Raw profile type {kind}".encode() + b"\0\0" + zlib.compress(text)
 
 
@@ -197,6 +197,7 @@ XMP_CARRIERS = {
     "PNG, iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)),
     "PNG, packed iTXt": png_with((b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(XMP))),
     "PNG, ImageMagick's": png_with(raw_profile("xmp", XMP)),
+    "PNG, data behind ImageMagick's": png_with(raw_profile("xmp", XMP, after=b"}}\xd1\x01")),
     "PNG, an old ImageMagick's": png_with(
         raw_profile("APP1", b"http://ns.adobe.com/xap/1.0/\0" + XMP)
     ),
