@@ -55,8 +55,7 @@ lint: $(READY)  ## Check format, style, types, the direction of imports and what
 	$(BIN)/deptry pipeline jobs --optional-dependencies-dev-groups dev,notebooks --ignore DEP002
 
 # Processes share the cores: libraries that start threads of their own would only get in the way.
-# A file's tests stay in one process, with one Ray and one of each server. In order of their names:
-# what waits for Ray comes first, and the many quick ones fill what is left at the end.
+# One of them has the tests with Ray, which wait more than they work; see tests/conftest.py.
 test: lint  ## Check everything, as CI does
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests $(IN_PROCESSES)
 

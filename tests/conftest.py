@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from pipeline import schema
 from pipeline.errors import ErrorCode, RowError
@@ -35,6 +36,23 @@ FINISHED = pa.schema(
 
 MakeManifest = Callable[..., str]
 MakeFinished = Callable[..., pa.Table]
+
+
+class _OneRay(LoadScopeScheduling):
+    """What starts Ray, or drivers that do, in one process; of the others, a file at a time.
+
+    On a machine where two Rays start at once, one may not be up within the time that Ray gives
+    itself, for which there is no setting.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("::")[0] if nodeid.startswith("tests/unit/") else "with Ray"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Which tests share a process, where there are several; `--dist load` is left as it is."""
+    return _OneRay(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture
