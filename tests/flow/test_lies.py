@@ -63,7 +63,7 @@ def errors(client, run_id: str) -> dict[str, tuple[str, bool] | None]:
     }
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)  # three runs, each with a Ray of its own
 def test_what_a_bad_network_did_is_undone_by_the_next_night(server, client):
     lies = {f"catalog/lies/{place}/{kind}/": lie
             for kind, lie in LIES.items() for place in ("store", "web")}  # fmt: skip

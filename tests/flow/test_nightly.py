@@ -12,7 +12,7 @@ from pipeline.history import current
 from tests.flow import pictures
 from tests.flow.test_run import write_manifest
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.ray
 
 NAMES = ("still", "reworded", "reshot", "busy", "gone")
 

@@ -17,7 +17,7 @@ from tests.flow import pictures
 from tests.flow.test_nightly import outcomes
 from tests.flow.test_run import write_manifest
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.ray
 
 NUM_ROWS = 40
 RUN_ID = "places"

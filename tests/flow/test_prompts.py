@@ -29,7 +29,7 @@ def test_a_moody_language_model_costs_no_row_and_is_counted(tmp_path: Path) -> N
     def run(server: ChatServer, output: Path, *settings: str) -> int:
         enhancer = (
             f"prompt.enhancer={{kind: openai, base_url: '{server.base_url}', model: m, "
-            "max_attempts: 1, looks: true}"
+            "max_attempts: 1, timeout_s: 60, looks: true}"
         )
         command = ["run", "studio", "--manifest", str(manifest), "--output", str(output)]
         for setting in (enhancer, "budget.max_failures=1", *settings):

@@ -164,7 +164,6 @@ def finished():
     server.stop()
 
 
-@pytest.mark.timeout(300)
 def test_every_row_is_accounted_for(finished):
     _, rows, get = finished
     counted = Counter(row["id"] for row in rows)
