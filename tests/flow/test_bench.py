@@ -22,7 +22,7 @@ def test_control_plane(capsys):
     run_control_plane([96], rows_per_block=8)
     (found,) = shown(capsys)
     assert (found["rows"], found["rows_per_block"]) == (96, 8)
-    assert found["rows_per_s"] == pytest.approx(96 / found["run_s"], rel=0.01)
+    assert found["rows_per_s"] == pytest.approx(96 / found["run_s"], rel=0.01, abs=0.06)
     assert found["driver_peak_mb"] > 50
 
 
