@@ -35,8 +35,8 @@ _MOST_OF_A_CAMERA = 64
 _DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T]([ \d]\d):([ \d]\d):([ \d]\d)([.Z+-].{0,12})?")
 """As EXIF has it, or as ISO 8601 does, which some write there."""
 _IFD_AT = 10
-"""Where the directory of a block begins. At 8, where Pillow puts it, exiftool 12.57 takes it for a
-part of the signature of a signed PNG, warns, and reads none of it; at 16, too."""
+"""Where the directory of a block begins. At 8, where Pillow puts it, and at 16, exiftool takes it
+for a part of the signature of a signed PNG and skips it: `findings/exiftool-signed-png.sh`."""
 
 
 def taken_over(photograph: bytes, policy: ExifPolicy) -> TakenOver:
