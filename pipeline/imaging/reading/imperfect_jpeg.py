@@ -77,7 +77,7 @@ def _may_be_made_up(decoded: Decoded, data: bytes) -> bool:
     last_WC = decoded.samples.values_HWC[-1]
     if (last_WC != last_WC[0]).any():
         return False
-    end = max((part.end for part in _parts(data) if part.marker == _START_OF_SCAN), default=0)
+    end = _end_of_scans(data)
     tail = data[max(end - _TAIL, 0) : end - 2]
     return not any(tail[period:] == tail[:-period] for period in range(1, _LONGEST_PERIOD))
 
@@ -90,7 +90,7 @@ def _refuse_made_up(
     Raises:
         RowError: `corrupt_image`: above the last row of blocks.
     """
-    end = max((part.end for part in _parts(data) if part.marker == _START_OF_SCAN), default=0)
+    end = _end_of_scans(data)
     if not end:  # its segments are such that only libjpeg finds a way through them
         return
     noise = bytes(i * i * 37 % 251 for i in range(1, _NOISE))
@@ -162,6 +162,11 @@ def _parts(data: bytes) -> Iterator[_Part]:
             end = following.start() if following else len(data)
         yield _Part(marker, start, body, end)
         at = end
+
+
+def _end_of_scans(data: bytes) -> int:
+    """Where the data of the last scan end; 0: there are none."""
+    return max((part.end for part in _parts(data) if part.marker == _START_OF_SCAN), default=0)
 
 
 def _is_complete(data: bytes) -> bool:
