@@ -22,6 +22,7 @@ from pipeline.imaging.reading.decode import decode_levels
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.recipe import Recipe
 from pipeline.stages.matte import MatteMapper, check_installed
+from pipeline.tables.finding import is_hidden
 from pipeline.wording import visible
 
 _COLUMNS = ("id", "input", "alpha")
@@ -68,7 +69,8 @@ def evaluate(folder: Path, recipe: Recipe, *, save_alpha: Path | None) -> list[E
 
 def read_rows(folder: Path) -> list[Mapping[str, str]]:
     """The rows of the folder's CSV file. Raises ValueError."""
-    found = sorted(folder.glob("*.csv"))
+    # A Mac's `._truth.csv` is no table.
+    found = sorted(path for path in folder.glob("*.csv") if not is_hidden(path.name))
     if len(found) != 1:
         raise ValueError(f"{folder}: expected one CSV file, found {len(found)}")
     try:

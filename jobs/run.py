@@ -71,6 +71,8 @@ def dry_run(config: RunConfig) -> None:
         "run": uri if ledger is None else f"{uri}: continues, {num_done:,} rows done",
         "to do": f"{(num_rows if ledger is None else ledger.num_planned) - num_done:,} rows",
     }
+    if planner.manifest.passed_over is not None:
+        facts["left out"] = planner.manifest.passed_over
     for name, value in facts.items():
         console.print(Text(f"{name:<9} {value}"), soft_wrap=True)
     console.print(_stage_table(listed), Text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -23,7 +24,9 @@ from pipeline.tables import (
     readable,
     types_of,
 )
-from pipeline.wording import first_line
+from pipeline.tables.finding import Found, find
+
+logger = logging.getLogger(__name__)
 
 _TEXT_COLUMNS = ("id", "image_uri", "mask_uri", "prompt")
 _NOTHING = pa.schema([])
@@ -39,6 +42,8 @@ class Manifest:
     table: Table
     where: str | None = None
     limit: int | None = None
+    passed_over: str | None = None
+    """Which files of its folder were passed over, in words; None: none was."""
     asked: pa.Schema = field(default=_NOTHING)
     """The columns that the condition reads, under the types in which it reads them."""
 
@@ -282,13 +287,18 @@ def open_manifest(uri: str, *, where: str | None = None, limit: int | None = Non
             "them, or a pattern such as 'catalog/*.parquet'"
         )
     uri = storage.absolute(uri)
-    files, root = _files(uri)
-    file_format = _format(uri, files)
+    found = _files(uri)
+    file_format = _format(uri, found.files)
     try:
-        table = open_table(files, file_format)
+        table = open_table(found.files, file_format)
     except ValueError as error:
         raise _about(uri, error) from None
-    manifest = Manifest(uri=uri, root=root, table=table, where=where, limit=limit)
+    passed = found.passed_over()
+    if passed is not None:
+        logger.info("manifest %s: %s", uri, passed)
+    manifest = Manifest(
+        uri=uri, root=found.root, table=table, where=where, limit=limit, passed_over=passed
+    )
     _check_columns(manifest)
     if where is None:
         return manifest
@@ -366,28 +376,24 @@ def _holds(type_: pa.DataType, kind: ColumnKind) -> bool:
     return _is_text(type_)
 
 
-def _files(uri: str) -> tuple[list[str], str]:
+def _files(uri: str) -> Found:
     try:
-        if any(character in uri for character in "*?["):
-            found = storage.glob_files(uri)
-            fixed = uri[: min(uri.find(c) for c in "*?[" if c in uri)]
-            root = fixed.rpartition("/")[0]
-        elif storage.is_folder(uri):
-            found = [
-                f for f in storage.list_files(uri) if PurePosixPath(f).suffix.lower() in FORMATS
-            ]
-            root = uri
-        else:
-            found = [uri] if storage.exists(uri) else []
-            root = storage.parent(uri)
-    except (PermissionError, OSError) as error:
-        raise ValueError(f"manifest {uri}: cannot be listed: {first_line(error)}") from None
-    if not found:
-        raise ValueError(
-            f"manifest {uri}: nothing there; name a Parquet, CSV or JSON Lines file, a folder of "
-            "them, or a pattern such as 'catalog/*.parquet'"
+        found = find(uri)
+    except ValueError as error:
+        raise _about(uri, error) from None
+    if found.is_folder:
+        found = replace(
+            found,
+            files=[f for f in found.files if PurePosixPath(f).suffix.lower() in FORMATS],
         )
-    return found, root
+    if not found.files:
+        passed = found.passed_over()
+        raise ValueError(
+            f"manifest {uri}: nothing there{'' if passed is None else f' ({passed})'}; name a "
+            "Parquet, CSV or JSON Lines file, a folder of them, or a pattern such as "
+            "'catalog/*.parquet'"
+        )
+    return found
 
 
 def _format(uri: str, files: Sequence[str]) -> str:

@@ -92,8 +92,15 @@ class Files:
         return sorted(str(e) for e in folder.iterdir() if e.is_dir()) if folder.is_dir() else []
 
     def glob_files(self, pattern: str) -> list[str]:
-        found = glob.glob(absolute(pattern), recursive=True)  # noqa: PTH207 - Path cannot: absolute
-        return sorted(name for name in found if Path(name).is_file())
+        # Names that begin with a dot as any others, as on an object store.
+        found = glob.glob(  # noqa: PTH207 - Path cannot: absolute
+            absolute(pattern), recursive=True, include_hidden=True
+        )
+        return sorted(
+            name
+            for name in found
+            if Path(name).is_file() and not Path(name).name.startswith(TEMPORARY_PREFIX)
+        )
 
 
 @contextmanager

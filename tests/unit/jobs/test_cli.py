@@ -171,6 +171,22 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(
     assert sorted(path.name for path in output.parent.iterdir()) == [Path(catalogue).name]
 
 
+def test_a_dry_run_counts_the_files_that_were_passed_over(
+    capsys: pytest.CaptureFixture[str], command: list[str], catalogue: str
+) -> None:
+    folder = Path(catalogue).parent / "folder"
+    (folder / "_temporary" / "0").mkdir(parents=True)
+    for name in ("part-0.parquet", "_temporary/0/part-0.parquet"):
+        (folder / name).write_bytes(Path(catalogue).read_bytes())
+    (folder / "._part-0.parquet").write_bytes(b"\0\5\x16\7")
+    asked = [str(folder) if argument == catalogue else argument for argument in command]
+    assert main([*asked, "--dry-run"]) == 0
+    said = capsys.readouterr()
+    assert "folder: 3 rows selected" in said.out
+    assert "left out  2 files are passed over, whose names, or those of their folders" in said.out
+    assert "2 files are passed over" in said.err
+
+
 def test_a_dry_run_says_what_memory_an_actor_reserves_and_why(
     capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:

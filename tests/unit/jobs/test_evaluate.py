@@ -21,6 +21,7 @@ def folder_of(tmp_path: Path, *, truth_shape: tuple[int, int] = (90, 120)) -> Pa
         truth.resize(truth_shape[::-1]).save(folder / f"{name}_alpha.png")
         lines.append(f"{name},{name}.png,{name}_alpha.png,balls")
     (folder / "mine.csv").write_text("\n".join(lines) + "\n")
+    (folder / "._mine.csv").write_bytes(b"\0\5\x16\7")  # as a Mac leaves beside it
     return folder
 
 

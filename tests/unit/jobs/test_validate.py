@@ -90,3 +90,23 @@ def test_a_wrong_request_is_one_line(
 ) -> None:
     assert main(["validate", *(word.format(pictures) for word in arguments)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_a_mac_keeps_beside_pictures_is_passed_over_and_counted(
+    pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("._good.jpg", ".thumbs/a.jpg", "__MACOSX/._good.jpg", "__MACOSX/good.jpg"):
+        (pictures / name).parent.mkdir(exist_ok=True)
+        (pictures / name).write_bytes(b"\0\5\x16\7 no picture")
+    # Cameras call photographs in Adobe RGB so.
+    (pictures / "_DSC0815.jpg").write_bytes((pictures / "good.jpg").read_bytes())
+    for asked in (pictures, pictures / "**" / "*.*"):
+        main(["validate", str(asked), "--channel", "amazon_main"])
+        said = capsys.readouterr()
+        names = [line.split()[1].rpartition("/")[2] for line in said.out.splitlines()]
+        assert names == ["_DSC0815.jpg", "good.jpg", "small.webp"]
+        assert "4 hidden files are passed over, such as" in said.err
+    assert main(["validate", str(pictures / "._good.jpg"), "--channel", "amazon_main"]) == 1
+    assert "unreadable" in capsys.readouterr().out
+    assert main(["validate", str(pictures / ".thumbs" / "*"), "--channel", "amazon_main"]) == 1
+    assert main(["validate", str(pictures / "__MACOSX"), "--channel", "amazon_main"]) == 1
