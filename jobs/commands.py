@@ -14,6 +14,7 @@ from jobs.options import (
     Asked,
     AskedRun,
     Limit,
+    Renamed,
     RunId,
     Settings,
     Verbose,
@@ -240,14 +241,17 @@ def prompts(
     recipe: Annotated[str, typer.Option("--recipe", help="A shipped recipe or a YAML file.")],
     where: Where = None,
     limit: Limit = None,
+    renamed: Renamed = None,
     settings: Settings = None,
 ) -> None:
     """Show what becomes of the manifest's prompts, and why, without making a picture."""
     from jobs.prompts import print_prompts
     from jobs.recipes import load_recipe
+    from pipeline.tables import parse_reading
 
     read = load_recipe(recipe, overrides=settings or [])
-    print_prompts(read, manifest, where=where, limit=limit)
+    reading = parse_reading(renamed or [])
+    print_prompts(read, manifest, where=where, limit=limit, reading=reading)
 
 
 @app.command()

@@ -67,7 +67,9 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
         FatalError: no row can be finished.
     """
     check_address(address)
-    manifest = open_manifest(config.manifest, where=config.where, limit=config.limit)
+    manifest = open_manifest(
+        config.manifest, where=config.where, limit=config.limit, reading=config.reading
+    )
     drawn = stratified(manifest, sample)
     if not drawn.num_rows:
         raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")

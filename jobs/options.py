@@ -36,6 +36,12 @@ Limit = Annotated[
 Settings = Annotated[
     list[str] | None, typer.Option("--set", help="Change a recipe field: section.field=value.")
 ]
+Renamed = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map", help="Say which column is which: image_uri='Image Src'; may be given repeatedly."
+    ),
+]
 RunId = Annotated[
     str | None,
     typer.Option("--run-id", help="Name of the run; the same name continues it."),
@@ -62,6 +68,7 @@ class Asked:
     output: OutputUri
     where: Where = None
     limit: Limit = None
+    renamed: Renamed = None
     settings: Settings = None
 
     def config(self) -> RunConfig:
@@ -72,10 +79,12 @@ class Asked:
         """
         from jobs.recipes import load_recipe
         from pipeline.request import RunConfig
+        from pipeline.tables import parse_reading
 
         rest = asdict(self)
         recipe = load_recipe(rest.pop("recipe"), overrides=rest.pop("settings") or [])
-        return RunConfig(recipe=recipe, **rest)
+        reading = parse_reading(rest.pop("renamed") or [])
+        return RunConfig(recipe=recipe, reading=reading, **rest)
 
 
 @dataclass(frozen=True, kw_only=True)

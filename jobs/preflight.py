@@ -82,7 +82,9 @@ def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
         address: of the cluster it is to run on; None: one on this machine.
     """
     try:
-        manifest = open_manifest(config.manifest, where=config.where, limit=config.limit)
+        manifest = open_manifest(
+            config.manifest, where=config.where, limit=config.limit, reading=config.reading
+        )
         num_rows = manifest.count()
         planner = Planner(recipe=config.recipe, manifest=manifest)
         planner.check()

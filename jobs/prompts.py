@@ -17,7 +17,7 @@ from pipeline.manifest import open_manifest
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
 from pipeline.stage import Stage
-from pipeline.tables import python_rows
+from pipeline.tables import AS_IT_IS, Reading, python_rows
 from pipeline.wording import visible
 
 _ROWS = 64
@@ -29,7 +29,12 @@ Row = Mapping[str, Any]
 
 
 def print_prompts(
-    recipe: Recipe, manifest_uri: str, *, where: str | None, limit: int | None
+    recipe: Recipe,
+    manifest_uri: str,
+    *,
+    where: str | None,
+    limit: int | None,
+    reading: Reading = AS_IT_IS,
 ) -> None:
     """Print a row for every prompt, and how many were changed, refused or fell back.
 
@@ -41,7 +46,8 @@ def print_prompts(
     for heading in ("id", "before", "after", "source", "notes"):
         table.add_column(heading, overflow="fold")
     counted: Counter[str] = Counter()
-    for row, outcome in prompt_outcomes(recipe, manifest_uri, where=where, limit=limit):
+    outcomes = prompt_outcomes(recipe, manifest_uri, where=where, limit=limit, reading=reading)
+    for row, outcome in outcomes:
         table.add_row(*(Text(visible(cell)) for cell in _cells(row, outcome)))
         counted[_kind(row, outcome)] += 1
     # A terminal's width; a file or a pipe gets lines that are not folded into nothing.
@@ -54,14 +60,19 @@ def print_prompts(
 
 
 def prompt_outcomes(
-    recipe: Recipe, manifest_uri: str, *, where: str | None = None, limit: int | None = None
+    recipe: Recipe,
+    manifest_uri: str,
+    *,
+    where: str | None = None,
+    limit: int | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> Iterator[tuple[Row, Outcome]]:
     """Each planned row, and what the prompt stage makes of it, in this process.
 
     Photographs are fetched and cut out only if the recipe's language model looks at them.
     """
     recipe = _without_traces(recipe)
-    manifest = open_manifest(manifest_uri, where=where, limit=limit)
+    manifest = open_manifest(manifest_uri, where=where, limit=limit, reading=reading)
     planner = Planner(recipe=recipe, manifest=manifest)
     planner.check()
     needed = _needed(stages(recipe, manifest, _NO_RUN))

@@ -18,6 +18,7 @@ from pipeline.report import now
 Parse = Callable[[str, list[str]], Mapping[str, Any]]
 
 _RECIPE = "recipe.yaml"
+_FLAGS = {"settings": "--set", "renamed": "--map"}
 
 
 def submission(arguments: Sequence[str], *, parse: Parse, with_code: bool) -> Submission:
@@ -67,6 +68,7 @@ def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> str:
         limit=config.limit,
         config_hash=config.recipe.config_hash,
         only_changed=name == "nightly",
+        reading=config.reading.as_json(),
     )
     if request.only_changed:
         return nightly_run_id(request, config.recipe.name, now())
@@ -106,7 +108,7 @@ def _arguments(name: str, given: Mapping[str, Any]) -> list[str]:
     for option, value in absolute.items():
         if option in (positional, "address") or value in (None, False, []):
             continue
-        flag = "--set" if option == "settings" else f"--{option.replace('_', '-')}"
+        flag = _FLAGS.get(option, f"--{option.replace('_', '-')}")
         for one in value if isinstance(value, list | tuple) else [value]:
             options += [flag] if one is True else [flag, str(one)]
     return [str(absolute[positional]), *options]

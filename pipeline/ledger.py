@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,6 +39,8 @@ class Request:
     config_hash: str
     only_changed: bool = False
     """Without the rows that earlier runs have settled."""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """How the manifest's files are read: `Reading.as_json`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,13 +15,17 @@ from pipeline import storage
 from pipeline.brief import COLUMNS, ColumnKind
 from pipeline.sql import Stream, check_condition, columns_of, query
 from pipeline.tables import (
+    AS_IT_IS,
     FORMATS,
     Faults,
+    Reading,
     Table,
     is_kind,
     is_text,
+    nearest,
     open_table,
     readable,
+    renamed,
     types_of,
 )
 from pipeline.tables.finding import Found, find
@@ -268,7 +272,13 @@ class _Ascending:
             self._last = int(self._waiting[-1])
 
 
-def open_manifest(uri: str, *, where: str | None = None, limit: int | None = None) -> Manifest:
+def open_manifest(
+    uri: str,
+    *,
+    where: str | None = None,
+    limit: int | None = None,
+    reading: Reading = AS_IT_IS,
+) -> Manifest:
     """Find the files of a manifest and read their columns.
 
     Of Parquet files the footers are read, of CSV files the headers, of JSON Lines files every line.
@@ -277,6 +287,7 @@ def open_manifest(uri: str, *, where: str | None = None, limit: int | None = Non
         uri: a file, a folder or a glob pattern; Parquet, CSV or JSON Lines.
         where: SQL condition over its columns; only rows that meet it are selected.
         limit: at most so many rows are selected.
+        reading: what is to be known of the files that they do not say themselves.
 
     Raises:
         ValueError: one line saying what is wrong with which field, and the fix.
@@ -290,7 +301,7 @@ def open_manifest(uri: str, *, where: str | None = None, limit: int | None = Non
     found = _files(uri)
     file_format = _format(uri, found.files)
     try:
-        table = open_table(found.files, file_format)
+        table = renamed(open_table(found.files, file_format), dict(reading.names))
     except ValueError as error:
         raise _about(uri, error) from None
     passed = found.passed_over()
@@ -416,15 +427,18 @@ def _check_columns(manifest: Manifest) -> None:
     if twice:
         raise ValueError(f"manifest {manifest.uri}: columns {twice} share a name: rename one")
     there = {*schema.names, *manifest.table.conflicts}
+    _check_spelling(manifest.uri, schema.names)
     if "id" not in there:
         raise ValueError(
             f"manifest {manifest.uri}: column 'id' is missing (there are {schema.names}): "
-            "add one unique string per row"
+            "add one unique string per row, or say which column it is, such as --map id='sku'"
+            f"{nearest('id', schema.names)}"
         )
     if there.isdisjoint({"image_uri", "image"}):
         raise ValueError(
             f"manifest {manifest.uri}: column 'image_uri' (or 'image' with the bytes) is missing; "
-            f"there are {schema.names}"
+            f"there are {schema.names}: add it, or say which column it is, such as "
+            f"--map image_uri='image link'{nearest('image_uri', schema.names)}"
         )
     for name in (*_TEXT_COLUMNS, "image", "seed"):
         if name in manifest.table.conflicts:
@@ -445,6 +459,17 @@ def _check_columns(manifest: Manifest) -> None:
             f"manifest {manifest.uri}: column 'seed' must be an integer, is "
             f"{schema.field('seed').type}: cast it"
         )
+
+
+def _check_spelling(uri: str, names: Sequence[str]) -> None:
+    """Refuse a name that is one of ours but for blanks around it: nobody would look at it."""
+    for name in names:
+        meant = name.strip()
+        if meant != name and meant in {*_TEXT_COLUMNS, "image", *_KIND_OF}.difference(names):
+            raise ValueError(
+                f"manifest {uri}: the column {name!r} has blanks around its name: take them out, "
+                f"or say --map {meant}={name!r}"
+            )
 
 
 def _may_be_seed(manifest: Manifest) -> bool:

@@ -116,7 +116,10 @@ class Planner:
             (worst, times), more = problems[0], len(problems) - 1
             what = f"is null in {times} rows" if worst is None else f"has {worst!r} {times} times"
             also = f" ({'at least ' if more == 4 else ''}{more} more such)" if more else ""
-            raise ValueError(f"manifest column 'id' {what}{also}: ids must be present and unique")
+            raise ValueError(
+                f"manifest column 'id' {what}{also}: ids must be present and unique; select one "
+                "row of each with --where, or say which column is unique, such as --map id='sku'"
+            )
         if self._may_expand and (clash := self.manifest.clashing_ids()) is not None:
             raise ValueError(
                 f"manifest column 'id' has {clash[0]!r} and {clash[1]!r}: several results of the "

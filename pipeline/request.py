@@ -19,6 +19,7 @@ from pipeline.placement import check_apart, check_named, check_writable
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
 from pipeline.report import now
+from pipeline.tables import AS_IT_IS, Reading
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +31,7 @@ class RunConfig:
     output: str
     where: str | None = None
     limit: int | None = None
+    reading: Reading = AS_IT_IS
     run_id: str | None = None
     """None: go on with the unfinished run of the same request, or start a new one."""
     only_changed: bool = False
@@ -46,7 +48,9 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
         ValueError: one line naming the field and the fix.
     """
     check_named(config.output)
-    manifest = open_manifest(config.manifest, where=config.where, limit=config.limit)
+    manifest = open_manifest(
+        config.manifest, where=config.where, limit=config.limit, reading=config.reading
+    )
     check_apart(config.output, manifest.uri)
     check_writable(config.output)
     if config.origin is not None:
@@ -59,6 +63,7 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
         limit=config.limit,
         config_hash=config.recipe.config_hash,
         only_changed=config.only_changed,
+        reading=config.reading.as_json(),
     )
 
 

@@ -20,17 +20,20 @@ from pipeline.history import PastRun, latest, past_runs
 from pipeline.manifest import Manifest, open_manifest
 from pipeline.merge import Files, file_schema, fitted, unified
 from pipeline.sql import Stream, check_condition, query, quoted
-from pipeline.tables import UNTYPED, readable
+from pipeline.tables import UNTYPED, Reading, readable
 from pipeline.threads import in_threads
+
+Source = tuple[str, Reading]
+"""A manifest's URI, and how its files were read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chosen:
     """Rows of earlier runs that a condition selects."""
 
-    ids: Mapping[str, pa.Table]
-    """A table of ids for each manifest, by its URI."""
-    manifests: Mapping[str, Manifest]
+    ids: Mapping[Source, pa.Table]
+    """A table of ids for each manifest."""
+    manifests: Mapping[Source, Manifest]
     parents: tuple[PastRun, ...]
     """The runs whose rows are chosen, oldest first."""
     image_root: str
@@ -58,15 +61,15 @@ def choose(output: str, condition: str) -> Chosen | None:
     ]
     columns = _result_columns([pick.file for pick in files], condition)
     # Of all manifests first: what is wrong is said before any is searched.
-    own = {uri: _columns_read(condition, columns, opened) for uri, opened in manifests.items()}
+    own = {source: _columns_read(condition, columns, one) for source, one in manifests.items()}
 
-    ids: dict[str, pa.Table] = {}
+    ids: dict[Source, pa.Table] = {}
     parents: set[str] = set()
-    for uri, manifest in manifests.items():
-        made_from = [p for p in files if runs[p.run_id].document["request"]["manifest"] == uri]
-        chosen = _matching(made_from, columns, manifest, own[uri], condition)
+    for source, manifest in manifests.items():
+        made_from = [pick for pick in files if _source(runs[pick.run_id]) == source]
+        chosen = _matching(made_from, columns, manifest, own[source], condition)
         if chosen.num_rows:
-            ids[uri] = chosen.select(["id"])
+            ids[source] = chosen.select(["id"])
             parents.update(chosen["run_id"].unique().to_pylist())
     if not ids:
         return None
@@ -104,9 +107,14 @@ class _Newest:
     rows: Sequence[int]
 
 
-def _manifests(runs: Iterable[PastRun]) -> dict[str, Manifest]:
-    uris = dict.fromkeys(str(run.document["request"]["manifest"]) for run in runs)
-    return {uri: open_manifest(uri) for uri in uris}
+def _manifests(runs: Iterable[PastRun]) -> dict[Source, Manifest]:
+    sources = dict.fromkeys(map(_source, runs))
+    return {(uri, reading): open_manifest(uri, reading=reading) for uri, reading in sources}
+
+
+def _source(run: PastRun) -> Source:
+    request = run.document["request"]
+    return request["manifest"], Reading.from_json(request["reading"])
 
 
 def _result_columns(files: Sequence[str], condition: str) -> pa.Schema:

@@ -1,9 +1,10 @@
 """Files of rows as one table: Parquet, CSV and JSON Lines, with the columns of all files together.
 
-`table` says what a table is, `union` brings the columns of many files under one schema, `parquet`,
-`delimited` and `json_lines` read one format each. `untyped` finds the types of values that are
-text, `text` carries it from Python to Arrow, and `readable` finds what of it cannot be read. No
-manifest and no recipe is known here.
+`table` says what a table is, `finding` finds its files, `reading` is what somebody says of them.
+`parquet`, `delimited` and `json_lines` read one format each, `union` brings the columns of many
+files under one schema, `renamed` gives columns other names. `untyped` finds the types of values
+that are text, `text` carries it from Python to Arrow, and `readable` finds what of it cannot be
+read. No manifest and no recipe is known here.
 """
 
 from __future__ import annotations
@@ -14,22 +15,29 @@ from pipeline.tables.delimited import open_delimited
 from pipeline.tables.json_lines import open_json_lines
 from pipeline.tables.parquet import open_parquet
 from pipeline.tables.readable import Faults, python_rows, readable
+from pipeline.tables.reading import AS_IT_IS, Reading, parse_reading
+from pipeline.tables.renamed import nearest, renamed
 from pipeline.tables.table import UNTYPED, Table
 from pipeline.tables.union import is_text
 from pipeline.tables.untyped import Kind, as_kind, is_kind, types_of
 
 __all__ = [
+    "AS_IT_IS",
     "FORMATS",
     "UNTYPED",
     "Faults",
     "Kind",
+    "Reading",
     "Table",
     "as_kind",
     "is_kind",
     "is_text",
+    "nearest",
     "open_table",
+    "parse_reading",
     "python_rows",
     "readable",
+    "renamed",
     "types_of",
 ]
 

@@ -17,6 +17,7 @@ from pipeline.plan import Planner, error_value
 from pipeline.recipe import Recipe
 from pipeline.results import ResultWriter
 from pipeline.stages.store import object_path
+from pipeline.tables import AS_IT_IS, Reading
 
 
 def past_run(
@@ -29,9 +30,10 @@ def past_run(
     nightly: bool = False,
     origin: Origin | None = None,
     finished: bool = True,
+    reading: Reading = AS_IT_IS,
 ) -> Ledger:
     """Plan a run and write its results: a picture for each row but those that `outcomes` names."""
-    opened = open_manifest(manifest)
+    opened = open_manifest(manifest, reading=reading)
     if origin is not None:
         opened = replace(opened, root=origin.image_root)
     planner = Planner(recipe=recipe, manifest=opened)
@@ -43,6 +45,7 @@ def past_run(
             limit=None,
             config_hash=recipe.config_hash,
             only_changed=nightly,
+            reading=reading.as_json(),
         ),
         recipe=recipe,
         planner=planner,

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.manifest import Manifest, open_manifest
+from pipeline.tables import Reading
 from tests.conftest import MakeManifest
 
 
@@ -444,3 +445,15 @@ def test_opening_reads_no_rows(make_manifest: MakeManifest) -> None:
 def test_a_manifest_that_is_named_by_nothing_is_not_the_folder_we_are_in(uri: str) -> None:
     with pytest.raises(ValueError, match="the manifest is named by nothing: give"):
         open_manifest(uri)
+
+
+@pytest.mark.parametrize("name", ["id", "image_uri", "prompt", "seed", "mask_uri", "num_results"])
+def test_a_name_of_ours_with_blanks_around_it_is_told(tmp_path: Path, name: str) -> None:
+    header = ["id", "image_uri", "prompt", "seed", "mask_uri", "num_results", " other "]
+    path = tmp_path / "m.csv"
+    path.write_text(
+        ",".join(f" {one}" if one == name else one for one in header) + "\n1,2,3,4,5,6,7\n"
+    )
+    assert f"the column ' {name}' has blanks around its name: take them out" in refusal(path)
+    reading = Reading(names=((name, f" {name}"),))
+    assert open_manifest(str(path), reading=reading).count() == 1

@@ -11,6 +11,7 @@ from pipeline.ledger import Origin
 from pipeline.manifest import open_manifest
 from pipeline.recipe import Recipe
 from pipeline.selection import choose, write_manifest
+from pipeline.tables import Reading
 from tests.conftest import MakeManifest
 from tests.unit.past import past_run
 
@@ -113,6 +114,30 @@ def test_the_new_manifest_has_all_columns_and_absolute_uris(output: str, tmp_pat
     assert open_manifest(str(tmp_path / "new")).count() == 4
     assert chosen.image_root == str(tmp_path)
     assert [run.run_id for run in chosen.parents] == ["r2"]
+
+
+def test_columns_of_a_manifest_that_were_renamed_have_their_new_names(
+    tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe
+) -> None:
+    output = str(tmp_path / "out")
+    shop = make_manifest(
+        "shop.parquet",
+        Handle=["a", "b"],
+        pic=["1.jpg", "2.jpg"],
+        prompt=["p", "p"],
+        Vendor=["x", "y"],
+    )
+    reading = Reading(names=(("brand", "Vendor"), ("id", "Handle"), ("image_uri", "pic")))
+    past_run(output, "r1", shop, {"b": GONE}, recipe=recipe, reading=reading)
+    # The same file by other names is another manifest.
+    other = Reading(names=(("brand", "prompt"), ("id", "pic"), ("image_uri", "Handle")))
+    past_run(output, "r2", shop, {"1.jpg": GONE}, recipe=recipe, reading=other)
+    chosen = choose(output, "error is not null and brand = 'y'")
+    assert chosen is not None
+    assert write_manifest(chosen, str(tmp_path / "new")) == 1
+    assert pq.read_table(tmp_path / "new").to_pylist() == [
+        {"id": "b", "image_uri": f"{tmp_path}/2.jpg", "prompt": "p", "brand": "y"}
+    ]
 
 
 def test_rows_of_two_manifests_go_into_one(

@@ -13,6 +13,7 @@ from pipeline.ledger import Request, run_uri, start_ledger
 from pipeline.manifest import open_manifest
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
+from pipeline.tables import parse_reading
 from tests.conftest import MakeManifest
 
 
@@ -206,6 +207,41 @@ def test_a_dry_run_says_that_a_run_would_be_continued(
     start_ledger(run_uri(str(output), "r1"), request=request, recipe=recipe, planner=planner)
     assert main(command) == 0
     assert "run_id=r1: continues, 0 rows done" in capsys.readouterr().out
+
+
+def test_columns_are_renamed_and_the_same_command_goes_on(
+    capsys: pytest.CaptureFixture[str], output: Path, tmp_path: Path
+) -> None:
+    shop = tmp_path / "shop.csv"
+    shop.write_text("Handle,Image Src,Look\nmug,1.jpg,oak\njug,2.jpg,sand\n")
+    named = ["id=Handle", "image_uri=Image Src", "prompt=Look"]
+    maps = [word for one in named for word in ("--map", one)]
+    command = ["run", "studio", "--manifest", str(shop), "--output", str(output)]
+    recipe, reading = load_recipe("studio"), parse_reading(named)
+    request = Request(
+        manifest=str(shop),
+        where=None,
+        limit=None,
+        config_hash=recipe.config_hash,
+        reading=reading.as_json(),
+    )
+    planner = Planner(recipe=recipe, manifest=open_manifest(str(shop), reading=reading))
+    start_ledger(run_uri(str(output), "r1"), request=request, recipe=recipe, planner=planner)
+    assert main([*command, *maps, "--dry-run"]) == 0
+    assert "run_id=r1: continues, 0 rows done" in capsys.readouterr().out
+    again = [word for one in reversed(named) for word in ("--map", one)]
+    assert main([*command, *again, "--where", "id = 'mug'", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "shop.csv: 1 rows selected" in said
+    assert "continues" not in said
+    # Of the columns that decide which row is which, one other is another request.
+    other = [*maps[:-1], "prompt=Image Src"]
+    refused = refusal([*command, *other, "--run-id", "r1", "--dry-run"], capsys)
+    assert "--run-id r1: started with another reading" in refused
+    assert "'Handl', did you mean 'Handle'?" in refusal([*command, "--map", "id=Handl"], capsys)
+    assert "such as --map id='sku'" in refusal(command, capsys)
+    assert main(["prompts", str(shop), "--recipe", "studio", *maps]) == 0
+    assert "mug" in capsys.readouterr().out
 
 
 def test_a_run_of_another_request_is_not_continued(
