@@ -88,7 +88,7 @@ class Found(Fetched):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listed:
-    """One page of a listing, in the order of the keys' UTF-8 bytes."""
+    """One page of a listing, in the store's order: on AWS that of the keys' UTF-8 bytes."""
 
     etags: dict[str, str]
     """ETag by key; empty where the store gives none."""

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError
-from pipeline.storage import listing
+from pipeline.storage import listing, search
 from pipeline.storage.retry import Backoff
 from tests.faults import FaultyProxy, _Message, _refusal
 from tests.unit.storage.conftest import Fill, PointAt
@@ -81,7 +81,7 @@ def test_what_may_not_be_listed_is_absent_and_its_neighbours_are_not(
 def test_a_faulty_store_is_asked_again(
     bucket: str, fill: Fill, s3_port: int, point_at: PointAt, quick: Backoff, monkeypatch
 ) -> None:
-    monkeypatch.setattr(listing, "_KEYS_PER_LISTING", 20)
+    monkeypatch.setattr(search, "_KEYS_PER_WALK", 20)
     keys = [f"f/{n:04d}" for n in range(400)]
     fill(dict.fromkeys(keys, b""))
     with FaultyProxy(s3_port, seed=2, slow_down=0.3, reset=0.1, delay=0) as proxy:
