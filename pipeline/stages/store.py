@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,6 +14,7 @@ from pipeline.errors import Columns, FatalError, Outcome, Row, each
 from pipeline.imaging.codec import OutputFormat
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.memory import Need
+from pipeline.object_names import object_path
 from pipeline.stage import Resources, Stage
 from pipeline.wording import of_error
 
@@ -73,20 +72,6 @@ class StoreMapper:
         except (PermissionError, FileNotFoundError) as error:  # of the place, not this picture
             raise FatalError(of_error(error)) from error
         return {"image_path": path, "store_retries": retries}
-
-
-def object_path(sample_id: str, extension: str) -> str:
-    """The key of a picture, relative to its run.
-
-    A hash of the id keeps two ids apart that look alike once made safe, and spreads the keys over
-    256 prefixes, since object stores limit requests per prefix.
-
-    >>> object_path("shoes/red 42", ".jpg")
-    'images/df/shoes-red-42.df4350da3e62b490.jpg'
-    """
-    digest = hashlib.sha256(sample_id.encode()).hexdigest()[:16]
-    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", sample_id).strip("-")[:80]
-    return f"images/{digest[:2]}/{readable or 'sample'}.{digest}{extension}"
 
 
 def store(
