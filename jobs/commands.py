@@ -79,18 +79,25 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, print the plan, do nothing.")
     ] = False,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Make all rows anew though nothing has changed since."),
+    ] = False,
 ) -> None:
     """Make pictures: every row of the manifest comes out once, with a picture or a reason.
 
-    The same command again goes on where an unfinished run stopped.
+    The same command again goes on where an unfinished run stopped. Once that is finished, it makes
+    all rows anew if a row, its photograph or the recipe has changed, and says so; else nothing.
 
     Exit codes: 0 all accounted for and within budget; 1 failed; 2 wrong request; 3 more failures
     than the budget allows.
     """
+    from dataclasses import replace
+
     from jobs.run import dry_run as print_plan
     from jobs.run import run_and_report
 
-    config = asked.config()
+    config = replace(asked.config(), again=again)
     if dry_run:
         print_plan(config)
         return
@@ -105,7 +112,8 @@ def nightly(asked: AskedRun, address: Address = None) -> None:
 
     A row is left out if an earlier run has made its picture, or found that it cannot be made, from
     the same photograph, prompt and recipe. Failures that may pass are taken up again. The same
-    command again on the same day (UTC) goes on with that day's run.
+    command again on the same day (UTC) goes on with that day's run; once that is finished, it makes
+    what has changed since as a run of its own, and no run if nothing has.
 
     Exit codes as of `run`; 0 as well when there is nothing to do.
     """
@@ -377,6 +385,8 @@ def demo(
 
     Two of its rows are broken on purpose, to show what becomes of them.
     """
+    from dataclasses import replace
+
     from jobs.demo import build_catalogue
     from jobs.run import run_and_report
 
@@ -388,7 +398,8 @@ def demo(
         # The photographs are small: so are actors, and each core of a small machine has one.
         settings=["budget.max_failures=2", "keep=[title, category]", "input.max_megapixels=2"],
     )
-    raise typer.Exit(run_and_report(asked.config(), address=None))
+    # Who wants to see it a second time wants to see it work.
+    raise typer.Exit(run_and_report(replace(asked.config(), again=True), address=None))
 
 
 app.add_typer(remote_commands)

@@ -12,11 +12,12 @@ from jobs.recipes import load_recipe
 from jobs.run import run_and_report
 from pipeline import storage
 from pipeline.history import PastRun, past_runs
-from pipeline.ledger import Origin, fresh_run_id, run_uri
+from pipeline.ledger import Origin, run_uri
 from pipeline.placement import folders_as_before
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.report import now
 from pipeline.request import RunConfig
+from pipeline.run_ids import fresh_run_id
 from pipeline.selection import Chosen, choose, write_manifest
 
 logger = logging.getLogger(__name__)

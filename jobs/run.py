@@ -21,13 +21,21 @@ from pipeline.activity import doing
 from pipeline.documents import read_document
 from pipeline.flow import run, stages
 from pipeline.pools import Pool, pools
-from pipeline.report import Report
+from pipeline.report import Outcome, Report
 from pipeline.request import RunConfig, find_run, prepare
 from pipeline.results import committed_files
 from pipeline.room import explained
 from pipeline.stage import Stage
 
 logger = logging.getLogger(__name__)
+
+_WORDS: Mapping[Outcome, str] = {
+    "finished": "finished, and what it was made from was not looked at again: to make what has "
+    "changed, leave out --run-id or choose a new one",
+    "unchanged": "finished, and nothing that it was made from has changed: --again makes all rows "
+    "anew",
+}
+"""What becomes of a run that has nothing left to do."""
 
 
 def run_and_report(config: RunConfig, *, address: str | None) -> int:
@@ -42,14 +50,17 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
     with quiet(progress.line) as capture:
         connect = partial(run_cluster, address, capture)
         report = run(config, on_progress=progress, connect=connect)
-        sheet = write_contact_sheet(report.run_uri)
+        sheet = None if report.outcome == "idle" else write_contact_sheet(report.run_uri)
     logger.info(
         "run %s ended with exit code %d",
         report.run_id,
         report.exit_code,
         extra={"event": "run_ended", "values": {**report.as_dict(), "exit_code": report.exit_code}},
     )
-    print_summary(report, sheet, has_files=config.recipe.output.image_objects)
+    if sheet is None:
+        print_idle(report)
+    else:
+        print_summary(report, sheet, has_files=config.recipe.output.image_objects)
     return report.exit_code
 
 
@@ -60,15 +71,21 @@ def dry_run(config: RunConfig) -> None:
         ValueError: the request could not be carried out.
     """
     planner, request = prepare(config)
-    uri, ledger = find_run(config, request)
+    found = find_run(config, request, planner)
+    uri, ledger = found.uri, found.ledger
     listed = stages(config.recipe, planner.manifest, uri)
     num_rows = planner.manifest.count()
     num_done = 0 if ledger is None else sum(len(f.sample_ids) for f in ledger.committed())
+    where = uri if ledger is None else f"{uri}: continues, {num_done:,} rows done"
+    if ledger is not None and ledger.is_finished():
+        where = f"{uri}: is {_WORDS[found.outcome]}"
+    elif ledger is None and found.before is not None:
+        where = f"{uri}: makes all rows again, {found.before} is finished"
     console = _console()
     facts = {
         "recipe": f"{config.recipe.name} ({config.recipe.config_hash})",
         "manifest": f"{request.manifest}: {num_rows:,} rows selected",
-        "run": uri if ledger is None else f"{uri}: continues, {num_done:,} rows done",
+        "run": where,
         "to do": f"{(num_rows if ledger is None else ledger.num_planned) - num_done:,} rows",
     }
     if planner.manifest.passed_over is not None:
@@ -139,6 +156,16 @@ def write_contact_sheet(run_uri: str) -> str:
     return sheet
 
 
+def print_idle(report: Report) -> None:
+    """Print that a night has found nothing to do, and that no run came of it."""
+    console = _console()
+    said = (
+        f"all {report.num_unchanged:,} rows were looked at, and none has changed since earlier runs"
+    )
+    console.print(Text(f"\nnothing to do: {said}"))
+    console.print(Text(f"newest    {report.run_uri}"), soft_wrap=True)
+
+
 def print_summary(report: Report, sheet: str, *, has_files: bool) -> None:
     """Print what a run came to, and last where it is.
 
@@ -149,19 +176,18 @@ def print_summary(report: Report, sheet: str, *, has_files: bool) -> None:
     """
     console = _console()
     total = report.total
-    if report.num_unchanged:
+    if report.outcome != "made":
+        words = f"run {report.run_id} is {_WORDS[report.outcome]}"
+        console.print(Text(f"\nnothing to do: {words}"))
+    elif report.num_unchanged:
         said = f"{report.num_unchanged:,} rows are unchanged since earlier runs"
         console.print(Text(f"\n{said}" if report.num_planned else f"\nnothing to do: {said}"))
-    elif report.num_planned == report.num_done_before:
-        console.print(Text(f"\nnothing to do: run {report.run_id} was finished before"))
-    console.print(
-        Text(
-            f"\n{report.num_planned:,} rows: {total.rows - total.failed:,} with a picture, "
-            f"{total.failed:,} failed; {report.images_per_s:.2f} images/s over "
-            f"{report.wall_s:.1f} s",
-            style="bold",
-        )
+    counts = (
+        f"{report.num_planned:,} rows: {total.rows - total.failed:,} with a picture, "
+        f"{total.failed:,} failed"
     )
+    rate = f"; {report.images_per_s:.2f} images/s over {report.wall_s:.1f} s"
+    console.print(Text(f"\n{counts}{rate if report.outcome == 'made' else ''}", style="bold"))
     _print_counts(console, "failed, by code", dict(sorted(total.codes.items())))
     _print_counts(console, "prompts that no model improved", dict(sorted(total.fallbacks.items())))
     busy = sum(total.seconds.values()) or 1.0

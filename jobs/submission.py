@@ -12,8 +12,9 @@ from jobs.remote import COMMANDS, Submission, own_code
 from jobs.reprocess import begun_run
 from pipeline import storage
 from pipeline.errors import TransientError
-from pipeline.ledger import Request, find_run_id, fresh_run_id, nightly_run_id, run_uri
+from pipeline.ledger import Request, run_uri
 from pipeline.report import now
+from pipeline.run_ids import begun_of, fresh_run_id, nightly_run_id
 
 Parse = Callable[[str, list[str]], Mapping[str, Any]]
 
@@ -25,7 +26,8 @@ def submission(arguments: Sequence[str], *, parse: Parse, with_code: bool) -> Su
     """Check a command line as the cluster will, and make it one that does not depend on here.
 
     Relative paths become absolute, a recipe of one's own travels along, and the run gets its name
-    now, so that the job can have the same.
+    now, so that the job can have the same. Where the job has to look first whether there is
+    anything to do, it is called after the day's first night, or after the finished run.
 
     Args:
         arguments: a command of ours with its arguments; without a command's name, those of `run`.
@@ -44,24 +46,25 @@ def submission(arguments: Sequence[str], *, parse: Parse, with_code: bool) -> Su
     if recipe is not None and recipe.endswith((".yaml", ".yml")):
         files[_RECIPE] = Path(recipe)
         given = {**given, "recipe": _RECIPE}
-    run_id = (
-        _reprocessing_id(given, recipe) if name == "reprocess" else _run_id(name, given, recipe)
-    )
-    if "run_id" in given:
+    if name == "reprocess":
+        run_id, is_named = _reprocessing_id(given, recipe), True
+    else:
+        run_id, is_named = _run_id(name, given, recipe)
+    if "run_id" in given and is_named:
         given = {**given, "run_id": run_id}
     return Submission(run_id=run_id, command=(name, *_arguments(name, given)), files=files)
 
 
-def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> str:
-    """The run's, where there is a run."""
+def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> tuple[str, bool]:
+    """What the job is called, and whether its run is to be called so too."""
     kind = AskedRun if name in ("run", "nightly") else Asked
     values = {field.name: given[field.name] for field in fields(kind)}
     config = kind(**{**values, "recipe": recipe}).config()
     if name not in ("run", "nightly"):
-        return f"{fresh_run_id(config.recipe.name, now())}-{name}"
+        return f"{fresh_run_id(config.recipe.name, now())}-{name}", False
     if config.run_id is not None:
         run_uri(config.output, config.run_id)  # refuses what is no id
-        return config.run_id
+        return config.run_id, True
     request = Request(
         manifest=storage.absolute(config.manifest),
         where=config.where,
@@ -71,15 +74,22 @@ def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> str:
         reading=config.reading.as_json(),
     )
     if request.only_changed:
-        return nightly_run_id(request, config.recipe.name, now())
+        return nightly_run_id(request, config.recipe.name, now()), False
+    finished = []
     try:
-        return find_run_id(config.output, request, config.recipe.name, now())
+        for begun in begun_of(config.output, request):
+            if not begun.is_finished:
+                return begun.run_id, True
+            finished.append(begun)
     except (OSError, TransientError) as error:
         raise ValueError(
             f"--output {config.output}: cannot be looked into from here "
             f"({' '.join(str(error).split())}), so that an unfinished run would not be found: name "
             "the run with --run-id"
         ) from None
+    if finished and not given.get("again"):
+        return max(finished, key=lambda run: run.created_at).run_id, False
+    return fresh_run_id(config.recipe.name, now()), True
 
 
 def _reprocessing_id(given: Mapping[str, Any], recipe: str | None) -> str:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from pipeline.history import newest_start, settled
-from pipeline.ledger import open_ledger, start_ledger
+from pipeline.ledger import NothingToDo, open_ledger, start_ledger
 from pipeline.manifest import Manifest
 from pipeline.placement import folders_as_before
 from pipeline.plan import ROWS_PER_FILE
 from pipeline.recipe import Recipe
-from pipeline.report import Report, now
-from pipeline.request import RunConfig, find_run, prepare
+from pipeline.report import Report, idle, now
+from pipeline.request import RunConfig, find_run, prepare, tell
 from pipeline.results import Tally
 from pipeline.session import Session
 from pipeline.stage import Stage
@@ -81,21 +81,33 @@ def run(
     """
     started_at, recipe = now(), config.recipe
     planner, request = prepare(config)
-    uri, _ = find_run(config, request)
+    found = find_run(config, request, planner)
+    uri = found.uri
     listed = stages(recipe, planner.manifest, uri)
     with (
         folders_as_before(uri),  # of a request that is refused, nothing is left
         Lease.acquire(uri, owner=f"backlot {recipe.name}", ttl_s=_LEASE_TTL_S) as lease,
     ):
-        ledger = open_ledger(uri, request=request) or start_ledger(
-            uri,
-            request=request,
-            recipe=recipe,
-            planner=planner,
-            origin=config.origin,
-            settled=settled(config.output) if config.only_changed else None,
-            after=newest_start(config.output),
-        )
+        try:
+            ledger = open_ledger(uri, request=request) or start_ledger(
+                uri,
+                request=request,
+                recipe=recipe,
+                planner=planner,
+                origin=config.origin,
+                settled=settled(config.output) if config.only_changed else None,
+                after=newest_start(config.output),
+                keeps_empty=found.before is None,
+            )
+        except NothingToDo as nothing:
+            return idle(
+                run_uri=found.before or uri,
+                recipe=recipe,
+                manifest=request.manifest,
+                started_at=started_at,
+                num_unchanged=nothing.num_unchanged,
+            )
+        tell(config, found, ledger)
         session = Session(
             ledger=ledger,
             recipe=recipe,
@@ -104,11 +116,14 @@ def run(
             lease=lease,
             on_progress=on_progress,
         )
-        committed = session.counted()
-        if ledger.pending(committed, ROWS_PER_FILE):
+        was_finished, committed = ledger.is_finished(), session.counted()
+        is_left = bool(ledger.pending(committed, ROWS_PER_FILE))
+        if is_left:
             with connect(uri):  # only now: on many nights there is nothing to do
                 session.work(committed)
-        num_before = sum(file.tally.rows for file in committed)
         return session.finish(
-            manifest=request.manifest, started_at=started_at, num_done_before=num_before
+            manifest=request.manifest,
+            started_at=started_at,
+            num_done_before=sum(file.tally.rows for file in committed),
+            outcome=found.outcome if was_finished and not is_left else "made",
         )

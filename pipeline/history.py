@@ -115,7 +115,7 @@ def newest_start(output: str) -> datetime | None:
 
 
 @doing("reading earlier runs")
-def settled(output: str) -> Settled:
+def settled(output: str, *, whatever_of: str | None = None) -> Settled:
     """Rows that need no new result: the ones with a picture, and the ones that failed for good.
 
     An answer counts until a later run has made another picture of the same sample: a prompt that
@@ -124,6 +124,11 @@ def settled(output: str) -> Settled:
 
     A file that is no picture, and that came without a checksum, is looked at twice: only what two
     runs found in the same words, and so in the same bytes, is settled.
+
+    Args:
+        output: the dataset root.
+        whatever_of: a run whose rows count as settled whatever came of them, unless a later run has
+            made another picture.
     """
     runs = past_runs(output)
     names = [_names(run) for run in runs]
@@ -133,23 +138,27 @@ def settled(output: str) -> Settled:
         for name in names[index]
     ]
     past = pa.Table.from_batches(_outcomes(files, unread=[]), _PAST)
+    also = [f" OR past.run = {i}" for i, run in enumerate(runs) if run.run_id == whatever_of]
     answered = query(
         "WITH superseded AS (SELECT sample_id, max(run) AS run FROM past "
         "WHERE healthy AND regular GROUP BY sample_id), "
         "twice AS (SELECT fingerprint FROM past WHERE finding IS NOT NULL "
         "GROUP BY fingerprint, finding HAVING count(DISTINCT run) > 1) "
         "SELECT fingerprint FROM past LEFT JOIN superseded USING (sample_id) "
-        "WHERE (conclusive OR fingerprint IN (FROM twice)) "
+        f"WHERE (conclusive OR fingerprint IN (FROM twice){''.join(also)}) "
         "AND past.run >= coalesce(superseded.run, 0)",
         past=past,
     )
+    adopted = {
+        run.run_id: names[index]
+        for index, run in enumerate(runs)
+        if run.listed is None and names[index]
+    }
+    vouched_for = _adopted(runs)
     return Settled(
         fingerprints=collected((batch["fingerprint"] for batch in answered), past.num_rows),
-        adopted={
-            run.run_id: names[index]
-            for index, run in enumerate(runs)
-            if run.listed is None and names[index]
-        },
+        adopted=adopted,
+        has_news=any(not vouched_for[id_].issuperset(names) for id_, names in adopted.items()),
     )
 
 
@@ -190,11 +199,7 @@ def _names(run: PastRun) -> tuple[str, ...]:
 
 def vouched_files(runs: Sequence[PastRun]) -> list[_File]:
     """The result files that readers go by: what runs list, and what listed runs have adopted."""
-    adopted: dict[str, set[str]] = defaultdict(set)
-    for run in runs:
-        if run.listed is not None:
-            for run_id, names in run.document["adopted"].items():
-                adopted[run_id].update(names)
+    adopted = _adopted(runs)
     files = []
     for index, run in enumerate(runs):
         make = partial(_File, run=index, regular=not run.is_reprocessing)
@@ -206,6 +211,16 @@ def vouched_files(runs: Sequence[PastRun]) -> list[_File]:
             others.intersection_update(map(_name, committed_files(run.uri)))
         files += [make(uri=run.file_uri(name)) for name in sorted(others)]
     return files
+
+
+def _adopted(runs: Sequence[PastRun]) -> defaultdict[str, set[str]]:
+    """The result files of others that runs have vouched for, by run id."""
+    adopted: defaultdict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        if run.listed is not None:
+            for run_id, names in run.document["adopted"].items():
+                adopted[run_id].update(names)
+    return adopted
 
 
 def read_columns(uri: str, columns: Sequence[str]) -> pa.Table | None:

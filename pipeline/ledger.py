@@ -9,7 +9,6 @@ Progress lives here and nowhere else, so that losing every machine of the cluste
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -74,6 +73,10 @@ class Ledger:
     plan_files: tuple[str, ...]
     num_unchanged: int = 0
     """Rows that were not planned because an earlier run has settled them."""
+
+    def is_finished(self) -> bool:
+        """Whether the run has said so."""
+        return storage.exists(storage.join(self.uri, "_SUCCESS"))
 
     @doing("reading what is done")
     def committed(self) -> list[Committed]:
@@ -182,30 +185,6 @@ def run_uri(output: str, run_id: str) -> str:
     return storage.join(storage.absolute(output), f"run_id={run_id}")
 
 
-def find_run_id(output: str, request: Request, recipe_name: str, now: datetime) -> str:
-    """The unfinished run of the same request, so that the same command goes on; else a fresh id."""
-    for folder in reversed(storage.list_folders(storage.absolute(output))):
-        document = read_document(folder, "run.json")
-        if document is None or document["request"] != asdict(request):
-            continue
-        if not storage.exists(storage.join(folder, "_SUCCESS")):
-            return str(document["run_id"])
-    return fresh_run_id(recipe_name, now)
-
-
-def fresh_run_id(recipe_name: str, now: datetime) -> str:
-    """An id that no run has yet: the time to the millisecond, and the recipe."""
-    stamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%S%f")[:-3]
-    return f"{stamp}-{recipe_name}"
-
-
-def nightly_run_id(request: Request, recipe_name: str, now: datetime) -> str:
-    """One id for the same request all day (UTC), so that the same command goes on."""
-    asked = json.dumps(asdict(request), sort_keys=True)
-    digest = hashlib.sha256(asked.encode()).hexdigest()[:6]
-    return f"nightly-{now.astimezone(UTC):%Y%m%d}-{recipe_name}-{digest}"
-
-
 def open_ledger(uri: str, *, request: Request) -> Ledger | None:
     """Open a run that has been planned; None if it has not.
 
@@ -231,6 +210,15 @@ def open_ledger(uri: str, *, request: Request) -> Ledger | None:
     )
 
 
+class NothingToDo(Exception):  # noqa: N818 - no error: somebody is to be told
+    """Every row that is asked for is settled."""
+
+    def __init__(self, num_unchanged: int) -> None:
+        """Say how many rows there are."""
+        super().__init__(num_unchanged)
+        self.num_unchanged = num_unchanged
+
+
 @doing("planning the run")
 def start_ledger(
     uri: str,
@@ -241,6 +229,7 @@ def start_ledger(
     settled: Settled | None = None,
     origin: Origin | None = None,
     after: datetime | None = None,
+    keeps_empty: bool = True,
 ) -> Ledger:
     """Plan a new run.
 
@@ -256,8 +245,11 @@ def start_ledger(
         origin: of a re-processing run.
         after: when the newest of the runs so far was started, by the clock of whoever did. This
             one is newer, whatever our own clock says.
+        keeps_empty: begin a run that has no row, too. One that vouches for files of other runs is
+            begun in any case, or no reader would ever see them.
 
     Raises:
+        NothingToDo: there is no row to make, and no run was begun.
         ValueError: the manifest selects nothing, or somebody else has begun another run here.
     """
     files, num_rows, num_selected = [], 0, 0
@@ -283,6 +275,8 @@ def start_ledger(
         num_rows += table.num_rows
     if not num_selected:
         raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
+    if settled is not None and not (num_rows or keeps_empty or settled.has_news):
+        raise NothingToDo(num_selected)
     run_id = uri.rpartition("/run_id=")[2]
     document = {
         "run_id": run_id,

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.errors import ErrorCode
-from pipeline.recipe import Budget
+from pipeline.recipe import Budget, Recipe
 from pipeline.results import Tally
+
+Outcome = Literal["made", "finished", "unchanged", "idle"]
+"""What this start found to do.
+
+`made`: the run itself. `finished`: nothing, the run that was named was finished before, and nobody
+looked at what it was made from. `unchanged`: nothing, the newest run of the request is finished and
+what it was made from is as it was. `idle`: nothing, by a night that came after a finished one of
+its day; the report names that one, and no run was made.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +40,7 @@ class Report:
     budget: Budget
     num_unchanged: int = 0
     """Rows that were not planned because an earlier run has settled them."""
+    outcome: Outcome = "made"
     discrepancies: Mapping[str, list[str]]
     """Lost, duplicated or unexpected ids; empty when all rows came out exactly once."""
 
@@ -56,7 +66,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all accounted for and within budget, 3 too many failures, 1 rows lost or doubled."""
+        """0 all accounted for and within budget, 3 too many failures, 1 rows lost or doubled.
+
+        0 of an idle night, whatever the run before it came to.
+        """
         if self.exceeded:
             return 3
         return 0 if self.complete else 1
@@ -93,6 +106,36 @@ class Report:
             },
             "discrepancies": dict(self.discrepancies),
         }
+
+
+def idle(
+    *, run_uri: str, recipe: Recipe, manifest: str, started_at: datetime, num_unchanged: int
+) -> Report:
+    """Of a night that found nothing to do.
+
+    Args:
+        run_uri: of the run that its day has already.
+        recipe: how it was to be done.
+        manifest: which was looked at.
+        started_at: when.
+        num_unchanged: how many rows that has.
+    """
+    return Report(
+        run_id=run_uri.rpartition("/run_id=")[2],
+        run_uri=run_uri,
+        recipe=recipe.name,
+        config_hash=recipe.config_hash,
+        manifest=manifest,
+        started_at=started_at,
+        finished_at=now(),
+        num_planned=0,
+        num_done_before=0,
+        num_unchanged=num_unchanged,
+        total=Tally(),
+        budget=recipe.budget,
+        outcome="idle",
+        discrepancies={},
+    )
 
 
 def exceeded(counted: Tally, budget: Budget, num_planned: int) -> str | None:

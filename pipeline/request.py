@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 
 from pipeline.activity import doing
-from pipeline.ledger import (
-    Ledger,
-    Origin,
-    Request,
-    find_run_id,
-    nightly_run_id,
-    open_ledger,
-    run_uri,
-)
+from pipeline.history import settled
+from pipeline.ledger import Ledger, Origin, Request, open_ledger, run_uri
 from pipeline.manifest import open_manifest
 from pipeline.placement import check_apart, check_named, check_writable
 from pipeline.plan import Planner
 from pipeline.recipe import Recipe
-from pipeline.report import now
+from pipeline.report import Outcome, now
+from pipeline.run_ids import Begun, begun_of, find_nightly_run_id, fresh_run_id, nightly_run_id
 from pipeline.tables import AS_IT_IS, Reading
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +31,8 @@ class RunConfig:
     reading: Reading = AS_IT_IS
     run_id: str | None = None
     """None: go on with the unfinished run of the same request, or start a new one."""
+    again: bool = False
+    """Make all rows anew though a run of the same request is finished and nothing has changed."""
     only_changed: bool = False
     """Leave out the rows that earlier runs under the same output have settled."""
     origin: Origin | None = None
@@ -67,17 +66,79 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
     )
 
 
-@doing("looking for an unfinished run")
-def find_run(config: RunConfig, request: Request) -> tuple[str, Ledger | None]:
-    """Where the run is or will be, and its ledger if it was started before.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """Which run a request means."""
+
+    uri: str
+    """Where it is, or will be."""
+    ledger: Ledger | None = None
+    """If it was started before."""
+    before: str | None = None
+    """Where the finished run of the same request is that a new one comes after."""
+    outcome: Outcome = "finished"
+    """If that run is finished. `unchanged` where what it was made from was looked at."""
+
+
+@doing("looking for earlier runs of the request")
+def find_run(config: RunConfig, request: Request, planner: Planner) -> Found:
+    """The unfinished run of the same request, so that the same command goes on, or a new one.
+
+    A finished `run` is meant once more as long as nothing that it was made from has changed: who
+    repeats a command, as schedulers do, has not asked for all pictures anew. `again` asks for it.
 
     Raises:
         ValueError: the run id belongs to another request.
     """
     name, run_id = config.recipe.name, config.run_id
-    if run_id is None and config.only_changed:
-        run_id = nightly_run_id(request, name, now())
-    elif run_id is None:
-        run_id = find_run_id(config.output, request, name, now())
+    if run_id is not None:
+        return _found(config, request, run_id)
+    if config.only_changed:
+        day = nightly_run_id(request, name, now())
+        run_id, before = find_nightly_run_id(config.output, day)
+        return _found(config, request, run_id, before=before)
+    finished = []
+    for begun in begun_of(config.output, request):
+        if not begun.is_finished:
+            return _found(config, request, begun.run_id)
+        finished.append(begun)
+    newest = max(finished, key=lambda run: run.created_at, default=None)
+    if newest is not None and not config.again and _nothing_changed(config, newest, planner):
+        return replace(_found(config, request, newest.run_id), outcome="unchanged")
+    before = None if newest is None else newest.run_id
+    return _found(config, request, fresh_run_id(name, now()), before=before)
+
+
+def tell(config: RunConfig, found: Found, ledger: Ledger) -> None:
+    """Say what those may not expect who have given the same command before."""
+    if config.only_changed and found.ledger is not None and not ledger.is_finished():
+        logger.info(
+            "run %s goes on as it was planned; what has changed since then, the next "
+            "'backlot nightly' makes",
+            ledger.run_id,
+        )
+    elif not config.only_changed and found.before is not None:
+        logger.info(
+            "run %s of the same request is finished: all %d rows are made again, as run %s. "
+            "'backlot nightly' makes only what has changed; 'backlot current' shows the newest "
+            "picture of each, a pattern run_id=* reads both runs",
+            found.before.rpartition("/run_id=")[2],
+            ledger.num_planned,
+            ledger.run_id,
+        )
+
+
+def _found(config: RunConfig, request: Request, run_id: str, before: str | None = None) -> Found:
     uri = run_uri(config.output, run_id)
-    return uri, open_ledger(uri, request=request)
+    return Found(
+        uri=uri,
+        ledger=open_ledger(uri, request=request),
+        before=None if before is None else run_uri(config.output, before),
+    )
+
+
+@doing("looking for what has changed since the finished run")
+def _nothing_changed(config: RunConfig, finished: Begun, planner: Planner) -> bool:
+    """Whether every row would come out as it did, by its photograph, words, seed and recipe."""
+    known = settled(config.output, whatever_of=finished.run_id)
+    return all(known.holds(table).all() for table in planner.tables())

@@ -9,13 +9,13 @@ from datetime import datetime
 from functools import partial
 
 from pipeline.activity import doing
-from pipeline.documents import files_that_count
+from pipeline.documents import files_that_count, read_document
 from pipeline.errors import FatalError
 from pipeline.execution import block_rows, check_capacity, execute
 from pipeline.ledger import Ledger, read_unit
 from pipeline.recipe import Recipe
 from pipeline.reconcile import counted_once, deduplicate
-from pipeline.report import Report, exceeded, now
+from pipeline.report import Outcome, Report, exceeded, now
 from pipeline.results import Committed, ResultWriter, Tally, read_receipt
 from pipeline.stage import Stage
 from pipeline.storage import Lease
@@ -90,8 +90,13 @@ class Session:
                     return False  # what is done stays done: the same command goes on from here
         return True
 
-    def finish(self, *, manifest: str, started_at: datetime, num_done_before: int) -> Report:
-        """Count the committed results against the plan; if they agree, the run is done."""
+    def finish(
+        self, *, manifest: str, started_at: datetime, num_done_before: int, outcome: Outcome
+    ) -> Report:
+        """Count the committed results against the plan; if they agree, the run is done.
+
+        What a run that was finished before has said of itself stays.
+        """
         self.lease.check()
         ledger = self.ledger
         committed = ledger.committed()
@@ -114,8 +119,11 @@ class Session:
             num_done_before=num_done_before,
             total=sum((file.tally for file in counted), Tally()),
             budget=self.recipe.budget,
+            outcome=outcome,
             discrepancies=discrepancies,
         )
+        if outcome != "made" and report.complete and read_document(ledger.uri, "report.json"):
+            return report
         self.lease.check()
         ledger.write_json("report.json", report.as_dict())
         if report.complete:

@@ -25,6 +25,8 @@ class Settled:
     adopted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Result files, by run id, of runs that are not finished: rows in them count as settled, so
     the run that leaves them out must vouch for them, or no reader would ever see them."""
+    has_news: bool = False
+    """Whether one of the files in `adopted` is vouched for by no run yet."""
 
     def left_out_of(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """The tables without the rows that are settled."""

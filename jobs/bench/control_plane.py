@@ -82,7 +82,7 @@ def control_plane(num_rows: int, rows_per_block: int, folder: Path) -> ControlPl
     )
     started = time.perf_counter()
     planner, request = prepare(config)
-    uri, _ = find_run(config, request)
+    uri = find_run(config, request, planner).uri
     ledger = start_ledger(uri, request=request, recipe=config.recipe, planner=planner)
     plan_s = time.perf_counter() - started
     stage = no_work(stages(config.recipe, planner.manifest, uri))

@@ -73,14 +73,25 @@ def nights(tmp_path_factory):
     return folder, rows, command, first
 
 
-def test_the_same_night_again_has_nothing_to_do(nights, monkeypatch, capsys):
+def test_the_same_night_again_looks_and_has_nothing_to_do(nights, monkeypatch, capsys):
     folder, _, command, first = nights
     monkeypatch.setattr(jobs_run, "run_cluster", no_cluster)
-    before = {file: file.read_bytes() for file in (first / "results").iterdir()}
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     assert main(command) == 0
-    assert "nothing to do: run nightly-" in capsys.readouterr().out
-    assert {file: file.read_bytes() for file in (first / "results").iterdir()} == before
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nothing to do: all 5 rows were looked at, and none has changed since earlier" in said
+    assert str(first) in said
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
     assert list((folder / "out").iterdir()) == [first]
+
+
+def test_the_same_night_by_its_name_says_that_nobody_looked(nights, monkeypatch, capsys):
+    _, _, command, first = nights
+    monkeypatch.setattr(jobs_run, "run_cluster", no_cluster)
+    run_id = first.name.removeprefix("run_id=")
+    assert main([*command, "--run-id", run_id]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"nothing to do: run {run_id} is finished, and what it was made from was not" in said
 
 
 def test_the_next_night_with_no_change_starts_nothing(nights, monkeypatch, capsys):
@@ -105,13 +116,17 @@ def test_the_life_of_a_catalogue(nights, capsys):
     new = {"id": "fresh", "image_uri": "images/fresh.jpg", "prompt": "oak", "brand": "fr"}
     write_manifest(folder / "catalog", [*changed, new])
 
-    assert main([*command, "--run-id", "second"]) == 0
-    second = output / "run_id=second"
+    assert main(command) == 0  # on the same day
+    second = output / f"{first.name}-002"
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "nothing to do: all 6 rows were looked at" in " ".join(capsys.readouterr().out.split())
     assert outcomes(second) == dict.fromkeys(("reworded", "reshot", "busy", "fresh"), "ok")
     assert json.loads((second / "report.json").read_text())["unchanged"] == 2
     assert rows_of(second)["reshot"]["height"] == 320
     view = shown(output)
-    assert view == {**dict.fromkeys(outcomes(second), "second"), "still": view["still"]}
+    second_id = second.name.removeprefix("run_id=")
+    assert view == {**dict.fromkeys(outcomes(second), second_id), "still": view["still"]}
     assert view["still"] == first.name.removeprefix("run_id=")
 
     # The photograph that was missing has come; what failed is made anew.
@@ -133,7 +148,7 @@ def test_the_life_of_a_catalogue(nights, capsys):
     assert main(["current", str(output), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["rows"] == 6
-    assert list(printed["runs"]) == [view["still"], "second", "mended"]
+    assert list(printed["runs"]) == [view["still"], second_id, "mended"]
     assert main(["current", str(output), "--materialise", str(folder / "merged")]) == 0
     merged = pq.read_table(folder / "merged").to_pylist()
     assert {row["sample_id"]: row["run_id"] for row in merged} == shown(output)

@@ -13,10 +13,10 @@ from pipeline.errors import RowError
 from pipeline.history import settled
 from pipeline.ledger import Ledger, Origin, Request, read_unit, run_uri, start_ledger
 from pipeline.manifest import open_manifest
+from pipeline.object_names import object_path
 from pipeline.plan import Planner, error_value
 from pipeline.recipe import Recipe
 from pipeline.results import ResultWriter
-from pipeline.stages.store import object_path
 from pipeline.tables import AS_IT_IS, Reading
 
 
@@ -54,22 +54,22 @@ def past_run(
     )
     for unit in ledger.pending([], rows_per_block=2):
         planned = read_unit(ledger.uri, unit)
-        ResultWriter(ledger.uri, run_id, recipe)(_finished(planned, ledger, outcomes or {}))
+        ResultWriter(ledger.uri, run_id, recipe)(as_finished(planned, ledger.uri, outcomes or {}))
     if finished:
         ledger.succeed(ledger.committed())
     return ledger
 
 
-def _finished(
-    planned: pa.Table, ledger: Ledger, outcomes: Mapping[str, bytes | RowError]
-) -> pa.Table:
+def as_finished(planned: pa.Table, uri: str, outcomes: Mapping[str, bytes | RowError]) -> pa.Table:
+    """Planned rows of a run as they leave the last stage, with pictures as objects."""
+    run_id = uri.rpartition("/run_id=")[2]
     pictures, paths, errors = [], [], []
     for sample_id in planned["sample_id"].to_pylist():
-        outcome = outcomes.get(sample_id, f"{sample_id} by {ledger.run_id}".encode())
+        outcome = outcomes.get(sample_id, f"{sample_id} by {run_id}".encode())
         failed = isinstance(outcome, RowError)
         path = None if failed else object_path(sample_id, ".jpg")
         if not isinstance(outcome, RowError):
-            storage.write(storage.join(ledger.uri, str(path)), outcome)
+            storage.write(storage.join(uri, str(path)), outcome)
         pictures.append(None if failed else outcome)
         paths.append(path)
         errors.append(error_value("fetch", outcome) if isinstance(outcome, RowError) else None)

@@ -19,7 +19,6 @@ from pipeline.ledger import (
     Ledger,
     Request,
     WorkUnit,
-    find_run_id,
     open_ledger,
     read_unit,
     run_uri,
@@ -29,6 +28,7 @@ from pipeline.manifest import open_manifest
 from pipeline.plan import ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
 from pipeline.results import ResultWriter, committed_files
+from pipeline.run_ids import begun_of, fresh_run_id
 from tests.conftest import MakeFinished, MakeManifest
 
 NOW = datetime(2030, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
@@ -161,17 +161,6 @@ def test_an_empty_plan_is_refused_and_leaves_no_run(
     assert not Path(output).exists()
 
 
-def test_the_same_request_finds_its_unfinished_run(
-    ledger: Ledger, request_: Request, output: str
-) -> None:
-    assert find_run_id(output, request_, "plain", NOW) == "r1"
-
-
-def test_a_finished_run_is_not_continued(ledger: Ledger, request_: Request, output: str) -> None:
-    ledger.succeed(ledger.committed())
-    assert find_run_id(output, request_, "plain", NOW) == "20300506T070809123-plain"
-
-
 @pytest.mark.parametrize(
     "change", [{"manifest": "/n.parquet"}, {"where": "x"}, {"limit": 3}, {"config_hash": "d0d0"}]
 )
@@ -179,23 +168,18 @@ def test_another_request_is_another_run(
     ledger: Ledger, request_: Request, output: str, change: dict[str, str]
 ) -> None:
     other = replace(request_, **change)
-    assert find_run_id(output, other, "plain", NOW) != "r1"
+    assert not list(begun_of(output, other))
     (name,) = change
     with pytest.raises(ValueError, match=f"--run-id r1: started with another {name}; choose a new"):
         open_ledger(ledger.uri, request=other)
 
 
-def test_the_first_run_of_a_dataset_has_a_fresh_id(request_: Request, output: str) -> None:
-    assert find_run_id(output, request_, "plain", NOW).endswith("-plain")
-
-
-def test_ids_sort_by_the_time_their_run_began_wherever_it_did(
-    request_: Request, output: str
-) -> None:
+def test_ids_sort_by_the_time_their_run_began_wherever_it_did() -> None:
     tokyo = timezone(timedelta(hours=9))
     moments = [NOW, NOW + timedelta(milliseconds=1), (NOW + timedelta(hours=1)).astimezone(tokyo)]
-    ids = [find_run_id(output, request_, "plain", moment) for moment in moments]
+    ids = [fresh_run_id("plain", moment) for moment in moments]
     assert ids == sorted(set(ids))
+    assert ids[0] == "20300506T070809123-plain"
 
 
 def test_strange_folders_beside_the_runs_are_passed_over(
@@ -203,7 +187,8 @@ def test_strange_folders_beside_the_runs_are_passed_over(
 ) -> None:
     Path(output, "zz-notes").mkdir()
     Path(output, "readme.txt").write_text("mine")
-    assert find_run_id(output, request_, "plain", NOW) == "r1"
+    (begun,) = begun_of(output, request_)
+    assert (begun.run_id, begun.is_finished) == ("r1", False)
 
 
 @pytest.mark.parametrize("run_id", ["../up", "a/b", "", ".", "..", "-x", "a b", "a\n"])

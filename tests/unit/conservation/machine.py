@@ -82,9 +82,9 @@ class Conservation(RuleBasedStateMachine):
 
     # --- drivers ------------------------------------------------------------------------------
 
-    @rule(recipe=_RECIPES, visit=_VISITS)
-    def run(self, recipe: str, visit: Visit) -> None:
-        self._drive("run", self.world.config(recipe), visit)
+    @rule(recipe=_RECIPES, visit=_VISITS, again=st.booleans())
+    def run(self, recipe: str, visit: Visit, again: bool) -> None:
+        self._drive("run", self.world.config(recipe, again=again), visit)
 
     @rule(recipe=_RECIPES, visit=_VISITS)
     def nightly(self, recipe: str, visit: Visit) -> None:
@@ -216,6 +216,10 @@ class Conservation(RuleBasedStateMachine):
             COUNTS["refused"] += refused
             assert actor.met or refused, f"an error without a cause: {actor.error!r}"
             return
+        if isinstance(actor.answer, Report) and actor.answer.outcome in ("idle", "unchanged"):
+            COUNTS[actor.answer.outcome] += 1
+            shown = {row.sample_id for _, row in self.world.model.shown()}
+            assert {id_ for id_, _ in actor.asked} <= shown, "nothing to do, and a row is not shown"
         if actor.name == "read current":
             before, view = actor.answer
             assert before <= set(view["sample_id"].to_pylist()), "a reader misses what was shown"

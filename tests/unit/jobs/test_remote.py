@@ -117,7 +117,7 @@ def test_a_submitted_command_does_not_depend_on_where_it_was_typed(asked, tmp_pa
 
 
 def test_what_is_submitted_is_what_a_command_line_understands(asked):
-    job = made("nightly", *asked, "--limit", "3")
+    job = made("run", *asked, "--limit", "3")
     name, *rest = job.command
     again = _parser()(name, rest)
     assert (again["limit"], again["run_id"]) == (3, job.run_id)
@@ -134,12 +134,19 @@ def test_the_same_command_is_the_same_job_until_its_run_is_finished(asked, tmp_p
     assert made(*asked).run_id == "begun"
     assert made(*asked, "--limit", "1").run_id != "begun"
     Path(uri, "_SUCCESS").write_text("{}")
-    assert made(*asked).run_id != "begun"
+    # Whether anything is left to do, the job has to find out: its run has no name before that.
+    assert made(*asked).run_id == "begun"
+    assert "--run-id" not in made(*asked).command
+    anew = made(*asked, "--again")
+    assert anew.run_id != "begun"
+    assert {"--again", anew.run_id} <= {*anew.command}
 
 
 def test_a_night_has_one_job(asked):
     assert made("nightly", *asked).run_id == made("nightly", *asked).run_id
     assert made("nightly", *asked).run_id.startswith("nightly-")
+    assert "--run-id" not in made("nightly", *asked).command
+    assert made("nightly", *asked, "--run-id", "mine").command[-2:] == ("--run-id", "mine")
 
 
 def test_checks_are_jobs_under_their_own_name(asked):
