@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import isnan
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -300,7 +301,11 @@ def read_brief(row: Mapping[str, Any], defaults: Brief, *, columns: Sequence[str
     Raises:
         RowError: `bad_request`, a value that cannot be used; the message names its column.
     """
-    own = {name: row[name] for name in columns if not _is_blank(row[name])}
+    own = {
+        name: row[name]
+        for name in columns
+        if not (_is_blank(row[name]) or _is_gap(name, row[name]))
+    }
     said = defaults.model_dump(exclude_unset=True)
     if not own and defaults.channel is None:
         return defaults
@@ -369,6 +374,11 @@ def _paint(result: int) -> Paint:
 
 def _is_blank(value: Any) -> bool:
     return value is None or value == [] or (isinstance(value, str) and not value.strip())
+
+
+def _is_gap(name: str, value: Any) -> bool:
+    """Whether a value is the NaN that some libraries write where a whole number is missing."""
+    return COLUMNS[name] == "integer" and isinstance(value, float) and isnan(value)
 
 
 def _explained(error: ValidationError) -> str:

@@ -21,11 +21,13 @@ from pipeline.tables import (
     Reading,
     Table,
     is_kind,
+    is_number,
     is_text,
     nearest,
     open_table,
     readable,
     renamed,
+    spelled,
     types_of,
 )
 from pipeline.tables.finding import Found, find
@@ -301,7 +303,8 @@ def open_manifest(
     found = _files(uri)
     file_format = _format(uri, found.files)
     try:
-        table = renamed(open_table(found.files, file_format), dict(reading.names))
+        as_written = open_table(found.files, file_format)
+        table = spelled(renamed(as_written, dict(reading.names)), "id")
     except ValueError as error:
         raise _about(uri, error) from None
     passed = found.passed_over()
@@ -381,7 +384,7 @@ def _holds(type_: pa.DataType, kind: ColumnKind) -> bool:
         return bool(pa.types.is_boolean(type_))
     if kind in ("integer", "number"):
         # Whole numbers with nulls leave pandas as floats; fractions are refused row by row.
-        return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))
+        return is_number(type_)
     if kind == "texts" and (pa.types.is_list(type_) or pa.types.is_large_list(type_)):
         return _is_text(type_.value_type)
     return _is_text(type_)
@@ -449,11 +452,7 @@ def _check_columns(manifest: Manifest) -> None:
                 f"manifest {manifest.uri}: column {name!r} must be string, is "
                 f"{schema.field(name).type}: cast it"
             )
-    if "image" in schema.names and not _is_bytes(schema.field("image").type):
-        raise ValueError(
-            f"manifest {manifest.uri}: column 'image' must be binary (or a struct with binary "
-            f"'bytes'), is {schema.field('image').type}"
-        )
+    _check_image(manifest)
     if "seed" in schema.names and not _may_be_seed(manifest):
         raise ValueError(
             f"manifest {manifest.uri}: column 'seed' must be an integer, is "
@@ -472,10 +471,25 @@ def _check_spelling(uri: str, names: Sequence[str]) -> None:
             )
 
 
+def _check_image(manifest: Manifest) -> None:
+    if "image" not in manifest.schema.names:
+        return
+    type_ = manifest.schema.field("image").type
+    if _is_text(type_):
+        raise ValueError(
+            f"manifest {manifest.uri}: column 'image' is text, and holds photographs: paths and "
+            "URIs belong into image_uri; rename it, such as with --map image_uri=image"
+        )
+    if not _is_bytes(type_):
+        raise ValueError(
+            f"manifest {manifest.uri}: column 'image' must be binary (or a struct with binary "
+            f"'bytes'), is {type_}"
+        )
+
+
 def _may_be_seed(manifest: Manifest) -> bool:
     type_ = manifest.schema.field("seed").type
-    is_whole = pa.types.is_integer(type_) or pa.types.is_null(type_)
-    return bool(is_whole or "seed" in manifest.table.untyped)
+    return "seed" in manifest.table.untyped or _holds(type_, "integer")
 
 
 @lru_cache(maxsize=1024)
@@ -506,7 +520,8 @@ def _is_text(type_: pa.DataType) -> bool:
 
 
 def _is_bytes(type_: pa.DataType) -> bool:
-    if pa.types.is_struct(type_):
-        index = type_.get_field_index("bytes")
-        return index >= 0 and _is_bytes(type_.field(index).type)
+    if pa.types.is_struct(type_):  # a Hugging Face `Image`
+        held, named = (type_.get_field_index(name) for name in ("bytes", "path"))
+        is_held = held >= 0 and _is_bytes(type_.field(held).type)
+        return is_held or (held < 0 <= named and _is_text(type_.field(named).type))
     return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))

@@ -13,8 +13,10 @@ import posixpath
 import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
+from math import isinf
 from typing import Any
 
 import pyarrow as pa
@@ -372,20 +374,24 @@ def resolve_prompt(
     )
 
 
-def resolve_seed(requested: int | str | None, sample_id: str) -> int:
+def resolve_seed(requested: float | Decimal | str | None, sample_id: str) -> int:
     """The row's seed, or one that follows from its identity; in [0, 2^31 - 1).
 
     Raises:
-        RowError: `bad_request`, the seed is text or below -1 (-1 asks for a derived one).
+        RowError: `bad_request`, the seed is text, has a fraction or is below -1 (-1 asks for a
+            derived one).
     """
     if isinstance(requested, str):
         raise RowError(ErrorCode.BAD_REQUEST, f"seed {requested[:40]!r} is no whole number")
-    if requested is not None and requested < -1:
-        raise RowError(ErrorCode.BAD_REQUEST, f"seed {requested} is negative: use 0 or more, or -1")
-    if requested is None or requested == -1:
+    # NaN, which is no number equal to itself, is what some libraries write for null.
+    if requested is None or requested != requested or requested == -1:
         digest = hashlib.sha256(f"seed\0{sample_id}".encode()).digest()
         return int.from_bytes(digest[:8], "big") % _MAX_SEED
-    return requested % _MAX_SEED
+    if isinf(requested) or requested != int(requested):
+        raise RowError(ErrorCode.BAD_REQUEST, f"seed {requested} is no whole number")
+    if requested < 0:
+        raise RowError(ErrorCode.BAD_REQUEST, f"seed {requested} is negative: use 0 or more, or -1")
+    return int(requested) % _MAX_SEED
 
 
 def resolve_color(brief: Brief, prompt: str) -> Rgb8 | None:
@@ -423,6 +429,8 @@ def _words(shot: Shot, prompt: str, origin: str) -> dict[str, str]:
 def resolve_uri(row: Mapping[str, Any], root: str) -> str | None:
     """The absolute URI of a row's photograph; None when its bytes came with the manifest.
 
+    A Hugging Face `Image` may be bytes, or the path of a file beside the manifest.
+
     Raises:
         RowError: `bad_request`, the row has neither.
     """
@@ -431,6 +439,9 @@ def resolve_uri(row: Mapping[str, Any], root: str) -> str | None:
         return storage.resolve(uri.strip(), against=root)
     if _image_bytes(row.get("image")) is not None:
         return None
+    path = _image_path(row.get("image"))
+    if path is not None and path.strip():
+        return storage.resolve(path.strip(), against=root)
     raise RowError(ErrorCode.BAD_REQUEST, "image_uri is empty, and so is image: fill one in")
 
 
@@ -481,5 +492,11 @@ def _said(shot: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shot.items() if value != _UNSAID.get(name)}
 
 
-def _image_bytes(value: bytes | Mapping[str, bytes] | None) -> bytes | None:
-    return value["bytes"] if isinstance(value, Mapping) else value
+def _image_bytes(value: bytes | Mapping[str, Any] | None) -> bytes | None:
+    return value.get("bytes") if isinstance(value, Mapping) else value
+
+
+def _image_path(value: bytes | Mapping[str, Any] | None) -> str | None:
+    """Where a photograph is that a Hugging Face `Image` names and does not hold."""
+    path = value.get("path") if isinstance(value, Mapping) else None
+    return path if isinstance(path, str) else None

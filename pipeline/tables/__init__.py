@@ -2,7 +2,8 @@
 
 `table` says what a table is, `finding` finds its files, `reading` is what somebody says of them.
 `parquet`, `delimited` and `json_lines` read one format each, `union` brings the columns of many
-files under one schema, `renamed` gives columns other names. `untyped` finds the types of values
+files under one schema, `renamed` gives columns other names, `spelled` makes text of the numbers in
+one. `untyped` finds the types of values
 that are text, `text` carries it from Python to Arrow, and `readable` finds what of it cannot be
 read. No manifest and no recipe is known here.
 """
@@ -17,6 +18,7 @@ from pipeline.tables.parquet import open_parquet
 from pipeline.tables.readable import Faults, python_rows, readable
 from pipeline.tables.reading import AS_IT_IS, Reading, parse_reading
 from pipeline.tables.renamed import nearest, renamed
+from pipeline.tables.spelled import is_number, spelled
 from pipeline.tables.table import UNTYPED, Table
 from pipeline.tables.union import is_text
 from pipeline.tables.untyped import Kind, as_kind, is_kind, types_of
@@ -31,6 +33,7 @@ __all__ = [
     "Table",
     "as_kind",
     "is_kind",
+    "is_number",
     "is_text",
     "nearest",
     "open_table",
@@ -38,6 +41,7 @@ __all__ = [
     "python_rows",
     "readable",
     "renamed",
+    "spelled",
     "types_of",
 ]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -155,13 +156,15 @@ def test_names_of_columns_are_taken_as_they_are(make_manifest: MakeManifest) -> 
     [
         ({"sku": ["a"], "image_uri": ["x"]}, r"column 'id' is missing (there are ['sku', 'im"),
         ({"id": ["a"]}, "column 'image_uri' (or 'image' with the bytes) is missing"),
-        ({"id": [1], "image_uri": ["x"]}, "column 'id' must be string, is int64: cast it"),
+        ({"id": [True], "image_uri": ["x"]}, "column 'id' must be string, is bool: cast it"),
+        ({"id": [date(2026, 11, 28)], "image_uri": ["x"]}, "'id' must be string, is date32[day]"),
         ({"id": ["a"], "image_uri": [1.5]}, "column 'image_uri' must be string, is double"),
         ({"id": ["a"], "image_uri": ["x"], "prompt": [True]}, "'prompt' must be string, is bool"),
         ({"id": ["a"], "image_uri": ["x"], "seed": ["7"]}, "'seed' must be an integer, is string"),
-        ({"id": ["a"], "image_uri": ["x"], "seed": [7.0]}, "'seed' must be an integer, is double"),
-        ({"id": ["a"], "image": ["x"]}, "column 'image' must be binary (or a struct with"),
-        ({"id": ["a"], "image": [{"path": "x"}]}, "column 'image' must be binary (or a struct"),
+        ({"id": ["a"], "image_uri": ["x"], "seed": [True]}, "'seed' must be an integer, is bool"),
+        ({"id": ["a"], "image": ["x"]}, "rename it, such as with --map image_uri=image"),
+        ({"id": ["a"], "image": [[1, 2]]}, "column 'image' must be binary (or a struct with"),
+        ({"id": ["a"], "image": [{"data": b"x"}]}, "column 'image' must be binary (or a struct"),
         ({"ID": ["a"], "id": ["b"], "image_uri": ["x"]}, "columns ['ID', 'id'] share a name"),
     ],
 )

@@ -188,7 +188,9 @@ def test_a_row_that_brings_its_bytes_needs_no_uri(image: Any) -> None:
     assert resolve_uri({"image_uri": None, "image": image}, "/data") is None
 
 
-@pytest.mark.parametrize("image", [None, {"bytes": None, "path": "x.jpg"}])
+@pytest.mark.parametrize(
+    "image", [None, {"bytes": None, "path": None}, {"bytes": None, "path": " "}]
+)
 @pytest.mark.parametrize("uri", [None, "", "  "])
 def test_a_row_without_a_photograph_is_an_error(uri: str | None, image: Any) -> None:
     with pytest.raises(RowError, match="fill one in") as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -270,3 +271,82 @@ def test_columns_of_later_files_ask_for_what_they_ask(
     assert [row["seed"] for row in rows[1:4]] == [7, 8, 9]
     assert {row["mask_uri"] for row in rows} == {None, str(tmp_path / "all" / "m.png")}
     assert {row["shot"]["channel"] for row in rows[1:4]} == {"ebay"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.nulls(2),
+        pa.array([5.0, None]),
+        pa.array([5.0, float("nan")]),
+        pa.array([Decimal(5), None], pa.decimal128(9, 0)),
+        pa.array([5, None], pa.uint64()),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["seed", "num_results"])
+def test_whole_numbers_of_any_type_are_integers(
+    make_manifest: MakeManifest, name: str, values: pa.Array
+) -> None:
+    asked = {name: values}
+    uri = make_manifest(id=["a", "b"], image_uri=["1.jpg"] * 2, prompt=["oak"] * 2, **asked)
+    table = planned(uri)
+    assert not any(errors(table))
+    if values.null_count < 2 and name == "seed":
+        assert table["seed"][0].as_py() == 5
+    if values.null_count < 2 and name == "num_results":
+        assert table["id"].to_pylist() == ["a"] * 5 + ["b"]
+
+
+def test_a_seed_with_a_fraction_costs_its_row(make_manifest: MakeManifest) -> None:
+    seeds = pa.array([5.5, 6.0, float("inf"), -2.0])
+    uri = make_manifest(id=list("abcd"), image_uri=["1.jpg"] * 4, prompt=["oak"] * 4, seed=seeds)
+    table = planned(uri)
+    assert errors(table) == [
+        "bad_request: seed 5.5 is no whole number",
+        None,
+        "bad_request: seed inf is no whole number",
+        "bad_request: seed -2.0 is negative: use 0 or more, or -1",
+    ]
+    assert table["seed"][1].as_py() == 6
+
+
+_IMAGES = {
+    "as datasets writes it": [("bytes", pa.binary()), ("path", pa.string())],
+    "the other way round": [("path", pa.large_string()), ("bytes", pa.large_binary())],
+    "views": [("bytes", pa.binary_view()), ("path", pa.string_view())],
+    "with more": [("path", pa.string()), ("height", pa.int32()), ("bytes", pa.binary())],
+    "no bytes": [("path", pa.string())],
+}
+
+
+@pytest.mark.parametrize("fields", _IMAGES.values(), ids=_IMAGES)
+def test_a_hugging_face_image_may_be_a_path(
+    tmp_path: Path, make_manifest: MakeManifest, fields: list[tuple[str, pa.DataType]]
+) -> None:
+    values = [{"path": "photos/1.jpg"}, {"path": "/etc/hostname"}, {"path": None}, None]
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "1.jpg").write_bytes(b"x")
+    uri = make_manifest(
+        id=list("abcd"), image=pa.array(values, pa.struct(fields)), prompt=["oak"] * 4
+    )
+    table = planned(uri)
+    assert table["image_uri"].to_pylist() == [
+        f"{tmp_path}/photos/1.jpg",
+        "/etc/hostname",  # which fetch refuses: it lies outside the manifest's folder
+        None,
+        None,
+    ]
+    assert [bool(version) for version in table["image_version"].to_pylist()] == [True] + [False] * 3
+    assert [error and error["code"] for error in table["error"].to_pylist()] == [
+        None,
+        None,
+        "bad_request",
+        "bad_request",
+    ]
+
+
+def test_bytes_come_before_a_path(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a"], image=[{"bytes": b"x", "path": "1.jpg"}], prompt=["oak"])
+    (row,) = planned(uri).to_pylist()
+    assert (row["image_input"], row["image_uri"], row["error"]) == (b"x", None, None)
