@@ -2,9 +2,10 @@
 
 The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `verbs` does
 things there, `photographs` reads what a manifest names, `listing` tells what has changed, `search`
-finds that in buckets, `mirroring` brings weights to a node, `lease` keeps two drivers off one run;
-`s3` makes the requests, `agreement` holds what comes against its checksums, `retry` asks again,
-`connection` is the environment's settings and the loop they run in.
+finds that in buckets, `mirroring` brings weights to a node, `lease` keeps two drivers off one run
+(as `object_claim` or `file_claim`, signed by a `holder`); `s3` makes the requests, `agreement`
+holds what comes against its checksums, `retry` asks again, `connection` is the environment's
+settings and the loop they run in.
 """
 
 from __future__ import annotations

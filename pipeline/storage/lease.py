@@ -1,110 +1,32 @@
 """One run, one driver: a lease on the run's folder, kept alive by a heartbeat.
 
-On an object store the lease is an object, made and renewed by conditional writes and stale when
-its heartbeat is; its age is told by the store's clock alone. On a local path it is a file lock,
-which the kernel releases with its process.
+On an object store it is an object (`object_claim`), on a local path a locked file (`file_claim`).
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
-import os
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 from pipeline import interruption
 from pipeline.errors import FatalError, TransientError
-from pipeline.storage.connection import Connection, connection
-from pipeline.storage.files import said_of
+from pipeline.storage.connection import connection
+from pipeline.storage.file_claim import FileClaim
+from pipeline.storage.holder import Holder
+from pipeline.storage.object_claim import LoneClaim, ObjectClaim
 from pipeline.storage.retry import BACKOFF, Backoff
-from pipeline.storage.s3 import S3, ConflictError, Found
-from pipeline.storage.uris import absolute, join, scheme_of
+from pipeline.storage.s3 import S3
+from pipeline.storage.uris import absolute, scheme_of
 from pipeline.wording import of_error
 
 logger = logging.getLogger(__name__)
 
-FILE_NAME = "lease.json"
 _BEATS_PER_TTL = 3
 """Two heartbeats may fail before anybody may think us dead."""
-_CLOCK_STEP_S = 1.0
-"""HTTP dates are whole seconds: what looks `n` seconds old may be `n - 1`."""
-_TURNS = 10
-"""Each turn lost means that somebody else took or released the lease that very moment."""
-_TAKEN = "another process has taken this run over ({}); what is done stays done"
-_RELEASED = (
-    "its lease is gone: another process has taken this run over and ended, or somebody deleted "
-    "lease.json; what is done stays done: repeat the command"
-)
-_GONE = "the folder is gone: it was deleted or moved while this run worked on it"
-
-
-def _this_machine() -> str:
-    """Where a process id means something: this boot of this machine, this PID namespace."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:  # not Linux
-        return f"{socket.gethostname()} {uuid.getnode():x}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Holder:
-    """Who holds a lease: what is written in it."""
-
-    owner: str
-    ttl_s: float
-    host: str = field(default_factory=socket.gethostname)
-    pid: int = field(default_factory=os.getpid)
-    machine: str = field(default_factory=_this_machine)
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """Tells this lease from any other, of the same process too."""
-    beat: int = 0
-    """Counts renewals, so that no two states of a lease have the same ETag."""
-
-    def as_json(self) -> bytes:
-        """The document."""
-        return json.dumps(asdict(self), indent=1).encode()
-
-    @classmethod
-    def from_json(cls, document: bytes, uri: str) -> Holder:
-        """Read a document.
-
-        Raises:
-            ValueError: it is none of ours.
-        """
-        try:
-            return cls(**json.loads(document))
-        except (TypeError, ValueError):
-            raise ValueError(f"{uri} is no lease: find out who wrote it, or delete it") from None
-
-    def is_dead(self) -> bool:
-        """Whether the holder is known to be gone: a process of this machine that has ended."""
-        if self.machine != _this_machine():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:  # somebody else's process, and alive
-            return False
-        return False
-
-    def refusal(self, run_uri: str, age_s: float, *, free: str) -> ValueError:
-        """What to tell who comes second."""
-        return ValueError(
-            f"{run_uri}: {self.owner} (pid {self.pid} on {self.host}) is working on this run, "
-            f"last heartbeat {max(0.0, age_s):.0f} s ago: wait until it ends, or stop it; {free}"
-        )
 
 
 class _Claim(Protocol):
@@ -153,6 +75,7 @@ class Lease:
         *,
         owner: str,
         ttl_s: float,
+        is_exclusive: bool = True,
         clock: Callable[[], float] = time.monotonic,
         backoff: Backoff = BACKOFF,
     ) -> Lease:
@@ -162,19 +85,24 @@ class Lease:
             run_uri: the folder.
             owner: who to name to those who come second.
             ttl_s: with no heartbeat for so long, a lease is free.
+            is_exclusive: False: on an object store, do without conditional writes. Two drivers that
+                ask at the same moment may both get it then; whoever asks sees to it that there is
+                only one.
             clock: seconds, for telling how long ago our own last heartbeat was.
             backoff: how often and how fast an object store that fails is asked again.
 
         Raises:
-            ValueError: somebody else holds it; one line says who, since when, and what to do.
+            ValueError: somebody else holds it, or two drivers could have it at once in this store;
+                one line says who, since when, and what to do.
         """
         # Before the request: the lease may be a request's time older than its answer.
         taken_at, holder = clock(), Holder(owner=owner, ttl_s=ttl_s)
         claim: _Claim
         if scheme_of(run_uri) == "file":
-            claim = _FileClaim(absolute(run_uri), holder)
+            claim = FileClaim(absolute(run_uri), holder)
         else:
-            claim = _ObjectClaim(run_uri, holder, S3(connection(), backoff=backoff), connection())
+            kind = ObjectClaim if is_exclusive else LoneClaim
+            claim = kind(run_uri, holder, S3(connection(), backoff=backoff), connection())
         return cls(claim, run_uri, ttl_s=ttl_s, clock=clock, taken_at=taken_at)
 
     def check(self) -> None:
@@ -252,169 +180,3 @@ class Lease:
         if why is not None and self._why is None:
             self._why = why
             self.lost.set()
-
-
-class _ObjectClaim:
-    """A lease kept as an object."""
-
-    def __init__(self, run_uri: str, holder: Holder, s3: S3, connection: Connection) -> None:
-        self._run_uri = run_uri
-        self._uri = join(run_uri, FILE_NAME)
-        self._holder = holder
-        self._connection = connection
-        self._s3 = s3
-        self._etag = self._take()
-
-    def renew(self) -> str | None:
-        self._holder = replace(self._holder, beat=self._holder.beat + 1)
-        with suppress(ConflictError, FileNotFoundError):
-            self._etag = self._put(if_match=self._etag)
-            return None
-        # Not what we left; unless it is our own renewal, whose answer got lost.
-        return self._why_not_ours()
-
-    def lost(self) -> str | None:
-        return None
-
-    def release(self) -> None:
-        if self._why_not_ours() is None:
-            self._connection.run(self._s3.delete(self._uri))
-
-    def _take(self) -> str:
-        for _ in range(_TURNS):
-            found = self._get()
-            try:
-                self._put_over(found)
-            except (ConflictError, FileNotFoundError) as error:
-                logger.debug("%s: lost a turn: %s", self._uri, error)
-            # Read back: the write of a lost answer counts, and one whose condition the store
-            # did not understand does not.
-            written = self._get()
-            if written is not None and self._wrote(written):
-                if not written.etag:
-                    raise ValueError(
-                        f"{self._run_uri}: the store gives no ETags, without which two drivers "
-                        "could work on one run: switch them on there, or use another store"
-                    )
-                return written.etag
-        raise ValueError(
-            f"{self._run_uri}: the lease changed hands {_TURNS} times while we asked for it, or "
-            "the store ignores conditional writes (If-None-Match, If-Match), which Backlot needs"
-        )
-
-    def _put_over(self, found: Found | None) -> None:
-        if found is None:
-            self._put(if_match=None)
-            return
-        held = Holder.from_json(found.data, self._uri)
-        if found.answered_at is None or found.modified_at is None:
-            raise OSError(
-                f"{self._uri}: the store says neither when it was written nor what time it is "
-                "(Last-Modified, Date), so nobody can tell whether its holder is alive"
-            )
-        age_s = (found.answered_at - found.modified_at).total_seconds()
-        left_s = held.ttl_s + _CLOCK_STEP_S - age_s
-        if left_s >= 0 and not held.is_dead():
-            raise held.refusal(
-                self._run_uri, age_s, free=f"if it died, the run is free in {left_s:.0f} s"
-            )
-        logger.info("%s: taken over from %s, pid %d", self._run_uri, held.owner, held.pid)
-        self._put(if_match=found.etag)
-
-    def _put(self, *, if_match: str | None) -> str:
-        written = self._s3.put(
-            self._uri,
-            self._holder.as_json(),
-            content_type="application/json",
-            if_match=if_match,
-            if_absent=if_match is None,
-        )
-        return self._connection.run(written)[0]
-
-    def _get(self) -> Found | None:
-        with suppress(FileNotFoundError):
-            return self._connection.run(self._s3.get(self._uri))
-        return None
-
-    def _why_not_ours(self) -> str | None:
-        found = self._get()
-        if found is None:
-            return _RELEASED
-        try:
-            holder = Holder.from_json(found.data, self._uri)
-        except ValueError as error:
-            return str(error)
-        if holder.token != self._holder.token:
-            return _TAKEN.format(f"{holder.owner}, pid {holder.pid} on {holder.host}")
-        self._etag = found.etag
-        return None
-
-    def _wrote(self, found: Found) -> bool:
-        return Holder.from_json(found.data, self._uri).token == self._holder.token
-
-
-class _FileClaim:
-    """A lease kept as a lock on a file, released by the kernel when the process dies."""
-
-    def __init__(self, folder: str, holder: Holder) -> None:
-        self._path = Path(folder, FILE_NAME)
-        self._holder = holder
-        with said_of(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = self._take(folder)
-        try:
-            self.renew()
-        except OSError:  # not even room for this
-            self.release()
-            raise
-
-    def renew(self) -> str | None:
-        lost = self.lost()
-        if lost is None:
-            with said_of(self._path):
-                # And with it the time of writing.
-                os.pwrite(self._descriptor, self._holder.as_json(), 0)
-        return lost
-
-    def lost(self) -> str | None:
-        if _is_same_file(self._descriptor, self._path):
-            return None
-        if not self._path.parent.is_dir():
-            return _GONE
-        return _TAKEN.format("its lease is another file") if self._path.exists() else _RELEASED
-
-    def release(self) -> None:
-        # Under the lock, so that nobody else's file is deleted.
-        if _is_same_file(self._descriptor, self._path):
-            self._path.unlink()
-        os.close(self._descriptor)
-
-    def _take(self, folder: str) -> int:
-        while True:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                refusal = self._refusal(folder, descriptor)
-                os.close(descriptor)
-                raise refusal from None
-            if _is_same_file(descriptor, self._path):
-                os.ftruncate(descriptor, 0)
-                return descriptor
-            os.close(descriptor)  # deleted by its last holder between our two calls
-
-    def _refusal(self, folder: str, descriptor: int) -> ValueError:
-        status = os.fstat(descriptor)
-        document = os.pread(descriptor, status.st_size, 0)
-        if not document:  # locked a moment ago and not yet signed
-            return ValueError(f"{folder}: another process has just begun to work on this run")
-        return Holder.from_json(document, str(self._path)).refusal(
-            folder, time.time() - status.st_mtime, free="the run is free as soon as it does"
-        )
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except (FileNotFoundError, NotADirectoryError):
-        return False

@@ -8,6 +8,7 @@ retries), OSError (anything else).
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -65,6 +66,10 @@ _NO_ADDRESSES = frozenset(
 """What stores say of a name under which they can hold nothing."""
 _WRONG_REQUESTS = frozenset({"InvalidArgument", "InvalidRequest"})
 """What some say of a key with a part that is empty, `.` or `..`; it may mean other things too."""
+
+_CONFLICT = "PreconditionFailed"
+_CONFLICTS = frozenset({304, 409, 412})
+"""412 by the RFC. That it may pass by asking again has a word of its own, and is tried before."""
 
 T = TypeVar("T")
 
@@ -194,14 +199,25 @@ class S3:
         }
         given = {name: value for name, value in options.items() if value is not None}
         answer, retries = await self._ask(
-            uri, lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=data, **given)
+            uri,
+            lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=data, **given),
+            has_condition=if_absent or if_match is not None,
         )
         return str(answer.get("ETag", "")), retries
 
-    async def delete(self, uri: str) -> None:
-        """Delete an object; none there is fine."""
+    async def delete(self, uri: str, *, within_s: float | None = None) -> None:
+        """Delete an object; none there is fine.
+
+        Args:
+            uri: which.
+            within_s: it is not asked for any more after so many seconds.
+
+        Raises:
+            TimeoutError: it may or may not be deleted.
+        """
         bucket, key = bucket_and_key(uri)
-        await self._ask(uri, lambda s3: s3.delete_object(Bucket=bucket, Key=key))
+        async with asyncio.timeout(within_s):
+            await self._ask(uri, lambda s3: s3.delete_object(Bucket=bucket, Key=key))
 
     async def page(
         self,
@@ -291,7 +307,13 @@ class S3:
             uri, lambda s3: s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
         )
 
-    async def _ask(self, uri: str, request: Callable[[Any], Awaitable[T]]) -> tuple[T, int]:
+    async def _ask(
+        self,
+        uri: str,
+        request: Callable[[Any], Awaitable[T]],
+        *,
+        has_condition: bool = False,
+    ) -> tuple[T, int]:
         endpoint = ""
 
         async def attempt() -> T:
@@ -303,6 +325,8 @@ class S3:
         try:
             return await retrying(attempt, what=uri, backoff=self._backoff)
         except ClientError as error:
+            if has_condition and (status_of(error) in _CONFLICTS or code_of(error) == _CONFLICT):
+                raise ConflictError(f"{uri} was changed by somebody else") from None
             raise _explained(error, uri, endpoint) from None
         except ParamValidationError:
             raise ValueError(f"{uri!r}: not the name of a bucket and an object") from None
@@ -359,8 +383,6 @@ def _explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueEr
             f"bucket {bucket!r} does not exist at {endpoint}: check the name, AWS_ENDPOINT_URL and "
             "the region"
         )
-    if status == 412 or code == "PreconditionFailed":
-        return ConflictError(f"{uri} was changed by somebody else")
     if status == 404:
         return FileNotFoundError(f"nothing at {uri}")
     if status in (401, 403) or code in _REFUSALS:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.storage import Lease
-from pipeline.storage.lease import _FileClaim
+from pipeline.storage.file_claim import FileClaim
 from tests.unit.conservation.actors import Actor
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class DriversLease(Lease):
     def release(self) -> None:
         if not self.driver.is_killed:
             super().release()
-        elif isinstance(self._claim, _FileClaim):
+        elif isinstance(self._claim, FileClaim):
             os.close(self._claim._descriptor)  # as the kernel does
 
 
@@ -79,5 +79,5 @@ class Requests:
         put = partial(self._world.memory.put, uri, data, if_match=if_match, if_absent=if_absent)
         return self._world.board.request(put, is_change=True), 0
 
-    async def delete(self, uri: str) -> None:
+    async def delete(self, uri: str, **_: Any) -> None:
         self._world.board.request(partial(self._world.memory.remove, uri), is_change=True)

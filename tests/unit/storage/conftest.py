@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from pipeline import storage
 from pipeline.storage.retry import Backoff
+from tests.small_s3 import SmallS3
 
 SECRET = "wJalrXUtnFEMI-not-a-real-key"
 _numbers = itertools.count()
@@ -43,6 +44,12 @@ def s3_port() -> Iterator[int]:
 @pytest.fixture
 def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[PointAt]:
     """Make an endpoint the one that storage talks to."""
+    yield pointing(monkeypatch)
+    storage.disconnect()
+
+
+def pointing(monkeypatch: pytest.MonkeyPatch) -> PointAt:
+    """As the fixture `point_at`, for as long as the patch lasts; to be disconnected at its end."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
@@ -56,8 +63,22 @@ def point_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[PointAt]:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         storage.disconnect()
 
-    yield point
-    storage.disconnect()
+    return point
+
+
+@pytest.fixture(scope="module")
+def small_store() -> Iterator[SmallS3]:
+    """A store whose manners a test may change; one for all tests of a file, with one client."""
+    with pytest.MonkeyPatch.context() as patch, SmallS3() as small:
+        pointing(patch)(small.url)
+        yield small
+        storage.disconnect()
+
+
+@pytest.fixture
+def store(small_store: SmallS3) -> SmallS3:
+    small_store.forget()
+    return small_store
 
 
 @pytest.fixture

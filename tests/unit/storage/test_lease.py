@@ -15,7 +15,7 @@ import pytest
 from pipeline import storage
 from pipeline.errors import FatalError
 from pipeline.storage import Lease
-from pipeline.storage.lease import FILE_NAME
+from pipeline.storage.holder import FILE_NAME
 from pipeline.storage.retry import Backoff
 from tests.faults import FaultyProxy
 from tests.unit.storage.conftest import PointAt
