@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -20,7 +21,7 @@ from pipeline.stages.prompt import PromptConfig
 from pipeline.stages.render import RenderConfig
 from pipeline.stages.store import OutputConfig
 from pipeline.wording import one_line
-from pipeline.yaml_text import MOST_CHARACTERS, MOST_DEPTH, load_yaml
+from pipeline.yaml_text import MOST_CHARACTERS, MOST_DEPTH, load_words, load_yaml
 
 
 class Budget(BaseModel):
@@ -178,19 +179,54 @@ def parse_recipe(text: str, *, overrides: Sequence[str] = (), source: str) -> Re
         ValueError: one line naming the field, what is wrong with it and what is accepted.
     """
     try:
-        values = load_yaml(text)
+        values, words = load_yaml(text), load_words(text)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     if not isinstance(values, dict):
         raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
             f"{source}: a recipe is a mapping of sections, such as 'name: mine'"
         )
+    uncolored = _UNCOLORED.search(text)
+    if uncolored is not None:
+        line = text.count("\n", 0, uncolored.start(1)) + 1
+        raise ValueError(
+            f"{source}: line {line}: {uncolored[1]} is a comment to YAML: write '{uncolored[1]}'"
+        )
     for override in overrides:
-        values = _overridden(values, override)
+        steps, said = _parted(override)
+        values = _placed(values, steps, _value_of(override, said), override)
+        words = _placed(words, steps, load_words(said), override)
     try:
-        return Recipe.model_validate(values)
+        return validated(values, words)
     except ValidationError as error:
-        raise ValueError(f"{source}: {explain(error)}") from None
+        raise ValueError(f"{source}: {explain(error, words)}") from None
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
+
+
+def validated(values: Any, words: Any) -> Recipe:
+    """The recipe that values make; where a field wants a word, what YAML took for something else.
+
+    Raises:
+        ValidationError: with everything that is wrong.
+        ValueError: true or false stands where a number should.
+    """
+    while True:
+        try:
+            recipe = Recipe.model_validate(values)
+        except ValidationError as error:
+            again = values
+            for detail in error.errors():
+                path, _ = _located(detail["loc"])
+                word = _at(words, path)
+                if detail["type"] in _WANT_WORDS and _at(values, path) != word is not None:
+                    again = _replaced(again, path, word)
+            if again is values:
+                raise
+            values = again
+        else:
+            _check_numbers(recipe, values, words)
+            return recipe
 
 
 def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
@@ -203,8 +239,54 @@ def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
     return parse_recipe(text, overrides=overrides, source=f"recipe {path.name}")
 
 
-def explain(error: ValidationError) -> str:
-    """A pydantic error as one line: the fields, what is wrong, and what would be right."""
+def _check_numbers(model: BaseModel, values: Mapping[str, Any], words: Any, *path: str) -> None:
+    """Refuse `off` where a number is wanted: pydantic takes it for nought."""
+    for name, value in values.items():
+        found = getattr(model, name, None)
+        if isinstance(value, bool) and isinstance(found, int | float) and found is not value:
+            written = _at(words, [*path, name])
+            raise ValueError(
+                f"{'.'.join([*path, name])}: input should be a number, got {written!r}"
+            )
+        if isinstance(value, Mapping) and isinstance(found, BaseModel):
+            _check_numbers(found, value, words, *path, name)
+
+
+_UNCOLORED = re.compile(r"^[ ]*\w*color:[ ]+(#[0-9A-Fa-f]{3,8})[ ]*$", re.MULTILINE)
+
+_WANT_WORDS = frozenset({"enum", "literal_error", "path_type", "string_type"})
+"""What pydantic says of a value that is no text where there should be some."""
+
+
+def _at(words: Any, path: Sequence[str]) -> str | None:
+    """The text at a path; None: there is none."""
+    for step in path:
+        if isinstance(words, Mapping):
+            words = words.get(step)
+        elif isinstance(words, list) and step.isdecimal() and int(step) < len(words):
+            words = words[int(step)]
+        else:
+            return None
+    return words if isinstance(words, str) else None
+
+
+def _replaced(values: Any, path: Sequence[str], word: str) -> Any:
+    if not path:
+        return word
+    first, *rest = path
+    if isinstance(values, list):
+        index = int(first)
+        return [*values[:index], _replaced(values[index], rest, word), *values[index + 1 :]]
+    return {**values, first: _replaced(values[first], rest, word)}
+
+
+def explain(error: ValidationError, words: Any = None) -> str:
+    """A pydantic error as one line: the fields, what is wrong, and what would be right.
+
+    Args:
+        error: what pydantic says.
+        words: what was written, as `load_words` gives it.
+    """
     parts = []
     details = error.errors()
     for detail in details[:_MOST_TOLD]:
@@ -215,7 +297,9 @@ def explain(error: ValidationError) -> str:
             names = list(getattr(model, "model_fields", {}))
             what = f"there is no such field (there are: {', '.join(names)})"
         elif detail["type"] not in ("missing", "value_error"):
-            value = one_line(repr(detail["input"]), most=200)
+            given, written = detail["input"], _at(words, path)
+            as_meant = written is None or str(given) == written
+            value = one_line(repr(given if as_meant else written), most=200)
             what = f"{what[0].lower()}{what[1:]}, got {value}"
         parts.append(f"{where}: {what}" if where else what)
     more = len(details) - len(parts)
@@ -264,18 +348,23 @@ def _kinds_in(annotation: Any) -> dict[Any, Any]:
     return kinds
 
 
-def _overridden(values: Mapping[str, Any], override: str) -> dict[str, Any]:
-    path, separator, text = override.partition("=")
+def _parted(override: str) -> tuple[list[str], str]:
+    """The fields on the way to the one that is set, and what is written for it."""
+    path, separator, said = override.partition("=")
     steps = path.strip().split(".")
     if not separator or not all(steps):
         raise ValueError(f"--set {override}: write it as section.field=value")
     if len(steps) > MOST_DEPTH:
         raise ValueError(f"--set {override}: no field lies {len(steps)} sections deep")
+    # A comment to YAML, and never meant as one where a value is set: it may be a colour.
+    return steps, json.dumps(said.strip()) if said.lstrip().startswith("#") else said
+
+
+def _value_of(override: str, said: str) -> Any:
     try:
-        value = load_yaml(text)
+        return load_yaml(said)
     except ValueError as error:
         raise ValueError(f"--set {override}: the value is {error}") from None
-    return _placed(values, steps, value, override)
 
 
 def _placed(values: Any, steps: Sequence[str], value: Any, override: str) -> dict[str, Any]:

@@ -29,13 +29,17 @@ def load_yaml(text: str) -> Any:
     Raises:
         ValueError: one line that says what is wrong, and in which line of the text.
     """
+    return _loaded(text, _Loader)
+
+
+def _loaded(text: str, loader: type[_Loader]) -> Any:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
             f"has {len(text):,} characters, at most {MOST_CHARACTERS:,} are read: is it the right "
             "file?"
         )
     try:
-        return yaml.load(text, Loader=_Loader)
+        return yaml.load(text, Loader=loader)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ValueError(
@@ -46,6 +50,15 @@ def load_yaml(text: str) -> Any:
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
         said = ", ".join(part for part in (error.context, error.problem, error.note) if part)
         raise ValueError(f"not valid YAML: {where}{' '.join(said.split())}") from None
+
+
+def load_words(text: str) -> Any:
+    """The same document with each unquoted value as the word that stands there.
+
+    YAML takes `off` for false, `12:30` for 750 and `000000` for 0, whatever a field is to hold.
+    Raises as `load_yaml`.
+    """
+    return _loaded(text, _WordLoader)
 
 
 class _Loader(yaml.SafeLoader):
@@ -106,6 +119,15 @@ class _Loader(yaml.SafeLoader):
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
             raise _refusal("half a surrogate pair is no text", node.start_mark)
         return value
+
+
+class _WordLoader(_Loader):
+    """Finds no type in what is written, but for where one mapping is taken into another."""
+
+
+_WordLoader.yaml_implicit_resolvers = {
+    "<": [pair for pair in yaml.SafeLoader.yaml_implicit_resolvers["<"] if "merge" in pair[0]]
+}
 
 
 def _refusal(problem: str, mark: Any) -> yaml.MarkedYAMLError:

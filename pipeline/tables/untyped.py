@@ -20,6 +20,11 @@ _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?$"
 _TRUTH = r"^([tT]rue|[fF]alse|TRUE|FALSE)$"
 _DATE = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$"
+_TRUTHS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+"""As spreadsheets and people write it."""
 _TYPES: tuple[tuple[str, pa.DataType], ...] = (
     (_WHOLE, pa.int64()),
     (_NUMBER, pa.float64()),
@@ -85,7 +90,7 @@ def _whole(text: str) -> int | None:
 
 
 def _truth(text: str) -> bool | None:
-    return {"true": True, "false": False, "1": True, "0": False}.get(text.lower())
+    return _TRUTHS.get(text.lower())
 
 
 _READERS: dict[str, Callable[[str], Any]] = {

@@ -296,3 +296,73 @@ def test_the_json_schema_describes_every_field() -> None:
             # A description that repeats the model's own is written there only.
             known = field | models.get(field.get("$ref", "").removeprefix("#/$defs/"), {})
             assert known.get("description"), f"{model['title']}.{name} has no description"
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("brief.harmonize=off", "off"),
+        ("prompt.default=no", "no"),
+        ("prompt.default=Yes", "Yes"),
+        ("prompt.default=12:30", "12:30"),
+        ("prompt.default=2026-11-28", "2026-11-28"),
+        ("prompt.default=0012", "0012"),
+        ("prompt.default=1_000", "1_000"),
+        ("prompt.default=a=b", "a=b"),
+        ("prompt.default=# 1 oak", "# 1 oak"),
+        ("prompt.default='# \"1\" oak'", '# "1" oak'),
+        ("prompt.default=null", None),
+        ("name=1e5", "1e5"),
+        ("name=0x10", "0x10"),
+        ("keep=[no, 1e5, 007]", ("no", "1e5", "007")),
+        ("brief.background_color=000000", "#000000"),
+        ("brief.background_color=#ff8000", "#ff8000"),
+        (f"matte.network.weights_sha256={'12' * 32}", "12" * 32),
+        ("brief.solid_colors=on", True),
+        ("brief.margin=0.1", 0.1),
+    ],
+)
+def test_words_are_words_where_a_field_wants_one(setting: str, expected: Any) -> None:
+    recipe = parse_recipe("name: mine", overrides=[setting], source="mine")
+    found: Any = recipe
+    for step in setting.partition("=")[0].split("."):
+        found = getattr(found, step)
+    assert found == expected
+
+
+def test_words_of_a_recipe_file_are_words_too() -> None:
+    text = """
+    name: 007
+    prompt: &told {default: no}
+    brief: {harmonize: off, solid_colors: off, background_color: 112233}
+    keep: [on, 12:30]
+    render: {provenance: {<<: {exif: none}}}
+    """
+    recipe = parse_recipe(text, source="mine")
+    assert (recipe.name, recipe.prompt.default, recipe.keep) == ("007", "no", ("on", "12:30"))
+    assert (recipe.brief.harmonize, recipe.brief.solid_colors) == ("off", False)
+    assert recipe.brief.background_color == "#112233"
+    assert recipe.render.provenance.exif == "none"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("render.provenance.exif=off", "input should be 'none', 'credits' or 'capture', got 'off'"),
+        ("brief.margin=off", "brief.margin: input should be a number, got 'off'"),
+        ("budget.max_failures=yes", "budget.max_failures: input should be a number, got 'yes'"),
+        ("render.quality=12:30", "got '12:30'"),
+        ("brief.num_results=0", "greater than or equal to 1, got 0"),
+        ("keep=[[no]]", "keep.0: input should be a valid string"),
+    ],
+)
+def test_what_is_wrong_is_told_as_it_was_written(setting: str, message: str) -> None:
+    with pytest.raises(ValueError, match=r"^mine: ") as refused:
+        parse_recipe("name: mine", overrides=[setting], source="mine")
+    assert message in str(refused.value)
+
+
+def test_a_colour_that_yaml_takes_for_a_comment_is_refused() -> None:
+    text = "name: mine\nbrief:\n  background_color: #ff8000\n  margin: 0.1\n"
+    with pytest.raises(ValueError, match="line 3: #ff8000 is a comment to YAML: write '#ff8000'"):
+        parse_recipe(text, source="mine")

@@ -87,3 +87,10 @@ def test_whether_text_spells_a_kind() -> None:
     assert [is_kind(text, "integer") for text in ("3", "3.0", "x")] == [True, True, False]
     assert is_kind("x", "text")
     assert not is_kind("2", "boolean")
+
+
+@pytest.mark.parametrize("text", ["yes", "On", "TRUE", "1"])
+def test_truth_is_spelled_in_many_ways(text: str) -> None:
+    assert as_kind(text, "boolean") is True
+    opposite = {"yes": "No", "On": "off", "TRUE": "FALSE", "1": "0"}[text]
+    assert as_kind(opposite, "boolean") is False
