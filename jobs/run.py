@@ -81,10 +81,11 @@ def dry_run(config: RunConfig) -> None:
         where = f"{uri}: is {_WORDS[found.outcome]}"
     elif ledger is None and found.before is not None:
         where = f"{uri}: makes all rows again, {found.before} is finished"
+    as_of = "" if planner.manifest.version is None else f" of {planner.manifest.version}"
     console = _console()
     facts = {
         "recipe": f"{config.recipe.name} ({config.recipe.config_hash})",
-        "manifest": f"{request.manifest}: {num_rows:,} rows selected",
+        "manifest": f"{request.manifest}: {num_rows:,} rows selected{as_of}",
         "run": where,
         "to do": f"{(num_rows if ledger is None else ledger.num_planned) - num_done:,} rows",
     }

@@ -282,6 +282,7 @@ def start_ledger(
         "run_id": run_id,
         "created_at": _next_moment(after).isoformat(timespec="milliseconds"),
         "request": asdict(request),
+        "manifest_version": planner.manifest.version,
         "parent": [] if origin is None else list(origin.parent),
         "condition": None if origin is None else origin.condition,
         "image_root": planner.manifest.root,

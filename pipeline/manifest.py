@@ -31,6 +31,8 @@ from pipeline.tables import (
     types_of,
 )
 from pipeline.tables.finding import Found, find
+from pipeline.tables.lakes import Lake, check_outside, open_lake
+from pipeline.wording import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ class Manifest:
     root: str
     """Folder that relative image URIs start from."""
     table: Table
+    version: str | None = None
+    """Which version of a table was read, of a format that has versions."""
     where: str | None = None
     limit: int | None = None
     passed_over: str | None = None
@@ -286,7 +290,8 @@ def open_manifest(
     Of Parquet files the footers are read, of CSV files the headers, of JSON Lines files every line.
 
     Args:
-        uri: a file, a folder or a glob pattern; Parquet, CSV or JSON Lines.
+        uri: a file, a folder or a glob pattern; Parquet, CSV or JSON Lines. Or the folder of a
+            table in the format of Delta, Iceberg or Lance, of which the newest version is read.
         where: SQL condition over its columns; only rows that meet it are selected.
         limit: at most so many rows are selected.
         reading: what is to be known of the files that they do not say themselves.
@@ -300,10 +305,11 @@ def open_manifest(
             "them, or a pattern such as 'catalog/*.parquet'"
         )
     uri = storage.absolute(uri)
-    found = _files(uri)
-    file_format = _format(uri, found.files)
+    lake = _lake(uri)
+    found = _files(uri) if lake is None else Found(files=(), root=lake.root)
+    file_format = _format(uri, found.files) if lake is None else ""
     try:
-        as_written = open_table(found.files, file_format)
+        as_written = open_table(found.files, file_format) if lake is None else lake.table
         table = spelled(renamed(as_written, dict(reading.names)), "id")
     except ValueError as error:
         raise _about(uri, error) from None
@@ -311,7 +317,13 @@ def open_manifest(
     if passed is not None:
         logger.info("manifest %s: %s", uri, passed)
     manifest = Manifest(
-        uri=uri, root=found.root, table=table, where=where, limit=limit, passed_over=passed
+        uri=uri,
+        root=found.root,
+        table=table,
+        version=None if lake is None else lake.version,
+        where=where,
+        limit=limit,
+        passed_over=passed,
     )
     _check_columns(manifest)
     if where is None:
@@ -390,9 +402,19 @@ def _holds(type_: pa.DataType, kind: ColumnKind) -> bool:
     return _is_text(type_)
 
 
+def _lake(uri: str) -> Lake | None:
+    try:
+        return open_lake(uri)
+    except ValueError as error:
+        raise _about(uri, error) from None
+    except OSError as error:
+        raise ValueError(f"manifest {uri}: cannot be listed: {first_line(error)}") from None
+
+
 def _files(uri: str) -> Found:
     try:
         found = find(uri)
+        check_outside(uri, found.files, hidden=found.hidden, is_folder=found.is_folder)
     except ValueError as error:
         raise _about(uri, error) from None
     if found.is_folder:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from pipeline.storage.agreement import Doubt, Fetched
 from pipeline.storage.connection import disconnect
 from pipeline.storage.files import TEMPORARY_PREFIX
+from pipeline.storage.handover import client_settings
 from pipeline.storage.lease import Lease
 from pipeline.storage.listing import versions
 from pipeline.storage.mirroring import mirror
@@ -43,6 +44,7 @@ __all__ = [
     "address_fault",
     "arrow_filesystem",
     "arrow_path",
+    "client_settings",
     "create",
     "disconnect",
     "exists",

@@ -60,7 +60,9 @@ class TinyPlanner:
     """Plans a manifest of ids."""
 
     samples: Samples
-    manifest: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(root="/images"))
+    manifest: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(root="/images", version=None)
+    )
     plan_schema: pa.Schema = _PLAN
 
     def tables(self) -> Iterator[pa.Table]:
