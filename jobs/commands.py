@@ -17,6 +17,7 @@ from jobs.options import (
     Renamed,
     RunId,
     Settings,
+    SingleDriver,
     Verbose,
     Where,
     loud,
@@ -191,6 +192,8 @@ def reprocess(
     settings: Settings = None,
     run_id: RunId = None,
     address: Address = None,
+    *,
+    assume_single_driver: SingleDriver = False,
 ) -> None:
     """Make chosen rows anew, as a run of its own that names the runs they come from.
 
@@ -206,6 +209,7 @@ def reprocess(
         overrides=settings or [],
         run_id=run_id,
         address=address,
+        assume_single_driver=assume_single_driver,
     )
     raise typer.Exit(code)
 

@@ -82,6 +82,7 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
             limit=None,
             output=folder,
             run_id="sample",
+            assume_single_driver=True,  # in a folder that nobody else knows
         )
         listed = stages(recipe, manifest, folder)
         clock = Clock()

@@ -46,6 +46,14 @@ RunId = Annotated[
     str | None,
     typer.Option("--run-id", help="Name of the run; the same name continues it."),
 ]
+SingleDriver = Annotated[
+    bool,
+    typer.Option(
+        "--assume-single-driver",
+        help="For stores without conditional writes: you see to it that no other driver works on "
+        "the run.",
+    ),
+]
 Address = Annotated[
     str | None,
     typer.Option(
@@ -70,6 +78,7 @@ class Asked:
     limit: Limit = None
     renamed: Renamed = None
     settings: Settings = None
+    assume_single_driver: SingleDriver = False
 
     def config(self) -> RunConfig:
         """The request in the library's terms.

@@ -22,7 +22,7 @@ from pipeline.errors import FatalError, RowError
 from pipeline.flow import stages
 from pipeline.manifest import open_manifest
 from pipeline.models.weights import Checkpoint, check_file, locate
-from pipeline.placement import check_apart, check_named, check_writable
+from pipeline.placement import check_apart, check_lease, check_named, check_writable
 from pipeline.plan import Planner
 from pipeline.pools import Pool
 from pipeline.recipe import Recipe
@@ -98,6 +98,7 @@ def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
         fix="check --where and --limit",
     )
     yield _output_here(config)
+    yield _lease_here(config)
     try:
         check_address(address)
     except (ValueError, FatalError) as error:
@@ -116,6 +117,17 @@ def _output_here(config: RunConfig) -> Check:
             name="output", ok=False, said=str(error), fix="grant write access, or name another"
         )
     return Check(name="output", ok=True, said=f"{config.output} can be written by the driver")
+
+
+def _lease_here(config: RunConfig) -> Check:
+    try:
+        check_lease(config.output, is_exclusive=not config.assume_single_driver)
+    except ValueError as error:
+        return Check(name="lease", ok=False, said=str(error), fix="as the message says")
+    said = "keeps a second driver off a run"
+    if config.assume_single_driver and storage.scheme_of(config.output) != "file":
+        said = "has no conditions, as --assume-single-driver says: start one driver only"
+    return Check(name="lease", ok=True, said=said)
 
 
 def _on_cluster(

@@ -31,6 +31,7 @@ def reprocess(
     overrides: Sequence[str],
     run_id: str | None,
     address: str | None,
+    assume_single_driver: bool = False,
 ) -> int:
     """Run the rows that meet a condition again; returns the exit code.
 
@@ -43,6 +44,7 @@ def reprocess(
         overrides: recipe fields to change.
         run_id: of the new run; None: the unfinished one of the same request, or a fresh one.
         address: of a Ray cluster; None: one on this machine.
+        assume_single_driver: as of `RunConfig`.
 
     Raises:
         ValueError: one line; nothing was written.
@@ -52,6 +54,7 @@ def reprocess(
         output, condition=condition, recipe=recipe, overrides=overrides, run_id=run_id
     )
     if begun is not None:
+        begun = replace(begun, assume_single_driver=assume_single_driver)
         return run_and_report(begun, address=address)
     chosen = choose(output, condition)
     if chosen is None:
@@ -59,7 +62,19 @@ def reprocess(
         return 0
     resolved = _recipe(chosen.parents, recipe, overrides)
     uri = run_uri(output, fresh_run_id(resolved.name, now()) if run_id is None else run_id)
-    return _run_chosen(chosen, condition, resolved, output, uri, address)
+    config = RunConfig(
+        recipe=resolved,
+        manifest=storage.join(uri, "manifest"),
+        output=output,
+        run_id=uri.rpartition("/run_id=")[2],
+        assume_single_driver=assume_single_driver,
+        origin=Origin(
+            parent=tuple(run.run_id for run in chosen.parents),
+            condition=condition,
+            image_root=chosen.image_root,
+        ),
+    )
+    return _run_chosen(chosen, config, uri, address)
 
 
 def begun_run(
@@ -93,25 +108,12 @@ def begun_run(
     return None
 
 
-def _run_chosen(
-    chosen: Chosen, condition: str, recipe: Recipe, output: str, uri: str, address: str | None
-) -> int:
-    manifest = storage.join(uri, "manifest")
-    origin = Origin(
-        parent=tuple(run.run_id for run in chosen.parents),
-        condition=condition,
-        image_root=chosen.image_root,
-    )
-    config = RunConfig(
-        recipe=recipe,
-        manifest=manifest,
-        output=output,
-        run_id=uri.rpartition("/run_id=")[2],
-        origin=origin,
-    )
+def _run_chosen(chosen: Chosen, config: RunConfig, uri: str, address: str | None) -> int:
+    assert config.origin is not None
+    manifest = config.manifest
     with folders_as_before(manifest):
         num_rows = write_manifest(chosen, manifest)
-        logger.info("%d rows meet --where %r", num_rows, condition)
+        logger.info("%d rows meet --where %r", num_rows, config.origin.condition)
         try:
             return run_and_report(config, address=address)
         except ValueError:

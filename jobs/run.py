@@ -20,6 +20,7 @@ from pipeline import storage
 from pipeline.activity import doing
 from pipeline.documents import read_document
 from pipeline.flow import run, stages
+from pipeline.placement import check_lease
 from pipeline.pools import Pool, pools
 from pipeline.report import Outcome, Report
 from pipeline.request import RunConfig, find_run, prepare
@@ -46,6 +47,12 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
         FatalError: no row can be finished.
     """
     check_address(address)
+    if config.assume_single_driver and storage.scheme_of(config.output) != "file":
+        logger.warning(
+            "--assume-single-driver: the lease on %s has no conditions, so see to it that no other "
+            "driver works there",
+            config.output,
+        )
     progress = Progress()
     with quiet(progress.line) as capture:
         connect = partial(run_cluster, address, capture)
@@ -71,6 +78,7 @@ def dry_run(config: RunConfig) -> None:
         ValueError: the request could not be carried out.
     """
     planner, request = prepare(config)
+    check_lease(config.output, is_exclusive=not config.assume_single_driver)
     found = find_run(config, request, planner)
     uri, ledger = found.uri, found.ledger
     listed = stages(config.recipe, planner.manifest, uri)

@@ -86,7 +86,12 @@ def run(
     listed = stages(recipe, planner.manifest, uri)
     with (
         folders_as_before(uri),  # of a request that is refused, nothing is left
-        Lease.acquire(uri, owner=f"backlot {recipe.name}", ttl_s=_LEASE_TTL_S) as lease,
+        Lease.acquire(
+            uri,
+            owner=f"backlot {recipe.name}",
+            ttl_s=_LEASE_TTL_S,
+            is_exclusive=not config.assume_single_driver,
+        ) as lease,
     ):
         try:
             ledger = open_ledger(uri, request=request) or start_ledger(

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from pipeline import storage
 from pipeline.errors import TransientError
+from pipeline.wording import of_error
 
+_TRIED_S = 60.0
+"""For which a lease that is only tried would keep others off, if it stayed."""
 _WRITTEN = (
     "manifest/part-0.parquet",
     "plan/plan-00000.parquet",
@@ -75,6 +78,25 @@ def check_writable(output: str) -> None:
     except (OSError, TransientError) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise ValueError(f"--output {output}: cannot be written: {reason}") from None
+
+
+def check_lease(output: str, *, is_exclusive: bool) -> None:
+    """Try to take a lease under `output`, as a run will, and give it back.
+
+    Raises:
+        ValueError: two drivers could have one at once there, and that is not to be; or none can.
+    """
+    root = storage.absolute(output)
+    place = storage.join(root, f"{storage.TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    try:
+        with folders_as_before(place):
+            storage.Lease.acquire(
+                place, owner="backlot, trying", ttl_s=_TRIED_S, is_exclusive=is_exclusive
+            ).release()
+    except ValueError as error:
+        raise ValueError(f"--output {output}: {str(error).removeprefix(f'{place}: ')}") from None
+    except (OSError, TransientError) as error:
+        raise ValueError(f"--output {output}: can hold no lease: {of_error(error)}") from None
 
 
 def _is_read(uri: str, manifest: str) -> bool:

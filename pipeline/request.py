@@ -33,6 +33,9 @@ class RunConfig:
     """None: go on with the unfinished run of the same request, or start a new one."""
     again: bool = False
     """Make all rows anew though a run of the same request is finished and nothing has changed."""
+    assume_single_driver: bool = False
+    """Whoever asks sees to it that no other driver works on the run: on an object store, its lease
+    does without conditional writes."""
     only_changed: bool = False
     """Leave out the rows that earlier runs under the same output have settled."""
     origin: Origin | None = None

@@ -153,7 +153,8 @@ class SmallS3:
             self.objects.pop(address, None)
             return web.Response(status=204)
         if "list-type" in query:
-            return self._list(address.rstrip("/"), query.get("prefix", ""))
+            prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
+            return self._list(address.rstrip("/"), prefix, delimiter)
         return self._get(request.method, address, headers)
 
     async def _put(self, address: str, headers: Mapping[str, str], body: bytes) -> web.Response:
@@ -192,15 +193,26 @@ class SmallS3:
             return web.Response(status=206, body=part, headers=said)
         return web.Response(body=there.data, headers=said)
 
-    def _list(self, bucket: str, prefix: str) -> web.Response:
-        found = [
-            f"<Contents><Key>{escape(address.partition('/')[2])}</Key>"
-            f"<Size>{len(there.data)}</Size>"
-            f"<ETag>{escape(self._etag('LIST', there).get('ETag', ''))}</ETag></Contents>"
-            for address, there in sorted(self.objects.items())
-            if address.startswith(f"{bucket}/{prefix}")
+    def _list(self, bucket: str, prefix: str, delimiter: str) -> web.Response:
+        found, folders = [], []
+        for address, there in sorted(self.objects.items()):
+            if not address.startswith(f"{bucket}/{prefix}"):
+                continue
+            key = address.removeprefix(f"{bucket}/")
+            name, slash, _ = key.removeprefix(prefix).partition(delimiter or "\0")
+            if slash:
+                folders.append(f"{prefix}{name}{slash}")
+                continue
+            etag = self._etag("LIST", there).get("ETag", "")
+            found.append(
+                f"<Contents><Key>{escape(key)}</Key><Size>{len(there.data)}</Size>"
+                f"<ETag>{escape(etag)}</ETag></Contents>"
+            )
+        rolled_up = [
+            f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>"
+            for folder in dict.fromkeys(folders)
         ]
-        return _xml(f"<ListBucketResult>{''.join(found)}</ListBucketResult>")
+        return _xml(f"<ListBucketResult>{''.join(found + rolled_up)}</ListBucketResult>")
 
     def _of_an_upload(self, request: web.Request, address: str, body: bytes) -> web.Response:
         query = request.query

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from contextlib import suppress
 
@@ -13,6 +14,8 @@ from pipeline.storage.connection import Connection
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3, ConflictError, Listed
 from pipeline.storage.uris import bucket_and_key
+
+logger = logging.getLogger(__name__)
 
 SINGLE_PUT_BYTES = 64 * 2**20
 """Larger objects go in parts: a fault then costs one part again and not all of it."""
@@ -29,11 +32,7 @@ class Objects:
         self._s3 = S3(connection, backoff=backoff)
 
     def exists(self, uri: str) -> bool:
-        if bucket_and_key(uri)[1]:
-            with suppress(FileNotFoundError):
-                self._connection.run(self._s3.size(uri))
-                return True
-        return self.is_folder(uri)
+        return (bool(bucket_and_key(uri)[1]) and self._is_object(uri)) or self.is_folder(uri)
 
     def is_folder(self, uri: str) -> bool:
         bucket, prefix = _folder(uri)
@@ -63,12 +62,21 @@ class Objects:
         return self._connection.run(self._s3.put(uri, data, content_type=content_type))[1]
 
     def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool:
+        # Asked first, since some stores pass over the condition; the lease of a run keeps off
+        # whoever might come in between there.
+        if self._is_object(uri):
+            return self.read(uri) == data
         try:
             put = self._s3.put(uri, data, content_type=content_type, if_absent=True)
             self._connection.run(put)
         except ConflictError:
             # Perhaps it is our own, whose answer got lost.
             return self.read(uri) == data
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # others refuse a write that has one
+            logger.debug("%s: written without a condition: %s", uri, error)
+            self.write(uri, data, content_type=content_type)
         return True
 
     def remove(self, uri: str) -> None:
@@ -112,6 +120,12 @@ class Objects:
             for key in page.sizes
             if matches(key) and not key.endswith("/")
         ]
+
+    def _is_object(self, uri: str) -> bool:
+        with suppress(FileNotFoundError):
+            self._connection.run(self._s3.size(uri))
+            return True
+        return False
 
     def _list(self, bucket: str, prefix: str, *, flat: bool) -> list[Listed]:
         async def collect() -> list[Listed]:

@@ -16,6 +16,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.faults import FaultyProxy
 from tests.flow import pictures
+from tests.small_s3 import SWIFT, SmallS3
 
 pytestmark = pytest.mark.ray
 
@@ -130,3 +131,41 @@ def test_requests_that_cannot_work_are_one_clear_line_each(server, client):
             assert expected in lines[0], lines
     listed = client.list_objects_v2(Bucket="catalog", Prefix="refused")
     assert listed["KeyCount"] == 0
+
+
+def test_a_run_on_a_store_without_conditions_goes_on_once_somebody_vouches_for_it():
+    with SmallS3(SWIFT) as store:
+        for number in range(2):
+            store.put(f"catalog/in/{number}.png", pictures.with_alpha(shift_px=number))
+        rows = [{"id": str(n), "image_uri": f"{n}.png", "prompt": "oak"} for n in range(2)]
+        sink = BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), sink)
+        store.put("catalog/in/manifest.parquet", sink.getvalue())
+        num_before = len(store.objects)
+        places = ["--manifest", "s3://catalog/in/manifest.parquet", "--output", "s3://catalog/out"]
+        for arguments in (["run"], ["run", "--dry-run"], ["nightly"]):
+            refused = backlot(store.url, arguments[0], "studio", *places, *arguments[1:])
+            assert refused.returncode == 2, refused.stderr[-2000:]
+            (line,) = refused.stderr.strip().splitlines()
+            assert "--assume-single-driver" in line
+            assert len(store.objects) == num_before
+
+        named = [*places, "--run-id", "one", "--assume-single-driver"]
+        left = {"owner": "gone", "ttl_s": 60, "host": "elsewhere", "pid": 1, "machine": "m"}
+        lease = json.dumps({**left, "token": "t"}).encode()
+        store.put("catalog/out/run_id=one/lease.json", lease, age_s=90)
+        done = backlot(store.url, "run", "studio", *named)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert "see to it that no other driver" in done.stderr
+        names = {address.removeprefix("catalog/out/run_id=one/") for address in store.objects}
+        assert "_SUCCESS" in names
+        assert "lease.json" not in names
+        report = json.loads(store.objects["catalog/out/run_id=one/report.json"].data)
+        assert report["rows"]["ok"] == 2
+
+        num_before = len(store.objects)
+        again = ["reprocess", "s3://catalog/out", "--where", "id = '1'"]
+        refused = backlot(store.url, *again)
+        assert refused.returncode == 2, refused.stderr[-2000:]
+        assert "--assume-single-driver" in refused.stderr.strip().splitlines()[-1]
+        assert len(store.objects) == num_before

@@ -209,11 +209,15 @@ class World:
         assert self.board.current is not None
         return self.board.current
 
-    def _acquire(self, run_uri: str, *, owner: str, ttl_s: float) -> Lease:
+    def _acquire(self, run_uri: str, *, owner: str, ttl_s: float, is_exclusive: bool) -> Lease:
         actor = self._actor
         # A clock that counts from when the machine was started: it says nothing of the date.
         actor.lease = DriversLease.acquire(
-            run_uri, owner=owner, ttl_s=ttl_s, clock=lambda: self.memory.now_s + actor.skew_s
+            run_uri,
+            owner=owner,
+            ttl_s=ttl_s,
+            is_exclusive=is_exclusive,
+            clock=lambda: self.memory.now_s + actor.skew_s,
         )
         actor.lease.driver = actor
         return actor.lease

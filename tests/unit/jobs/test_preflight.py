@@ -20,13 +20,16 @@ from jobs.preflight import (
     weights,
 )
 from jobs.recipes import load_recipe
+from pipeline import storage
 from pipeline.manifest import open_manifest
 from pipeline.models.generation.diffusion.config import SdxlInpaintConfig
 from pipeline.models.weights import Checkpoint
 from pipeline.plan import Planner
 from pipeline.request import RunConfig
 from tests.flow import pictures
+from tests.small_s3 import DEAF, SWIFT, Manners, SmallS3
 from tests.unit.jobs.test_fleet import HEAVY, LIGHT, stage
+from tests.unit.storage.conftest import pointing
 
 
 @pytest.fixture
@@ -122,6 +125,33 @@ def test_a_manifest_that_cannot_be_read_ends_the_list(tmp_path):
     (check,) = preflight(config, address=None)
     assert (check.name, check.ok) == ("manifest", False)
     assert "nothing there" in check.said
+
+
+@pytest.mark.parametrize(
+    ("manners", "is_vouched_for", "said"),
+    [
+        (Manners(), False, "pass  lease        keeps a second driver off a run"),
+        (SWIFT, False, "--assume-single-driver"),
+        (DEAF, False, "--assume-single-driver"),
+        (SWIFT, True, "has no conditions, as --assume-single-driver says"),
+    ],
+)
+def test_whether_a_store_can_keep_two_drivers_off_a_run_is_tried(
+    make_manifest, monkeypatch, manners, is_vouched_for, said
+):
+    config = RunConfig(
+        recipe=load_recipe("studio"),
+        manifest=make_manifest(id=["a"], image_uri=["1.jpg"], prompt=["oak"]),
+        output="s3://shop/out",
+        assume_single_driver=is_vouched_for,
+    )
+    with SmallS3(manners) as store:
+        pointing(monkeypatch)(store.url)
+        check = next(one for one in preflight(config, address=None) if one.name == "lease")
+        storage.disconnect()
+        assert said in str(check)
+        assert check.ok is (is_vouched_for or manners not in (SWIFT, DEAF))
+        assert store.objects == {}
 
 
 def test_a_kept_value_that_python_has_not_ends_no_preflight(make_manifest):

@@ -103,13 +103,14 @@ def made(*arguments, with_code=False) -> Submission:
 def test_a_submitted_command_does_not_depend_on_where_it_was_typed(asked, tmp_path):
     maps = ["--map", "image_uri=photo b", "--map", "photo a=image_uri"]
     job = made(
-        *asked, "--where", "id = 'a b'", *maps, "--set", "keep=[x]", "--set", "render.quality=80"
-    )
+        *asked, "--where", "id = 'a b'", *maps, "--set", "keep=[x]", "--set", "render.quality=80",
+        "--assume-single-driver",
+    )  # fmt: skip
     assert job.command == (
         "run", "studio",
         "--manifest", f"{tmp_path}/manifest.parquet", "--output", f"{tmp_path}/out",
         "--where", "id = 'a b'", *maps, "--set", "keep=[x]", "--set", "render.quality=80",
-        "--run-id", job.run_id,
+        "--assume-single-driver", "--run-id", job.run_id,
     )  # fmt: skip
     assert job.entrypoint.startswith("python -m jobs.cli run studio --manifest ")
     assert """--where 'id = '"'"'a b'"'"''""" in job.entrypoint

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from aiohttp import web
 
+from pipeline.errors import FatalError
 from pipeline.storage import Lease
 from pipeline.storage.retry import Backoff
-from tests.small_s3 import RGW_16, Manners, SmallS3
+from tests.small_s3 import DEAF, RGW_16, SWIFT, Manners, SmallS3
 
 RUN = "s3://shop/out/run_id=1"
 ADDRESS = "shop/out/run_id=1/lease.json"
@@ -66,6 +68,21 @@ def beats(store: SmallS3) -> int:
     return json.loads(store.objects[ADDRESS].data)["beat"]
 
 
+def asked_at_once(number: int) -> list[Lease | str]:
+    """What each of several that ask for the lease at the same moment gets, or is told."""
+    at_once = threading.Barrier(number)
+
+    def ask() -> Lease | str:
+        at_once.wait()
+        try:
+            return acquire()
+        except ValueError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(number) as threads:
+        return [asked.result() for asked in [threads.submit(ask) for _ in range(number)]]
+
+
 def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -78,14 +95,20 @@ def test_a_lease_is_taken_over_from_the_dead_beats_and_is_given_back(
 ) -> None:
     store.manners = way
     left_by_the_dead(store, age_s=100)
-    with acquire(ttl_s=0.3) as lease:
+    with acquire(ttl_s=0.15) as lease:
         assert json.loads(store.objects[ADDRESS].data)["owner"] == "the day job"
+        wait_until(lambda: beats(store) > 1)
+        num_seen, num_beats = len(store.seen), beats(store)
         wait_until(lambda: beats(store) > 4)  # by which time one without a heartbeat is stale
+        methods = [method for method, _, _ in store.seen[num_seen:]]
         lease.check()
         assert not lease.lost.is_set()
         with pytest.raises(ValueError, match=r"last heartbeat [01] s ago"):
             acquire()
     assert store.objects == {}
+    # One request a beat, once the store's way is known.
+    assert methods.count("PUT") <= 5 - num_beats + 1
+    assert methods.count("GET") <= (0 if "PUT" in way.etags_in else methods.count("PUT"))
 
 
 @pytest.mark.parametrize("is_left", [False, True], ids=["free", "left by the dead"])
@@ -93,41 +116,15 @@ def test_of_four_that_come_at_once_one_gets_it(
     store: SmallS3, way: Manners, *, is_left: bool
 ) -> None:
     store.manners = way
-    for _ in range(2):
-        if is_left:
-            left_by_the_dead(store, age_s=100)
-        at_once = threading.Barrier(4)
-
-        def ask(at_once: threading.Barrier = at_once) -> Lease | str:
-            at_once.wait()
-            try:
-                return acquire()
-            except ValueError as error:
-                return str(error)
-
-        with ThreadPoolExecutor(4) as threads:
-            outcomes = [asked.result() for asked in [threads.submit(ask) for _ in range(4)]]
-        (lease,) = [outcome for outcome in outcomes if isinstance(outcome, Lease)]
-        refusals = [outcome for outcome in outcomes if isinstance(outcome, str)]
-        assert all("is working on this run" in refusal for refusal in refusals)
-        lease.check()
-        lease.release()
-        assert store.objects == {}
-
-
-def test_a_heartbeat_is_one_request_once_the_stores_way_is_known(
-    store: SmallS3, way: Manners
-) -> None:
-    store.manners = way
-    with acquire(ttl_s=0.3):
-        wait_until(lambda: beats(store) > 2)
-        num_seen, before = len(store.seen), beats(store)
-        wait_until(lambda: beats(store) > before + 2)
-        sent = store.seen[num_seen:]
-    puts = sum(method == "PUT" for method, _, _ in sent)
-    reads = len(sent) - puts
-    assert puts <= 4
-    assert reads == (0 if "PUT" in way.etags_in else puts)
+    if is_left:
+        left_by_the_dead(store, age_s=100)
+    outcomes = asked_at_once(4)
+    (lease,) = [outcome for outcome in outcomes if isinstance(outcome, Lease)]
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, str)]
+    assert all("is working on this run" in refusal for refusal in refusals)
+    lease.check()
+    lease.release()
+    assert store.objects == {}
 
 
 def test_a_lease_that_another_took_is_not_given_back(store: SmallS3, way: Manners) -> None:
@@ -154,3 +151,102 @@ def test_a_release_asks_for_a_lease_that_nobody_may_take_meanwhile(store: SmallS
     assert seen == [0.0]  # made new, and only then deleted
     assert store.objects == {}
     assert [method for method, _, _ in store.seen[-2:]] == ["PUT", "DELETE"]
+
+
+UNRELIABLE = {
+    "501": SWIFT,
+    "400": Manners(if_none_match=(400, "InvalidArgument"), if_match=(400, "InvalidArgument")),
+    "403": Manners(if_none_match=(403, "AccessDenied"), if_match=(403, "AccessDenied")),
+    "signature broken by who strips the header": Manners(
+        if_none_match=(403, "SignatureDoesNotMatch"), if_match=(403, "SignatureDoesNotMatch")
+    ),
+    "405 without a word": Manners(if_none_match=(405, ""), if_match=(405, "")),
+    "ignored": DEAF,
+    "If-None-Match ignored": Manners(if_none_match="ignored"),
+    "If-Match ignored": Manners(if_match="ignored"),
+    "If-None-Match refused": Manners(if_none_match=(501, "NotImplemented")),
+    "If-Match refused": Manners(if_match=(501, "NotImplemented")),
+    "If-Match never holds": Manners(matches=lambda said, etag: said == f"{etag}!"),
+    "If-Match holds for all": Manners(matches=lambda said, etag: bool(said and etag)),
+    "If-Match without quotes is no condition": Manners(matches=lambda said, _: '"' not in said),
+    "no ETags": Manners(etags_in=frozenset()),
+}
+
+
+@pytest.fixture(params=UNRELIABLE)
+def unreliable(request: pytest.FixtureRequest, store: SmallS3) -> SmallS3:
+    store.manners = UNRELIABLE[request.param]
+    return store
+
+
+@pytest.mark.parametrize("is_left", [False, True], ids=["free", "left by the dead"])
+def test_where_conditions_are_not_to_be_relied_on_that_is_said_and_nothing_is_left(
+    unreliable: SmallS3, *, is_left: bool
+) -> None:
+    if is_left:
+        left_by_the_dead(unreliable, age_s=100)
+    before = dict(unreliable.objects)
+    with pytest.raises(ValueError, match="two drivers could work on one run") as caught:
+        acquire()
+    message = str(caught.value)
+    assert message.startswith(RUN)
+    assert "\n" not in message
+    assert "--assume-single-driver" in message
+    assert unreliable.objects in ({}, before)
+
+
+def test_a_lease_without_conditions_is_taken_over_beats_keeps_others_off_and_is_given_back(
+    unreliable: SmallS3,
+) -> None:
+    left_by_the_dead(unreliable, age_s=100)
+    with acquire(ttl_s=0.15, is_exclusive=False) as lease:
+        wait_until(lambda: beats(unreliable) > 4)
+        lease.check()
+        for is_exclusive in (True, False):
+            with pytest.raises(ValueError, match="the day job"):
+                acquire(is_exclusive=is_exclusive)
+    assert unreliable.objects == {}
+    assert unreliable.conditions() == []
+
+
+def test_a_lease_without_conditions_is_left_to_who_took_it(store: SmallS3) -> None:
+    store.manners = DEAF
+    with acquire(ttl_s=0.3, is_exclusive=False) as lease:
+        other = json.loads(store.objects[ADDRESS].data) | {"token": "other", "owner": "the other"}
+        store.put(ADDRESS, json.dumps(other).encode())
+        wait_until(lease.lost.is_set)
+        with pytest.raises(FatalError, match="another process has taken this run over"):
+            lease.check()
+    assert json.loads(store.objects[ADDRESS].data)["owner"] == "the other"
+
+
+def test_where_the_age_of_a_lease_cannot_be_told_its_holder_is_named(store: SmallS3) -> None:
+    left_by_the_dead(store, age_s=100)
+    store.manners = Manners(dates=False)
+    with pytest.raises(OSError, match=r"delete it if gone \(pid 1 on elsewhere\) is not"):
+        acquire()
+    with acquire(is_exclusive=False) as lease:
+        lease.check()
+
+
+def test_a_store_that_cannot_be_written_is_not_said_to_lack_conditions(store: SmallS3) -> None:
+    def refuses(request: web.Request, _: str) -> tuple[int, str] | None:
+        return (403, "AccessDenied") if request.method == "PUT" else None
+
+    store.manners = Manners(refuses=refuses)
+    with pytest.raises(PermissionError, match="AccessDenied"):
+        acquire()
+
+
+@pytest.mark.parametrize("is_left", [False, True], ids=["free", "left by the dead"])
+def test_a_store_that_looks_first_and_writes_later_gives_it_to_one(
+    store: SmallS3, *, is_left: bool
+) -> None:
+    for _ in range(3):
+        store.forget()
+        store.manners = Manners(slow_s=0.02)
+        if is_left:
+            left_by_the_dead(store, age_s=100)
+        (lease,) = [outcome for outcome in asked_at_once(4) if isinstance(outcome, Lease)]
+        lease.check()
+        lease.release()
