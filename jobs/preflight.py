@@ -20,6 +20,7 @@ from jobs.quiet import quiet_cluster
 from pipeline import storage
 from pipeline.errors import FatalError, RowError
 from pipeline.flow import stages
+from pipeline.history import held_columns
 from pipeline.manifest import open_manifest
 from pipeline.models.weights import Checkpoint, check_file, locate
 from pipeline.placement import check_apart, check_lease, check_named, check_writable
@@ -86,7 +87,8 @@ def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
             config.manifest, where=config.where, limit=config.limit, reading=config.reading
         )
         num_rows = manifest.count()
-        planner = Planner(recipe=config.recipe, manifest=manifest)
+        held = held_columns(config.output, config.recipe.keep)
+        planner = Planner(recipe=config.recipe, manifest=manifest, held=held)
         planner.check()
     except ValueError as error:
         yield Check(name="manifest", ok=False, said=str(error), fix="as the message says")

@@ -29,6 +29,7 @@ from pipeline import storage
 from pipeline.activity import doing
 from pipeline.documents import files_that_count, read_document
 from pipeline.errors import OF_A_FILE, PASSING, TransientError
+from pipeline.kept import Held
 from pipeline.results import committed_files
 from pipeline.settled import Settled, collected
 from pipeline.sql import query
@@ -103,6 +104,37 @@ def past_runs(output: str) -> list[PastRun]:
         raise ValueError(f"{output}: cannot be listed: {' '.join(str(error).split())}") from None
     found = [run for run in in_threads(_read_run, folders) if run is not None]
     return sorted(found, key=lambda run: (run.created_at, run.run_id))
+
+
+@doing("reading earlier runs")
+def held_columns(output: str, names: Sequence[str]) -> dict[str, Held]:
+    """Kept columns as the newest run under a dataset root has them, by name.
+
+    Raises:
+        ValueError: as `past_runs`.
+    """
+    found: dict[str, Held] = {}
+    if not names or not storage.exists(storage.absolute(output)):
+        return found
+    for run in reversed(past_runs(output)):
+        if found.keys() >= set(names):
+            break
+        columns = _planned_columns(run)
+        for name in names:
+            if name in columns.names:
+                found.setdefault(name, Held(columns.field(name).type, run.run_id))
+    return found
+
+
+def _planned_columns(run: PastRun) -> pa.Schema:
+    """Of a run's plan; none where that is gone or was empty."""
+    for name in run.document["plan"]["files"][:1]:
+        filesystem, path = storage.arrow_filesystem(storage.join(run.uri, name))
+        try:
+            return pq.read_schema(path, filesystem=filesystem)
+        except (pa.ArrowInvalid, FileNotFoundError) as error:
+            logger.warning("the plan of run %s cannot be read: %s", run.run_id, error)
+    return pa.schema([])
 
 
 @doing("reading earlier runs")

@@ -7,12 +7,13 @@ can decide them differently. A row that cannot be planned is planned all the sam
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import logging
 import posixpath
 import string
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
@@ -20,16 +21,18 @@ from math import isinf
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import schema, storage
 from pipeline.brief import COLUMNS, Brief, ColumnKind, Shot, Wishes, read_brief, shots, suffix
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.recolor import SCREEN_PROMPT
 from pipeline.imaging.solid import Rgb8, parse_color, solid_color
+from pipeline.kept import Held, Kept
 from pipeline.manifest import Manifest, brief_columns, check_untyped
 from pipeline.recipe import Recipe
 from pipeline.tables import as_kind, python_rows
+
+logger = logging.getLogger(__name__)
 
 ROWS_PER_FILE = 4096
 """Of a plan file: the unit the pipeline reads. A multiple of every block size it cuts them into."""
@@ -63,15 +66,17 @@ class Planner:
     recipe: Recipe
     manifest: Manifest
 
+    held: Mapping[str, Held] = field(default_factory=dict)
+    """Kept columns as earlier runs of the dataset have them."""
+
     @property
-    def keep_fields(self) -> list[pa.Field]:
-        """The manifest columns that travel to the result, as they are."""
-        return [self.manifest.field(name) for name in self.recipe.keep]
+    def _kept(self) -> Kept:
+        return Kept(recipe=self.recipe, manifest=self.manifest, held=self.held)
 
     @property
     def plan_schema(self) -> pa.Schema:
         """The columns of a plan file."""
-        return pa.schema([*_DECIDED, *self.keep_fields, schema.ERROR])
+        return pa.schema([*_DECIDED, *self._kept.fields, schema.ERROR])
 
     def check(self) -> None:
         """Refuse what no row could survive, before anything is written.
@@ -82,14 +87,7 @@ class Planner:
         names = [*self.manifest.schema.names, *self.manifest.table.conflicts]
         config = self.recipe.prompt
         columns = self.brief_columns
-        for name in self.recipe.keep:
-            if self.recipe.keep.count(name) > 1:
-                raise ValueError(f"keep: {name!r} is named twice: once is enough")
-            if name not in names:
-                raise ValueError(f"keep: the manifest has no column {name!r}; it has {names}")
-            if name in schema.RESERVED:
-                raise ValueError(f"keep: {name!r} is a column of every result: take it out of keep")
-            _check_can_be_carried(self.manifest.field(name))
+        self._kept.check()
         for name in template_columns(config.template):
             if name not in names:
                 raise ValueError(
@@ -150,18 +148,21 @@ class Planner:
         """The plan, in files' worth of rows."""
         rows: list[Mapping[str, Any]] = []
         carried: list[pa.Table] = []
+        cut_short: Counter[str] = Counter()
         asked = self.brief_columns
         spelled = self._spelled(asked)
         for batch, faults in self.manifest.batches(self._columns()):
             values, unwritable = python_rows(batch.select(self._looked_at()))
-            faults = {**unwritable, **faults}  # noqa: PLW2901
+            kept, unfit, cut = self._kept.of(batch)
+            faults = {**unfit, **unwritable, **faults}  # noqa: PLW2901
+            cut_short += cut
             places = []
             for place, row in enumerate(values):
                 made = self._plan_rows(_as_meant(row, spelled), asked, faults.get(place))
                 rows += made
                 places += [place] * len(made)
             # Straight from the manifest's file to the plan's: Python has no value for all of them.
-            carried.append(self._kept(batch).take(pa.array(places, pa.int64())))
+            carried.append(kept.take(pa.array(places, pa.int64())))
             while len(rows) >= ROWS_PER_FILE:
                 kept = pa.concat_tables(carried)
                 yield self._table(rows[:ROWS_PER_FILE], kept.slice(0, ROWS_PER_FILE))
@@ -169,12 +170,13 @@ class Planner:
                 del rows[:ROWS_PER_FILE]
         if rows:
             yield self._table(rows, pa.concat_tables(carried))
-
-    def _kept(self, batch: pa.RecordBatch) -> pa.Table:
-        """The columns to keep; a column of positions besides, so that there is always one."""
-        place = pa.array(range(batch.num_rows), pa.int64())
-        arrays = [batch.column(field.name).cast(field.type) for field in self.keep_fields]
-        return pa.table([place, *arrays], names=["place", *self.recipe.keep])
+        for name, times in (+cut_short).items():
+            logger.warning(
+                "keep: %d values of column %r are cut to whole microseconds; nanoseconds, which "
+                "Spark and Delta do not read, are kept with output.timestamps=as_they_are",
+                times,
+                name,
+            )
 
     def _looked_at(self) -> list[str]:
         """The columns whose values decide something, here or where the prompt is made."""
@@ -289,17 +291,6 @@ def _as_meant(row: Mapping[str, Any], spelled: Mapping[str, ColumnKind]) -> Mapp
 
 def _by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
     return dict(zip(table.column_names, table.columns, strict=True))
-
-
-def _check_can_be_carried(column: pa.Field) -> None:
-    sink = io.BytesIO()
-    try:
-        pq.write_table(pa.schema([column]).empty_table(), sink)
-    except (pa.ArrowException, OSError):
-        raise ValueError(
-            f"keep: column {column.name!r} is {column.type}, which a Parquet file cannot hold: "
-            "cast it, such as to a string, or take it out of keep"
-        ) from None
 
 
 def error_value(stage: str, error: RowError) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pipeline.stages.matte import MatteConfig
 from pipeline.stages.prompt import PromptConfig
 from pipeline.stages.render import RenderConfig
 from pipeline.stages.store import OutputConfig
+from pipeline.tables import type_named
 from pipeline.wording import one_line
 from pipeline.yaml_text import MOST_CHARACTERS, MOST_DEPTH, load_words, load_yaml
 
@@ -105,6 +106,12 @@ class Recipe(BaseModel):
     keep: tuple[str, ...] = Field(
         (), description="Manifest columns carried to the result, under their own name."
     )
+    keep_types: Mapping[str, str] = Field(
+        {},
+        description="Types of kept columns, by name: text, integer, number, boolean, date, "
+        "timestamp (UTC) or decimal(precision, scale). Without one a column keeps the type that it "
+        "has in this dataset, or else in the manifest; one of a text file is text.",
+    )
     ignore_columns: tuple[str, ...] = Field(
         (),
         description="Manifest columns that have the name of a field of `brief` and mean something "
@@ -137,6 +144,17 @@ class Recipe(BaseModel):
         for name in self.prompt.columns:
             if name not in self.keep:
                 raise ValueError(f"prompt reads the column {name!r}: list it in `keep`")
+        return self
+
+    @model_validator(mode="after")
+    def _types_are_known(self) -> Recipe:
+        for name, kind in self.keep_types.items():
+            if name not in self.keep:
+                raise ValueError(f"keep_types: {name!r} is not in `keep`")
+            try:
+                type_named(kind)
+            except ValueError as error:
+                raise ValueError(f"keep_types.{name}: {error}") from None
         return self
 
     @property

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from pipeline.activity import doing
-from pipeline.history import settled
+from pipeline.history import held_columns, settled
 from pipeline.ledger import Ledger, Origin, Request, open_ledger, run_uri
 from pipeline.manifest import open_manifest
 from pipeline.placement import check_apart, check_named, check_writable
@@ -57,7 +57,8 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
     check_writable(config.output)
     if config.origin is not None:
         manifest = replace(manifest, root=config.origin.image_root)
-    planner = Planner(recipe=config.recipe, manifest=manifest)
+    held = held_columns(config.output, config.recipe.keep)
+    planner = Planner(recipe=config.recipe, manifest=manifest, held=held)
     planner.check()
     return planner, Request(
         manifest=manifest.uri,

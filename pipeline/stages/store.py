@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Literal
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
@@ -33,6 +34,11 @@ class OutputConfig(BaseModel):
     concurrency: int = Field(16, ge=1, le=256, description="Writes under way at once per actor.")
     alpha: bool = Field(
         default=False, description="Keep the alpha (8-bit grey PNG) in the result row."
+    )
+    timestamps: Literal["microseconds", "as_they_are"] = Field(
+        "microseconds",
+        description="Kept columns with nanoseconds: cut to microseconds, or as they are. Spark "
+        "refuses whole files that have nanoseconds, and Delta cannot read them.",
     )
 
 

@@ -3,7 +3,8 @@
 `table` says what a table is, `finding` finds its files, `reading` is what somebody says of them.
 `parquet`, `delimited` and `json_lines` read one format each, `union` brings the columns of many
 files under one schema, `renamed` gives columns other names, `spelled` makes text of the numbers in
-one. `untyped` finds the types of values
+one. `exact` brings values under
+another type. `untyped` finds the types of values
 that are text, `text` carries it from Python to Arrow, and `readable` finds what of it cannot be
 read. No manifest and no recipe is known here.
 """
@@ -13,6 +14,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.tables.delimited import open_delimited
+from pipeline.tables.exact import (
+    as_meant,
+    can_hold,
+    exactly,
+    in_microseconds,
+    type_named,
+    without_nanoseconds,
+)
 from pipeline.tables.json_lines import open_json_lines
 from pipeline.tables.parquet import open_parquet
 from pipeline.tables.readable import Faults, python_rows, readable
@@ -32,6 +41,10 @@ __all__ = [
     "Reading",
     "Table",
     "as_kind",
+    "as_meant",
+    "can_hold",
+    "exactly",
+    "in_microseconds",
     "is_kind",
     "is_number",
     "is_text",
@@ -42,7 +55,9 @@ __all__ = [
     "readable",
     "renamed",
     "spelled",
+    "type_named",
     "types_of",
+    "without_nanoseconds",
 ]
 
 FORMATS = {

@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipeline import schema, storage
 from pipeline.errors import RowError
 from pipeline.history import settled
+from pipeline.kept import Held
 from pipeline.ledger import Ledger, Origin, Request, read_unit, run_uri, start_ledger
 from pipeline.manifest import open_manifest
 from pipeline.object_names import object_path
@@ -31,12 +32,13 @@ def past_run(
     origin: Origin | None = None,
     finished: bool = True,
     reading: Reading = AS_IT_IS,
+    held: Mapping[str, Held] | None = None,
 ) -> Ledger:
     """Plan a run and write its results: a picture for each row but those that `outcomes` names."""
     opened = open_manifest(manifest, reading=reading)
     if origin is not None:
         opened = replace(opened, root=origin.image_root)
-    planner = Planner(recipe=recipe, manifest=opened)
+    planner = Planner(recipe=recipe, manifest=opened, held=held or {})
     ledger = start_ledger(
         run_uri(output, run_id),
         request=Request(

@@ -1,0 +1,155 @@
+"""The manifest columns that travel to the result: under which types, and what does not fit them.
+
+A column keeps the type that it has, but for three cases: the recipe gives it one (`keep_types`);
+earlier runs of the dataset hold it under another, so that the dataset stays one table; or it has
+nanoseconds, which Spark and Delta do not read.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import schema
+from pipeline.manifest import Manifest
+from pipeline.recipe import Recipe
+from pipeline.tables import (
+    Faults,
+    as_meant,
+    can_hold,
+    exactly,
+    in_microseconds,
+    type_named,
+    without_nanoseconds,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class Held(NamedTuple):
+    """A kept column as the dataset has it."""
+
+    type: pa.DataType
+    run_id: str
+    """Of the newest run that has the column."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """The kept columns of one manifest on their way into one dataset."""
+
+    recipe: Recipe
+    manifest: Manifest
+    held: Mapping[str, Held] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> list[pa.Field]:
+        """The columns as the plan and the results have them."""
+        return [self.manifest.field(name).with_type(self._type(name)) for name in self.recipe.keep]
+
+    def check(self) -> None:
+        """Refuse columns that cannot be kept, or not in this dataset.
+
+        Where the dataset has a column under another type, all of its values are read.
+
+        Raises:
+            ValueError: one line naming the column and the fix.
+        """
+        names = [*self.manifest.schema.names, *self.manifest.table.conflicts]
+        for name in self.recipe.keep:
+            if self.recipe.keep.count(name) > 1:
+                raise ValueError(f"keep: {name!r} is named twice: once is enough")
+            if name not in names:
+                raise ValueError(f"keep: the manifest has no column {name!r}; it has {names}")
+            if name in schema.RESERVED:
+                raise ValueError(f"keep: {name!r} is a column of every result: take it out of keep")
+            _check_can_be_carried(self.manifest.field(name).with_type(self._own_type(name)))
+            if name in self.recipe.keep_types:
+                self._check_declared(name)
+            elif name in self.held:
+                self._check_held(name, self.held[name])
+
+    def of(self, batch: pa.RecordBatch) -> tuple[pa.Table, Faults, Counter[str]]:
+        """The kept columns of some rows; which rows have a value that does not fit; what was cut.
+
+        There is a column of positions besides, so that there is always one. The last counts, by
+        column, the values that lost a fraction of a microsecond.
+        """
+        arrays, faults = [pa.array(range(batch.num_rows), pa.int64())], Faults()
+        cut: Counter[str] = Counter()
+        for wanted in self.fields:
+            array = batch.column(wanted.name)
+            if wanted.name in self.recipe.keep_types:
+                array, unfit = as_meant(array, wanted.type)
+                kind = self.recipe.keep_types[wanted.name]
+                for row in unfit:
+                    value = str(batch.column(wanted.name)[row].as_py())
+                    faults.setdefault(
+                        row,
+                        f"{wanted.name} {value[:40]!r} is no {kind}, which keep_types says it is: "
+                        "correct it",
+                    )
+            else:
+                array, lost = without_nanoseconds(array, self._own_type(wanted.name))
+                cut[wanted.name] += lost
+            arrays.append(array.cast(wanted.type))
+        return pa.table(arrays, names=["place", *self.recipe.keep]), faults, cut
+
+    def _type(self, name: str) -> pa.DataType:
+        declared = self.recipe.keep_types.get(name)
+        if declared is not None:
+            return type_named(declared)
+        own = self._own_type(name)
+        held = self.held.get(name)
+        return own if held is None or pa.types.is_null(held.type) else held.type
+
+    def _own_type(self, name: str) -> pa.DataType:
+        own = self.manifest.field(name).type
+        return own if self.recipe.output.timestamps == "as_they_are" else in_microseconds(own)
+
+    def _check_declared(self, name: str) -> None:
+        own, kind = self.manifest.field(name).type, self.recipe.keep_types[name]
+        if not can_hold(type_named(kind), own):
+            raise ValueError(f"keep_types: column {name!r} is {own}, which can be no {kind}")
+
+    def _check_held(self, name: str, held: Held) -> None:
+        own = self._own_type(name)
+        if own == held.type or pa.types.is_null(held.type) or pa.types.is_null(own):
+            return
+        value = None if can_hold(held.type, own) else "any"
+        for batch, _ in () if value else self.manifest.batches([name]):
+            array, _ = without_nanoseconds(batch.column(0), own)
+            _, unfit = exactly(array, held.type)
+            if unfit:
+                value = str(array[unfit[0]].as_py())[:40]
+                break
+        if value is None:
+            logger.info(
+                "keep: column %r is %s in this manifest and kept as %s, as in run %s of this "
+                "dataset", name, own, held.type, held.run_id,
+            )  # fmt: skip
+            return
+        which = "which cannot be that" if value == "any" else f"such as {value!r}"
+        raise ValueError(
+            f"keep: column {name!r} is {held.type} in this dataset (run {held.run_id}) and {own} "
+            f"here, {which}: the dataset would be no table any more; say what it is in keep_types, "
+            "such as {" + name + ": text}, or name another --output"
+        )
+
+
+def _check_can_be_carried(column: pa.Field) -> None:
+    sink = io.BytesIO()
+    try:
+        pq.write_table(pa.schema([column]).empty_table(), sink)
+    except (pa.ArrowException, OSError):
+        raise ValueError(
+            f"keep: column {column.name!r} is {column.type}, which a Parquet file cannot hold: "
+            "cast it, such as to a string, or take it out of keep"
+        ) from None

@@ -1,0 +1,205 @@
+"""Values brought under another type, each as it is or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.tables.union import is_text
+from pipeline.tables.untyped import as_kind
+
+_TYPES = {
+    "text": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
+_DECIMAL = re.compile(r"decimal\((\d+), ?(\d+)\)")
+
+
+Unfit = Sequence[int]
+"""Positions of values that have no place under a type."""
+
+
+def exactly(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, Unfit]:
+    """Values under another type, null where one would not come back from it as it was.
+
+    >>> values, unfit = exactly(pa.array(["12", "0012", "x1"]), pa.int64())
+    >>> values.to_pylist(), unfit
+    ([12, None, None], [1, 2])
+    """
+    plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if plain.type == type_:
+        return plain, ()
+    found = _there_and_back(plain, type_)
+    if found is not None:
+        return found, ()
+    return _one_by_one(plain, lambda value: _there_and_back(value, type_), type_)
+
+
+def as_meant(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, Unfit]:
+    """Values under a type that somebody has said they have: text is read as what it spells.
+
+    >>> values, unfit = as_meant(pa.array(["0012", " 7", "x1"]), pa.int64())
+    >>> values.to_pylist(), unfit
+    ([12, 7, None], [2])
+    """
+    plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if not is_text(plain.type) or is_text(type_):
+        return exactly(plain, type_)
+    return _one_by_one(plain, lambda value: _spelled(value[0].as_py(), type_), type_)
+
+
+def can_hold(type_: pa.DataType, values: pa.DataType) -> bool:
+    """Whether any value of a type may be brought under another at all."""
+    values = values.value_type if pa.types.is_dictionary(values) else values
+    if pa.types.is_boolean(values) != pa.types.is_boolean(type_) and not (
+        is_text(values) or is_text(type_) or pa.types.is_null(values)
+    ):
+        return False  # Arrow would make nought and one of true and false
+    try:
+        pa.array([], values).cast(type_)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _there_and_back(array: pa.Array, type_: pa.DataType) -> pa.Array | None:
+    is_wider = pa.types.is_floating(array.type) and type_ == pa.float64()
+    try:
+        found = array.cast(type_)
+        if is_wider:  # and NaN, which is like nothing, is still NaN
+            return found
+        back = found.cast(array.type)
+    except (pa.ArrowException, OverflowError):
+        return None
+    return found if found.null_count == array.null_count and back.equals(array) else None
+
+
+def _one_by_one(
+    array: pa.Array, cast: Callable[[pa.Array], pa.Array | None], type_: pa.DataType
+) -> tuple[pa.Array, Unfit]:
+    values, unfit = [], []
+    for position in range(len(array)):
+        value = array.slice(position, 1)
+        found = pa.nulls(1, type_) if value.null_count else cast(value)
+        if found is None:
+            unfit.append(position)
+            found = pa.nulls(1, type_)
+        values.append(found)
+    return (pa.concat_arrays(values) if values else pa.nulls(0, type_)), unfit
+
+
+def _spelled(text: str, type_: pa.DataType) -> pa.Array | None:
+    text = text.strip()
+    if not text:
+        return pa.nulls(1, type_)
+    try:
+        return pa.array([_READERS.get(str(type_), str)(text)]).cast(type_)
+    except (ValueError, OverflowError, pa.ArrowException):
+        return None
+
+
+def _kind(kind: Any) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        found = as_kind(text, kind)
+        if found is text:
+            raise ValueError(f"{text!r} is no {kind}")
+        return found
+
+    return read
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "int64": _kind("integer"),
+    "double": _kind("number"),
+    "bool": _kind("boolean"),
+    "date32[day]": date.fromisoformat,
+    "timestamp[us]": datetime.fromisoformat,
+}
+
+
+def in_microseconds(type_: pa.DataType) -> pa.DataType:
+    """The type with microseconds for nanoseconds, wherever below it they are.
+
+    >>> str(in_microseconds(pa.list_(pa.timestamp("ns", "UTC"))))
+    'list<item: timestamp[us, tz=UTC]>'
+    """
+    if isinstance(type_, pa.BaseExtensionType):
+        return type_
+    if pa.types.is_timestamp(type_) and type_.unit == "ns":
+        return pa.timestamp("us", type_.tz)
+    if pa.types.is_time(type_) and type_ == pa.time64("ns"):
+        return pa.time64("us")
+    if pa.types.is_dictionary(type_):
+        value_type = in_microseconds(type_.value_type)
+        return type_ if value_type == type_.value_type else value_type
+    if pa.types.is_struct(type_):
+        return pa.struct([field.with_type(in_microseconds(field.type)) for field in type_])
+    if pa.types.is_map(type_):
+        return pa.map_(
+            type_.key_field.with_type(in_microseconds(type_.key_type)),
+            type_.item_field.with_type(in_microseconds(type_.item_type)),
+            keys_sorted=type_.keys_sorted,
+        )
+    if pa.types.is_fixed_size_list(type_):
+        return pa.list_(_items(type_), type_.list_size)
+    if pa.types.is_list(type_):
+        return pa.list_(_items(type_))
+    if pa.types.is_large_list(type_):
+        return pa.large_list(_items(type_))
+    return type_
+
+
+def _items(type_: pa.DataType) -> pa.Field:
+    return type_.value_field.with_type(in_microseconds(type_.value_type))
+
+
+def without_nanoseconds(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, int]:
+    """Values under the type that `in_microseconds` gave, and how many lose a fraction of one."""
+    plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if plain.type == type_:
+        return plain, 0
+    try:
+        return plain.cast(type_), 0
+    except pa.ArrowException:
+        cut = plain.cast(type_, safe=False)
+    if pa.types.is_nested(plain.type):
+        whole = [plain.slice(row, 1) for row in range(len(plain))]
+        return cut, sum(not _is_whole(value, type_) for value in whole)
+    return cut, pc.sum(pc.not_equal(cut.cast(plain.type), plain)).as_py() or 0
+
+
+def _is_whole(value: pa.Array, type_: pa.DataType) -> bool:
+    # Only what is taken out of a list stands by itself.
+    try:
+        value.take(pa.array([0])).cast(type_)
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def type_named(kind: str) -> pa.DataType:
+    """The Arrow type that a recipe means by a word.
+
+    >>> str(type_named("decimal(10, 2)"))
+    'decimal128(10, 2)'
+
+    Raises:
+        ValueError: it is none of the words.
+    """
+    decimal = _DECIMAL.fullmatch(kind)
+    if decimal is not None:
+        precision, scale = int(decimal[1]), int(decimal[2])
+        if 1 <= precision <= 38 and scale <= precision:
+            return pa.decimal128(precision, scale)
+    if kind not in _TYPES:
+        raise ValueError(f"{kind!r} is no type: use {', '.join(_TYPES)} or decimal(10, 2)")
+    return _TYPES[kind]
