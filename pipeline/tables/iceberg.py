@@ -8,6 +8,8 @@ metadata file itself.
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,7 +22,11 @@ from pipeline.tables.lake_table import LakeTable, laid_out, unreadable
 METADATA = re.compile(r"(\d+-[^/]*|v\d+)(\.gz)?\.metadata\.json(\.gz)?")
 """Names of metadata files: `00012-<uuid>.metadata.json`; `v12.metadata.json` of Hadoop's tables."""
 _HINT = "version-hint.text"
-_ERRORS = (OSError, KeyError, NotImplementedError, TypeError, ValueError, pa.ArrowException)
+_ERRORS: tuple[type[Exception], ...] = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError),
+    *(OSError, TypeError, ValueError, struct.error, zlib.error, pa.ArrowException),
+)
+"""What reading a damaged file of some kind may come to, besides the library's own errors."""
 
 
 def newest_metadata(root: str) -> str:
@@ -77,6 +83,7 @@ def open_iceberg(name: str) -> tuple[LakeTable, str]:
         ModuleNotFoundError: the library is not installed.
         ValueError: they cannot be read; one line.
     """
+    from pyiceberg import exceptions
     from pyiceberg.catalog.noop import NoopCatalog
     from pyiceberg.io.pyarrow import ArrowScan, schema_to_pyarrow
     from pyiceberg.serializers import FromInputFile
@@ -86,6 +93,8 @@ def open_iceberg(name: str) -> tuple[LakeTable, str]:
     metadata_file = name if is_file else newest_metadata(name)
     where = f"{name} as an Iceberg table"
     files = _files_through_our_storage()
+    own = [kind for kind in vars(exceptions).values() if isinstance(kind, type)]
+    errors = (*_ERRORS, *(kind for kind in own if issubclass(kind, Exception)))
     try:
         metadata = FromInputFile.table_metadata(files.new_input(metadata_file))
         # Not StaticTable.from_metadata: there the table's own properties choose the file access.
@@ -99,7 +108,7 @@ def open_iceberg(name: str) -> tuple[LakeTable, str]:
         # Once: so that all passes see the same files in the same order.
         tasks = sorted(table.scan().plan_files(), key=lambda task: str(task.file.file_path))
         schema = laid_out(schema_to_pyarrow(metadata.schema(), include_field_ids=False))
-    except _ERRORS as error:
+    except errors as error:
         raise unreadable(where, error) from None
 
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -119,7 +128,7 @@ def open_iceberg(name: str) -> tuple[LakeTable, str]:
 
     snapshot = metadata.current_snapshot_id
     version = f"snapshot {snapshot} of {PurePosixPath(metadata_file).name}"
-    lake = LakeTable(where=where, schema=schema, read=read, num_rows=num_rows, errors=_ERRORS)
+    lake = LakeTable(where=where, schema=schema, read=read, num_rows=num_rows, errors=errors)
     return lake, version
 
 

@@ -337,6 +337,27 @@ def test_a_log_that_is_none_is_one_line(uri: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("damage", ["log", "checkpoint", "hint", "data"])
+def test_what_is_damaged_is_one_line(uri: str, damage: str) -> None:
+    for number in range(3):
+        deltalake.write_deltalake(uri, ROWS.slice(number, 1), mode="append")
+    deltalake.DeltaTable(uri).create_checkpoint()
+    pattern = {
+        "log": "_delta_log/*.json",
+        "checkpoint": "_delta_log/*.parquet",
+        "hint": "_delta_log/_last_checkpoint",
+        "data": "*.parquet",
+    }[damage]
+    for file in Path(uri).glob(pattern):
+        file.write_bytes(file.read_bytes()[:20])
+    if damage in ("log", "hint"):  # the checkpoint makes up for the one, the log for the other
+        assert sorted(ids(open_manifest(uri))) == NAMES[:3]
+        return
+    with pytest.raises(ValueError, match=f"{uri} as a Delta table") as caught:
+        ids(open_manifest(uri))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_table_without_rows_selects_none(uri: str) -> None:
     deltalake.write_deltalake(uri, ROWS.slice(0, 0))
     manifest = open_manifest(uri)

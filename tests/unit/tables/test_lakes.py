@@ -60,10 +60,16 @@ LAYOUTS: dict[str, tuple[str, str, Sequence[str]]] = {
 READ = {"Delta": "delta", "Iceberg": "iceberg", "Lance": "lance"}
 
 
+def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
+    """As if they were not installed, whoever has imported them before."""
+    loaded = [name for name in sys.modules if name.partition(".")[0] in packages]
+    for name in (*packages, *loaded):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
 @pytest.fixture(autouse=True)
 def none_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("deltalake", "pyiceberg", "lance"):
-        monkeypatch.setitem(sys.modules, name, None)
+    without(monkeypatch, "deltalake", "pyiceberg", "lance")
 
 
 @pytest.fixture(params=LAYOUTS)
