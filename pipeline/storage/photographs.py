@@ -17,8 +17,8 @@ from pipeline.storage.agreement import Fetched
 from pipeline.storage.connection import connection
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
-from pipeline.storage.uris import absolute, address_fault, scheme_of
-from pipeline.storage.web import WebPolicy, WebReader
+from pipeline.storage.uris import absolute, address_fault, scheme_of, shortened
+from pipeline.storage.web import WebPolicy, WebReader, as_stored
 
 _NO_SUCH_PLACE = frozenset(
     {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
@@ -123,7 +123,10 @@ class PhotoReader:
             raise TransientError(ErrorCode.ACCESS_DENIED, str(error)) from None
         except OSError as error:  # an answer nobody foresaw: the next run may fare better
             raise TransientError(ErrorCode.STORAGE, str(error)) from None
-        return Fetched(found.data, found.retries, found.doubt)
+        whole = Fetched(found.data, found.retries, found.doubt)
+        return await as_stored(
+            whole, found.content_encoding, what=shortened(uri), max_bytes=self._max_bytes
+        )
 
     def _read_local(self, uri: str) -> bytes:
         # realpath follows links: a link inside the folder must not lead out of it.

@@ -89,6 +89,8 @@ class Found(Fetched):
     modified_at: datetime | None
     answered_at: datetime | None
     """When the server answered, by its own clock, like `modified_at`."""
+    content_encoding: str
+    """As the object was stored with; empty: none. `data` is what is stored."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,6 +163,7 @@ class S3:
             md5=md5,
             modified_at=answer.get("LastModified"),
             answered_at=_time_in(headers.get("date", "")),
+            content_encoding=headers.get("content-encoding", ""),
         )
 
     async def size(self, uri: str) -> int:

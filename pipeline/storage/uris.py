@@ -13,7 +13,7 @@ named by its ARN."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MOST_KEY_BYTES = 1024
 """S3's limit, in UTF-8."""
-_SHOWN = 120
+_SHOWN = 200
 """Characters of a URI in a message."""
 
 
@@ -104,8 +104,13 @@ def address_fault(uri: str) -> str | None:
     return None
 
 
+def shortened(uri: str) -> str:
+    """A URI for a message: not the whole of what somebody put there by mistake."""
+    return uri if len(uri) <= _SHOWN else f"{uri[:_SHOWN]}…"
+
+
 def _short(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
+    return repr(shortened(text))
 
 
 def without_secrets(url: str) -> str:

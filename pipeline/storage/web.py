@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -19,15 +21,19 @@ from yarl import URL
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.agreement import Doubt, Fetched, doubt_of, read_twice_if_they_differ
 from pipeline.storage.connection import CONNECT_S, READ_S, Connection
+from pipeline.storage.encodings import undone
 from pipeline.storage.retry import Backoff, describe, retrying
 from pipeline.storage.s3 import read_capped
-from pipeline.storage.uris import without_secrets
+from pipeline.storage.targets import redirected, request_url
+from pipeline.storage.uris import scheme_of, shortened, without_secrets
 
-MOST_REDIRECTS = 3
+MOST_REDIRECTS = 20
+"""As many as browsers follow (Fetch, section 4.4)."""
 _CHUNK_BYTES = 256 * 2**10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
 _REFUSED = frozenset({401, 403, 407, 451})
+FetchedT = TypeVar("FetchedT", bound=Fetched)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -40,10 +46,16 @@ class WebPolicy:
     """Exact names, or suffixes that begin with a dot."""
     allow_private_addresses: bool
 
+    def scheme_refusal(self, scheme: str) -> str | None:
+        """Why nothing with a scheme may be asked for; None when it may."""
+        if scheme in self.schemes and scheme in ("http", "https"):
+            return None
+        return f"scheme {scheme!r} is not in fetch.allowed_schemes {list(self.schemes)}"
+
     def refusal(self, url: URL) -> str | None:
         """Why a URL may not be asked for; None when it may."""
         if url.scheme not in self.schemes:
-            return f"scheme {url.scheme!r} is not in fetch.allowed_schemes {list(self.schemes)}"
+            return self.scheme_refusal(url.scheme)
         host = (url.raw_host or "").lower()
         if not any(_matches(host, allowed.lower()) for allowed in self.hosts):
             return f"host {host!r} is not in fetch.allowed_hosts {list(self.hosts)}"
@@ -68,67 +80,80 @@ class WebReader:
         self._session_lock = asyncio.Lock()
 
     async def get(self, uri: str, *, max_bytes: int) -> Fetched:
-        """A photograph.
+        """A photograph, asked for by the very bytes of its URL.
 
         Raises:
-            RowError: not allowed, not there or too large.
+            RowError: not allowed, not there, too large, or encoded as nobody can undo.
             TransientError: refused, or no answer after all retries.
         """
-        shown = without_secrets(uri)
         headers: dict[str, str] = {}
+        encoding = ""
 
         async def read() -> Fetched:
-            (data, doubt), retries = await retrying(attempt, what=shown, backoff=self._backoff)
+            (data, doubt), retries = await retrying(attempt, what=shown(uri), backoff=self._backoff)
             headers["Cache-Control"] = "no-cache"  # a second read is to go past what has damaged it
             return Fetched(data, retries, doubt)
 
         async def attempt() -> tuple[bytes, Doubt | None]:
-            return await self._follow(URL(uri), shown, max_bytes, headers)
-
-        try:
-            return await read_twice_if_they_differ(read, what=shown)
-        except aiohttp.ClientResponseError as error:
-            raise RowError(ErrorCode.NOT_FOUND, f"{shown}: HTTP {error.status}") from None
-        except (aiohttp.ClientError, ValueError) as error:
-            # A host no resolver takes, a port out of range, a redirect to neither: yarl and
-            # aiohttp find fault with a URL at several points.
-            raise RowError(
-                ErrorCode.BAD_REQUEST, f"image_uri {shown} is not usable: {describe(error)}"
-            ) from None
-        except OSError as error:  # nothing anybody foresaw: the next run may fare better
-            raise TransientError(ErrorCode.STORAGE, f"{shown}: {describe(error)}") from None
-
-    async def _follow(
-        self, url: URL, shown: str, max_bytes: int, headers: Mapping[str, str]
-    ) -> tuple[bytes, Doubt | None]:
-        session = await self._open_session()
-        for _ in range(1 + MOST_REDIRECTS):
-            self._check(url, shown)
-            async with session.get(url, allow_redirects=False, headers=headers) as answer:
-                if answer.status in _REDIRECTS:
-                    url = url.join(URL(answer.headers.get("Location", "")))
-                    continue
-                if answer.status in _GONE:
-                    raise RowError(ErrorCode.NOT_FOUND, f"nothing at {shown}")
-                if answer.status in _REFUSED:
-                    raise TransientError(
-                        ErrorCode.ACCESS_DENIED,
-                        f"not allowed to read {shown} (HTTP {answer.status})",
-                    )
-                if answer.status != 200:
-                    raise aiohttp.ClientResponseError(answer.request_info, (), status=answer.status)
+            nonlocal encoding
+            async with self._answer("GET", uri, headers) as (answer, place):
+                _check_status(answer, place)
+                said = _headers(answer)
+                encoding = said.get("content-encoding", "")
                 chunks = answer.content.iter_chunked(_CHUNK_BYTES)
                 data = await read_capped(chunks, answer.content_length, max_bytes=max_bytes)
-                return data, doubt_of(data, _headers(answer), md5=None)
+                return data, doubt_of(data, said, md5=None)
+
+        with _in_words(uri):
+            found = await read_twice_if_they_differ(read, what=shown(uri))
+        return await as_stored(found, encoding, what=shown(uri), max_bytes=max_bytes)
+
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, uri: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[tuple[aiohttp.ClientResponse, str]]:
+        """The answer at the end of all redirects, each of them checked, and where that is."""
+        session = await self._open_session()
+        address, seen = uri, set[str]()
+        for _ in range(1 + MOST_REDIRECTS):
+            url = self._allowed(address, uri)
+            if str(url) in seen:
+                raise RowError(
+                    ErrorCode.URI_NOT_ALLOWED,
+                    f"{shown(uri)} redirects in a circle, to {shown(address)}",
+                )
+            seen.add(str(url))
+            async with session.request(
+                method, url, allow_redirects=False, headers=headers
+            ) as answer:
+                location = answer.headers.get("Location")
+                if answer.status not in _REDIRECTS or location is None:
+                    place = shown(address)
+                    if address != uri:
+                        place = f"{shown(uri)}, redirected to {place}"
+                    yield answer, place
+                    return
+                address = redirected(address, location)
         raise RowError(
-            ErrorCode.URI_NOT_ALLOWED, f"{shown} redirects more than {MOST_REDIRECTS} times"
+            ErrorCode.URI_NOT_ALLOWED, f"{shown(uri)} redirects more than {MOST_REDIRECTS} times"
         )
 
-    def _check(self, url: URL, shown: str) -> None:
-        refusal = self._policy.refusal(url)
+    def _allowed(self, address: str, uri: str) -> URL:
+        """What to ask for.
+
+        Raises:
+            RowError: it may not be.
+            ValueError: there is no such thing.
+        """
+        refusal = self._policy.scheme_refusal(scheme_of(address))
+        url = None if refusal else request_url(address)
+        if url is not None:
+            refusal = self._policy.refusal(url)
         if refusal is not None:
-            asked = "" if without_secrets(str(url)) == shown else "redirected to where we may not: "
-            raise RowError(ErrorCode.URI_NOT_ALLOWED, f"image_uri {shown}: {asked}{refusal}")
+            asked = "" if address == uri else f"redirected to where we may not ({shown(address)}): "
+            raise RowError(ErrorCode.URI_NOT_ALLOWED, f"image_uri {shown(uri)}: {asked}{refusal}")
+        assert url is not None
+        return url
 
     async def _open_session(self) -> aiohttp.ClientSession:
         async with self._session_lock:
@@ -197,6 +222,61 @@ def is_public(address: str) -> bool:
     """
     ip = ipaddress.ip_address(address)
     return all(part.is_global and not part.is_multicast for part in (ip, *_embedded(ip)))
+
+
+def shown(address: str) -> str:
+    """A URL for a message: as it is sent, short, and without what is secret in it."""
+    with suppress(ValueError):  # nothing to ask for: it is shown as it is
+        address = str(request_url(address))
+    return shortened(without_secrets(address))
+
+
+async def as_stored(found: FetchedT, encoding: str, *, what: str, max_bytes: int) -> FetchedT:
+    """What was read without its `Content-Encoding`; its checksums were of what came.
+
+    Raises:
+        RowError: too large, or it cannot be undone.
+        TransientError: it does not come to its end, and may have been damaged on its way.
+    """
+    if not encoding:
+        return found
+    try:
+        data = await asyncio.to_thread(undone, found.data, encoding, max_bytes=max_bytes)
+    except RowError as error:
+        is_sure = found.doubt is None or error.code is not ErrorCode.CORRUPT_IMAGE
+        kind = RowError if is_sure else TransientError
+        raise kind(error.code, f"{what}: {error.message}") from None
+    return replace(found, data=data)
+
+
+@contextmanager
+def _in_words(uri: str) -> Iterator[None]:
+    """What goes wrong with a request, as an error of its row."""
+    try:
+        yield
+    except aiohttp.ClientResponseError as error:
+        raise RowError(ErrorCode.NOT_FOUND, f"{error.message}: HTTP {error.status}") from None
+    except (aiohttp.ClientError, ValueError) as error:
+        # A host no resolver takes, a port out of range, a redirect to neither: yarl and aiohttp
+        # find fault with a URL at several points.
+        raise RowError(
+            ErrorCode.BAD_REQUEST, f"image_uri {shown(uri)} is not usable: {describe(error)}"
+        ) from None
+    except OSError as error:  # nothing anybody foresaw: the next run may fare better
+        raise TransientError(ErrorCode.STORAGE, f"{shown(uri)}: {describe(error)}") from None
+
+
+def _check_status(answer: aiohttp.ClientResponse, place: str) -> None:
+    if answer.status in _GONE:
+        raise RowError(ErrorCode.NOT_FOUND, f"nothing at {place}")
+    if answer.status in _REFUSED:
+        raise TransientError(
+            ErrorCode.ACCESS_DENIED, f"not allowed to read {place} (HTTP {answer.status})"
+        )
+    if answer.status != 200:
+        raise aiohttp.ClientResponseError(
+            answer.request_info, (), status=answer.status, message=place
+        )
 
 
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pipeline import storage
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.stages.fetch import FetchConfig, FetchMapper
 from pipeline.storage import Fetched, PhotoReader, ReadPolicy
+from pipeline.storage.connection import connection
 from pipeline.storage.retry import BACKOFF, Backoff
 from tests.faults import FaultyProxy
 from tests.unit.storage.conftest import Fill, PointAt
@@ -189,3 +191,26 @@ def test_the_fetch_stage_says_how_often_storage_was_asked_again(
     assert first["fetch_retries"] >= 0
     assert second["fetch_retries"] == 0
     assert [outcome.code for outcome in refused] == [ErrorCode.EMPTY_FILE, ErrorCode.NOT_FOUND]
+
+
+def test_objects_that_were_stored_compressed(bucket: str) -> None:
+    picture = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
+    stored = {
+        "a.jpg": ("gzip", gzip.compress(picture)),
+        "b.jpg": ("gzip", picture),
+        "c.jpg": ("aws-chunked", picture),
+        "d.jpg": ("aws-chunked,gzip", gzip.compress(picture)),
+    }
+
+    async def put() -> None:
+        client = await connection().s3()
+        name = bucket.removeprefix("s3://")
+        for key, (encoding, body) in stored.items():
+            await client.put_object(Bucket=name, Key=key, Body=body, ContentEncoding=encoding)
+
+    connection().run(put())
+    uris = [f"{bucket}/{key}" for key in stored]
+    assert reader().read_many(uris) == [Fetched(picture, 0)] * 4
+    assert [code(one) for one in reader(max_bytes=5000).read_many(uris[:1])] == [
+        ErrorCode.TOO_MANY_BYTES
+    ]
