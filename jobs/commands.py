@@ -13,6 +13,8 @@ from jobs.options import (
     Address,
     Asked,
     AskedRun,
+    CsvDelimiter,
+    CsvEncoding,
     Limit,
     Renamed,
     RunId,
@@ -254,6 +256,8 @@ def prompts(
     where: Where = None,
     limit: Limit = None,
     renamed: Renamed = None,
+    csv_delimiter: CsvDelimiter = None,
+    csv_encoding: CsvEncoding = None,
     settings: Settings = None,
 ) -> None:
     """Show what becomes of the manifest's prompts, and why, without making a picture."""
@@ -262,7 +266,7 @@ def prompts(
     from pipeline.tables import parse_reading
 
     read = load_recipe(recipe, overrides=settings or [])
-    reading = parse_reading(renamed or [])
+    reading = parse_reading(renamed or [], delimiter=csv_delimiter, encoding=csv_encoding)
     print_prompts(read, manifest, where=where, limit=limit, reading=reading)
 
 

@@ -42,6 +42,16 @@ Renamed = Annotated[
         "--map", help="Say which column is which: image_uri='Image Src'; may be given repeatedly."
     ),
 ]
+CsvDelimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--csv-delimiter", help="Between values of CSV files: a character, or 'tab'. Default: seen."
+    ),
+]
+CsvEncoding = Annotated[
+    str | None,
+    typer.Option("--csv-encoding", help="Of CSV files, such as cp1252. Default: UTF-8, or seen."),
+]
 RunId = Annotated[
     str | None,
     typer.Option("--run-id", help="Name of the run; the same name continues it."),
@@ -77,6 +87,8 @@ class Asked:
     where: Where = None
     limit: Limit = None
     renamed: Renamed = None
+    csv_delimiter: CsvDelimiter = None
+    csv_encoding: CsvEncoding = None
     settings: Settings = None
     assume_single_driver: SingleDriver = False
 
@@ -92,7 +104,11 @@ class Asked:
 
         rest = asdict(self)
         recipe = load_recipe(rest.pop("recipe"), overrides=rest.pop("settings") or [])
-        reading = parse_reading(rest.pop("renamed") or [])
+        reading = parse_reading(
+            rest.pop("renamed") or [],
+            delimiter=rest.pop("csv_delimiter"),
+            encoding=rest.pop("csv_encoding"),
+        )
         return RunConfig(recipe=recipe, reading=reading, **rest)
 
 

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +15,7 @@ from pipeline.brief import COLUMNS, ColumnKind
 from pipeline.sql import Stream, check_condition, columns_of, query
 from pipeline.tables import (
     AS_IT_IS,
-    FORMATS,
+    NO_UTF8,
     Faults,
     Reading,
     Table,
@@ -24,15 +23,11 @@ from pipeline.tables import (
     is_number,
     is_text,
     nearest,
-    open_table,
+    open_named,
     readable,
-    renamed,
     spelled,
     types_of,
 )
-from pipeline.tables.finding import Found, find
-from pipeline.tables.lakes import Lake, check_outside, open_lake
-from pipeline.wording import first_line
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +49,8 @@ class Manifest:
     limit: int | None = None
     passed_over: str | None = None
     """Which files of its folder were passed over, in words; None: none was."""
+    no_text: str = NO_UTF8
+    """What bytes of text are that cannot be read, and what to do, for the message."""
     asked: pa.Schema = field(default=_NOTHING)
     """The columns that the condition reads, under the types in which it reads them."""
 
@@ -82,7 +79,7 @@ class Manifest:
                 over a value.
         """
         for batch in self._selected(columns):
-            yield readable(batch)
+            yield readable(batch, no_text=self.no_text)
 
     def raw_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """All rows, selected or not, with text as it is even where that is no UTF-8."""
@@ -305,25 +302,22 @@ def open_manifest(
             "them, or a pattern such as 'catalog/*.parquet'"
         )
     uri = storage.absolute(uri)
-    lake = _lake(uri)
-    found = _files(uri) if lake is None else Found(files=(), root=lake.root)
-    file_format = _format(uri, found.files) if lake is None else ""
     try:
-        as_written = open_table(found.files, file_format) if lake is None else lake.table
-        table = spelled(renamed(as_written, dict(reading.names)), "id")
+        opened = open_named(uri, reading=reading, key="id")
+        table = spelled(opened.table, "id")
     except ValueError as error:
         raise _about(uri, error) from None
-    passed = found.passed_over()
-    if passed is not None:
-        logger.info("manifest %s: %s", uri, passed)
+    if opened.passed_over is not None:
+        logger.info("manifest %s: %s", uri, opened.passed_over)
     manifest = Manifest(
         uri=uri,
-        root=found.root,
+        root=opened.root,
         table=table,
-        version=None if lake is None else lake.version,
+        version=opened.version,
         where=where,
         limit=limit,
-        passed_over=passed,
+        passed_over=opened.passed_over,
+        no_text=opened.no_text,
     )
     _check_columns(manifest)
     if where is None:
@@ -400,48 +394,6 @@ def _holds(type_: pa.DataType, kind: ColumnKind) -> bool:
     if kind == "texts" and (pa.types.is_list(type_) or pa.types.is_large_list(type_)):
         return _is_text(type_.value_type)
     return _is_text(type_)
-
-
-def _lake(uri: str) -> Lake | None:
-    try:
-        return open_lake(uri)
-    except ValueError as error:
-        raise _about(uri, error) from None
-    except OSError as error:
-        raise ValueError(f"manifest {uri}: cannot be listed: {first_line(error)}") from None
-
-
-def _files(uri: str) -> Found:
-    try:
-        found = find(uri)
-        check_outside(uri, found.files, hidden=found.hidden, is_folder=found.is_folder)
-    except ValueError as error:
-        raise _about(uri, error) from None
-    if found.is_folder:
-        found = replace(
-            found,
-            files=[f for f in found.files if PurePosixPath(f).suffix.lower() in FORMATS],
-        )
-    if not found.files:
-        passed = found.passed_over()
-        raise ValueError(
-            f"manifest {uri}: nothing there{'' if passed is None else f' ({passed})'}; name a "
-            "Parquet, CSV or JSON Lines file, a folder of them, or a pattern such as "
-            "'catalog/*.parquet'"
-        )
-    return found
-
-
-def _format(uri: str, files: Sequence[str]) -> str:
-    suffixes = {PurePosixPath(file).suffix.lower() for file in files}
-    formats = {FORMATS.get(suffix) for suffix in suffixes}
-    if None in formats:
-        raise ValueError(
-            f"manifest {uri}: {sorted(suffixes)} is not a manifest format: use {', '.join(FORMATS)}"
-        )
-    if len(formats) > 1:
-        raise ValueError(f"manifest {uri}: mixes {sorted(suffixes)}: keep one format per manifest")
-    return str(formats.pop())
 
 
 def _check_columns(manifest: Manifest) -> None:

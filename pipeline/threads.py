@@ -14,8 +14,12 @@ Found = TypeVar("Found")
 def in_threads(
     work: Callable[[Item], Found], items: Iterable[Item], *, at_once: int = 16
 ) -> Iterator[Found]:
-    """`work` done for each item, in order, by a few threads that never run far ahead."""
-    with ThreadPoolExecutor(at_once, thread_name_prefix="reading") as pool:
+    """`work` done for each item, in order, by a few threads that never run far ahead.
+
+    What is under way when nobody asks any more is not waited for.
+    """
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="reading")
+    try:
         under_way: deque[Future[Found]] = deque()
         for item in items:
             under_way.append(pool.submit(work, item))
@@ -23,3 +27,7 @@ def in_threads(
                 yield under_way.popleft().result()
         while under_way:
             yield under_way.popleft().result()
+    finally:
+        # Whoever closes an abandoned generator is whoever collects garbage: it may be one of these
+        # threads, which would wait for itself for ever.
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,19 +1,17 @@
 """Files of rows as one table: Parquet, CSV and JSON Lines, with the columns of all files together.
 
-`table` says what a table is, `finding` finds its files, `reading` is what somebody says of them.
-`parquet`, `delimited` and `json_lines` read one format each, `union` brings the columns of many
-files under one schema, `renamed` gives columns other names, `spelled` makes text of the numbers in
-one. `exact` brings values under
-another type. `untyped` finds the types of values
-that are text, `text` carries it from Python to Arrow, and `readable` finds what of it cannot be
-read. No manifest and no recipe is known here.
+`table` says what a table is, and `opening` leads from a name to one: `finding` finds its files,
+`formats` their format, `lakes` the tables that some format keeps; `reading` is what somebody says
+of files. `parquet`, `delimited` and `json_lines` read one format each (`json_values` where there
+are no lines), `streams` unpacks and decodes text. `union` brings the columns of many files under
+one schema, `renamed` gives columns other names, `spelled` makes text of the numbers in one.
+`exact` brings values under another type. `untyped` finds the types of values that are text, `text`
+carries it from Python to Arrow, and `readable` finds what of it cannot be read. No manifest and no
+recipe is known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pipeline.tables.delimited import open_delimited
 from pipeline.tables.exact import (
     as_meant,
     can_hold,
@@ -22,11 +20,12 @@ from pipeline.tables.exact import (
     type_named,
     without_nanoseconds,
 )
-from pipeline.tables.json_lines import open_json_lines
-from pipeline.tables.parquet import open_parquet
-from pipeline.tables.readable import Faults, python_rows, readable
+from pipeline.tables.finding import find
+from pipeline.tables.formats import FORMATS, choose
+from pipeline.tables.opening import Opened, open_named, open_table
+from pipeline.tables.readable import NO_UTF8, Faults, python_rows, readable
 from pipeline.tables.reading import AS_IT_IS, Reading, parse_reading
-from pipeline.tables.renamed import nearest, renamed
+from pipeline.tables.renamed import nearest
 from pipeline.tables.spelled import is_number, spelled
 from pipeline.tables.table import UNTYPED, Table
 from pipeline.tables.union import is_text
@@ -35,52 +34,31 @@ from pipeline.tables.untyped import Kind, as_kind, is_kind, types_of
 __all__ = [
     "AS_IT_IS",
     "FORMATS",
+    "NO_UTF8",
     "UNTYPED",
     "Faults",
     "Kind",
+    "Opened",
     "Reading",
     "Table",
     "as_kind",
     "as_meant",
     "can_hold",
+    "choose",
     "exactly",
+    "find",
     "in_microseconds",
     "is_kind",
     "is_number",
     "is_text",
     "nearest",
+    "open_named",
     "open_table",
     "parse_reading",
     "python_rows",
     "readable",
-    "renamed",
     "spelled",
     "type_named",
     "types_of",
     "without_nanoseconds",
 ]
-
-FORMATS = {
-    ".parquet": "Parquet",
-    ".pq": "Parquet",
-    ".csv": "CSV",
-    ".jsonl": "JSON Lines",
-    ".ndjson": "JSON Lines",
-}
-"""By the ending of a file's name, in lower case."""
-
-_OPENERS = {
-    "Parquet": open_parquet,
-    "CSV": open_delimited,
-    "JSON Lines": open_json_lines,
-}
-
-
-def open_table(files: Sequence[str], file_format: str) -> Table:
-    """The rows of files that have one of the `FORMATS`, one file after another.
-
-    Raises:
-        ValueError: one line that names the file, the line in it where there are lines, and the
-            fix.
-    """
-    return _OPENERS[file_format](files)

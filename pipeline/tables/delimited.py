@@ -1,30 +1,49 @@
 """CSV files as one table of text: what the columns mean is for others to say.
 
 Read by Python's own reader in its strict mode: a row that has too many values, and a quote that is
-left open and would swallow the rows after it, are told with their line.
+left open and would swallow the rows after it, are told with their line. What separates the values
+is seen in each file's header.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
 import pyarrow as pa
 
+from pipeline.tables.reading import AS_IT_IS, Reading
 from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, lines, opened
 from pipeline.tables.table import Table
 from pipeline.tables.text import array_of, is_utf8
-from pipeline.tables.union import union
+from pipeline.tables.union import check_key, union
 from pipeline.threads import in_threads
+
+_DELIMITERS = (",", ";", "\t", "|")
+_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
+_NOTHING = ' ,;\t|"\r\n'
+_EXCELS = re.compile(r'"?sep=(.)"?\s*')
+"""A first line that Excel takes for no row."""
+
+
+class _Header(NamedTuple):
+    names: Sequence[str]
+    """Of the columns; where one has none, nothing. No names at all: the file has no rows."""
+    delimiter: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Delimited:
-    headers: Mapping[str, Sequence[str]]
+    headers: Mapping[str, _Header]
     """By file, in their order."""
+    encoding: str | None
     schema: pa.Schema
     conflicts: Mapping[str, str]
 
@@ -34,9 +53,9 @@ class _Delimited:
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([self.schema.field(name) for name in columns])
-        for file, header in self.headers.items():
+        for file, (header, _) in self.headers.items():
             positions = [header.index(name) if name in header else None for name in columns]
-            for rows in _blocks(file, len(header)):
+            for rows in self._blocks(file):
                 # An empty cell is null; a brand may well be called NA.
                 arrays = [
                     pa.nulls(len(rows), pa.string())
@@ -47,40 +66,98 @@ class _Delimited:
                 yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def count(self) -> int:
-        blocks = (_blocks(file, len(header)) for file, header in self.headers.items())
-        return sum(map(len, chain.from_iterable(blocks)))
+        return sum(len(rows) for file in self.headers for rows in self._blocks(file))
+
+    def _blocks(self, file: str) -> Iterator[list[list[str]]]:
+        header = self.headers[file]
+        return _blocks(file, header, self.encoding) if header.names else iter(())
 
 
-def open_delimited(files: Sequence[str]) -> Table:
-    """Read the headers of all files. Raises ValueError, which names the file."""
-    headers = dict(zip(files, in_threads(_header, files), strict=True))
+def open_delimited(
+    files: Sequence[str], *, reading: Reading = AS_IT_IS, key: str | None = None
+) -> Table:
+    """Read the headers of all files.
+
+    Args:
+        files: in their order.
+        reading: what separates values, and the encoding, where that is said.
+        key: a column that every file must have if one has it. What stands beside it in a header is
+            what separates the values.
+
+    Raises:
+        ValueError: which names the file.
+    """
+    found = in_threads(partial(_header, reading=reading, key=key), files)
+    headers = dict(zip(files, found, strict=True))
+    named = {file: [n for n in header.names if n] for file, header in headers.items()}
+    if not any(named.values()):
+        raise ValueError(_empty(files[0]))
+    check_key(key, named, "is it separated by another character, such as --csv-delimiter ';'?")
     united = union(
-        (file, pa.schema([(name, pa.string()) for name in header]))
-        for file, header in headers.items()
+        (file, pa.schema([(name, pa.string()) for name in names])) for file, names in named.items()
     )
-    return _Delimited(headers=headers, schema=united.schema, conflicts=united.conflicts)
+    return _Delimited(
+        headers=headers,
+        encoding=reading.csv_encoding,
+        schema=united.schema,
+        conflicts=united.conflicts,
+    )
 
 
-def _header(file: str) -> Sequence[str]:
-    for _, header in _records(file):
+def _header(file: str, *, reading: Reading, key: str | None) -> _Header:
+    separated = partial(_delimiter, file=file, key=key, told=reading.csv_delimiter)
+    for _, delimiter, header in _records(file, separated, reading.csv_encoding):
         if not all(map(is_utf8, header)):
-            raise ValueError(f"{file}: a column's name is no UTF-8: save the file as UTF-8")
-        return header
-    raise ValueError(
-        f"{file}: not readable as csv: it is empty, and its first line should name the columns"
-    )
+            raise ValueError(
+                f"{file}: a column's name is no UTF-8: save the file as UTF-8, or say what it is, "
+                "such as --csv-encoding cp1252"
+            )
+        # Excel writes cells beside its table, and pandas its index, under no name.
+        return _Header([name if name.strip() else "" for name in header], delimiter)
+    if PurePosixPath(file).name.startswith("part-"):  # Spark's, of a partition without rows
+        return _Header([], ",")
+    raise ValueError(_empty(file))
 
 
-def _blocks(file: str, width: int) -> Iterator[list[list[str]]]:
+def _empty(file: str) -> str:
+    return f"{file}: not readable as csv: it is empty, and its first line should name the columns"
+
+
+def _delimiter(
+    line: str, excels: str | None, *, file: str, key: str | None, told: str | None
+) -> str:
+    """What separates the values of a file.
+
+    Args:
+        line: the header.
+        excels: what the file itself says, in Excel's way.
+        file: a `.tsv` has tabs where nothing else is seen.
+        key: a column: what stands beside it separates, and nothing else does.
+        told: by whoever wants the file read.
+    """
+    if told or excels:
+        return str(told or excels)
+    found = {one: next(csv.reader([line], delimiter=one), []) for one in _DELIMITERS}
+    certain = [one for one, names in found.items() if len(names) > 1 and key in names]
+    if len(certain) == 1:
+        return certain[0]
+    is_tsv = PurePosixPath(file.removesuffix(PurePosixPath(file).suffix)).suffix == ".tsv"
+    usual = "\t" if is_tsv or PurePosixPath(file).suffix.lower() in (".tsv", ".tab") else ","
+    return max(_DELIMITERS, key=lambda one: (len(found[one]), one == usual))
+
+
+def _blocks(file: str, header: _Header, encoding: str | None) -> Iterator[list[list[str]]]:
     """Rows below the header, a few at a time; each has a value for each column."""
     block: list[list[str]] = []
-    records = _records(file)
+    records = _records(file, lambda *_: header.delimiter, encoding)
     next(records, None)
-    for line, row in records:
-        if len(row) != width:
+    width = len(header.names)
+    for line, _, row in records:
+        if len(row) < width or any(row[width:]):
             raise ValueError(
                 f"{file}, line {line}: {len(row)} values, and the header names {width} columns: "
-                "put a value that holds a comma or a line break into double quotes"
+                f"put a value that holds a {_NAMES.get(header.delimiter, header.delimiter)} or a "
+                "line break into double quotes"
             )
         block.append(row)
         if len(block) == BATCH_ROWS:
@@ -90,22 +167,39 @@ def _blocks(file: str, width: int) -> Iterator[list[list[str]]]:
         yield block
 
 
-def _records(file: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, each with the line that it begins in."""
+def _records(
+    file: str, separated: Callable[[str, str | None], str], encoding: str | None
+) -> Iterator[tuple[int, str, list[str]]]:
+    """Rows in which anything stands, each with the line that it begins in and what separates."""
     csv.field_size_limit(MOST_ROW_BYTES)  # of the process; Python's 128 kB are few
-    with opened(file) as stream:
+    with opened(file, encoding=encoding) as stream:
         # Bytes that are no UTF-8 travel on as surrogates: they may be in a column nobody reads.
         text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
         found = lines(text, file, most=MOST_ROW_BYTES, otherwise="is it a CSV file?")
-        reader = csv.reader(found, strict=True)
-        begins = 1
+        num_before, first, excels = _start(found)
+        delimiter = separated(first, excels)
+        reader = csv.reader(chain([first], found), strict=True, delimiter=delimiter)
+        begins = num_before + 1
         try:
             for row in reader:
-                if row:
-                    yield begins, row
-                begins = reader.line_num + 1
+                # Excel ends its files with rows of nothing but delimiters.
+                if any(cell and not cell.isspace() for cell in row):
+                    yield begins, delimiter, row
+                begins = num_before + reader.line_num + 1
         except csv.Error as error:
             raise ValueError(f"{file}, line {begins}: {_explained(str(error))}") from None
+
+
+def _start(found: Iterator[str]) -> tuple[int, str, str | None]:
+    """How many lines come before the header, its first line, and what Excel says in one of them."""
+    excels = None
+    for number, line in enumerate(found):
+        told = _EXCELS.fullmatch(line) if excels is None else None
+        if told is not None:
+            excels = told[1]
+        elif line.strip(_NOTHING):
+            return number, line, excels
+    return 0, "", excels
 
 
 def _explained(said: str) -> str:
@@ -113,7 +207,7 @@ def _explained(said: str) -> str:
         return "a double quote is opened and never closed: close it, or double it where it is meant"
     if "expected after" in said:
         return (
-            "a value goes on after its closing double quote: double the quotes within a value, or "
-            "close the one that an earlier line left open"
+            "a value goes on after its closing double quote: double the quotes within a value (in "
+            "Spark, option escape='\"'), or close the one that an earlier line left open"
         )
     return said

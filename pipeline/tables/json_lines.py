@@ -1,4 +1,6 @@
-"""JSON Lines files as one table: each line an object, its keys columns wherever they first come.
+"""JSON files as one table: each line an object, its keys columns wherever they first come.
+
+Where a file is not written in lines, it is a list of objects, or one object after another.
 
 Opening reads every line, for a key may come late: about two seconds for a million short rows. Lines
 are parsed by themselves, so that what is wrong with one is told with its number, and no more than a
@@ -8,18 +10,21 @@ few thousand are in memory.
 from __future__ import annotations
 
 import codecs
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
 
-from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, lines, opened
+from pipeline.tables.json_values import JsonError, values
+from pipeline.tables.streams import BATCH_ROWS, BUFFER_BYTES, MOST_ROW_BYTES, lines, opened
 from pipeline.tables.table import Table
 from pipeline.tables.text import array_of, has_utf8_keys, is_utf8, nested_type
-from pipeline.tables.union import widened
+from pipeline.tables.union import check_key, widened
 
 _MOST_EXACT = 2**53
 """Whole numbers up to here are floating-point numbers too."""
@@ -50,26 +55,37 @@ class _JsonLines:
         return self.num_rows
 
 
-def open_json_lines(files: Sequence[str]) -> Table:
+def open_json_lines(files: Sequence[str], *, key: str | None = None) -> Table:
     """Read all lines of all files for their keys and types.
+
+    Args:
+        files: in their order.
+        key: a column that every file must have if one has it.
 
     Raises:
         ValueError: a line is no JSON object; names the file and the line.
     """
     columns: dict[str, _Column] = defaultdict(_Column)
+    named: dict[str, dict[str, None]] = {}
     num_rows = 0
     for file in files:
         found_before = num_rows
+        named[file] = {}
         for numbers, rows in _blocks(file):
+            if num_rows == found_before:
+                _check_is_row(rows[0], key, f"{file}, line {numbers[0]}")
             num_rows += len(rows)
+            named[file].update(dict.fromkeys(name for row in rows for name in row))
             for name in dict.fromkeys(name for row in rows for name in row):
                 if name not in columns:
                     _check_name(name, _Places(file, numbers), rows)
                 columns[name].look_at([row.get(name) for row in rows], _Places(file, numbers))
-        if num_rows == found_before:
-            raise ValueError(
-                f"{file}: not readable as json: it is empty; write one JSON object a line"
-            )
+        is_part = PurePosixPath(file).name.startswith("part-")  # Spark's, of no rows
+        if num_rows == found_before and not (is_part and len(files) > 1):
+            raise ValueError(_empty(file))
+    if not num_rows:
+        raise ValueError(_empty(files[0]))
+    check_key(key, {file: list(names) for file, names in named.items()})
     types = {name: column.type_() for name, column in columns.items()}
     return _JsonLines(
         files=files,
@@ -81,6 +97,25 @@ def open_json_lines(files: Sequence[str]) -> Table:
         },
         num_rows=num_rows,
     )
+
+
+def _empty(file: str) -> str:
+    return f"{file}: not readable as json: it is empty; write one JSON object a line"
+
+
+def _check_is_row(row: Mapping[str, Any], key: str | None, place: str) -> None:
+    """Refuse an object that holds the rows, and is none."""
+    if row and all(isinstance(value, dict) for value in row.values()):
+        raise ValueError(
+            f"{place}: is an object of objects and no row: write a list of rows, such as with "
+            "pandas' to_json(..., orient='records', lines=True)"
+        )
+    for name, value in row.items():
+        if key not in row and isinstance(value, list) and value and isinstance(value[0], dict):
+            raise ValueError(
+                f"{place}: is no row; rows seem to be below its key {name[:80]!r}: write that list "
+                "by itself"
+            )
 
 
 def _check_name(name: str, places: _Places, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -204,11 +239,9 @@ _Block = tuple[Sequence[int], Sequence[dict[str, Any]]]
 def _blocks(file: str) -> Iterator[_Block]:
     """Rows, a few at a time."""
     numbers, rows = list[int](), list[dict[str, Any]]()
-    for number, line in _lines(file):
-        row = _parsed(line, f"{file}, line {number}")
-        if row is not None:
-            numbers.append(number)
-            rows.append(row)
+    for number, row in _rows(file):
+        numbers.append(number)
+        rows.append(row)
         if len(rows) == BATCH_ROWS:
             yield numbers, rows
             numbers, rows = [], []
@@ -216,11 +249,34 @@ def _blocks(file: str) -> Iterator[_Block]:
         yield numbers, rows
 
 
-def _lines(file: str) -> Iterator[tuple[int, bytes]]:
+def _rows(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
     with opened(file) as stream:
+        if not _is_in_lines(stream):
+            yield from _of_values(stream, file)
+            return
         found = lines(stream, file, most=MOST_ROW_BYTES, otherwise="write one object a line")
         for number, line in enumerate(found, start=1):
-            yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+            row = _parsed(text, f"{file}, line {number}")
+            if row is not None:
+                yield number, row
+
+
+def _is_in_lines(stream: io.BufferedReader) -> bool:
+    """Whether a line of a file is an object, as far as its beginning shows."""
+    start = stream.peek(BUFFER_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()
+    if start.startswith(b"["):
+        return False
+    # An object that goes on below, as programs lay it out.
+    return not start.partition(b"\n")[0].rstrip().endswith((b",", b"{", b"["))
+
+
+def _of_values(stream: io.BufferedReader, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        for number, value in values(stream, _DECODER, most=MOST_ROW_BYTES):
+            yield number, _as_row(value, f"{file}, line {number}")
+    except JsonError as error:
+        raise ValueError(f"{file}, line {error.line}: not readable as json: {error}") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -249,9 +305,13 @@ def _parsed(line: bytes, place: str) -> dict[str, Any] | None:
     except (RecursionError, ValueError) as error:  # lists in lists, a number of 5,000 digits
         said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ValueError(f"{place}: not readable as json: {' '.join(said.split())}") from None
-    if not isinstance(row, dict):
+    return _as_row(row, place)
+
+
+def _as_row(value: Any, place: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
         raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
-            f"{place}: {_KINDS.get(type(row), 'null')} and no object: write one object a line, "
+            f"{place}: {_KINDS.get(type(value), 'null')} and no object: write one object a line, "
             'such as {"id": "1", "image_uri": "1.jpg"}'
         )
-    return row
+    return value

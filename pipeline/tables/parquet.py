@@ -13,7 +13,7 @@ import pyarrow.dataset as pads
 
 from pipeline import storage
 from pipeline.tables.table import UNTYPED, Table
-from pipeline.tables.union import fitted, is_coded_text, union
+from pipeline.tables.union import check_key, fitted, is_coded_text, union
 from pipeline.threads import in_threads
 from pipeline.wording import first_line
 
@@ -46,8 +46,16 @@ class _Parquet:
         return self.num_rows
 
 
-def open_parquet(files: Sequence[str]) -> Table:
-    """Read the footers of all files. Raises ValueError, which names the file."""
+def open_parquet(files: Sequence[str], *, key: str | None = None) -> Table:
+    """Read the footers of all files.
+
+    Args:
+        files: in their order.
+        key: a column that every file must have if one has it.
+
+    Raises:
+        ValueError: which names the file.
+    """
     kinds: dict[pa.Schema, int] = {}
     firsts: list[str] = []
     numbers, num_rows = [], 0
@@ -60,6 +68,7 @@ def open_parquet(files: Sequence[str]) -> Table:
         numbers.append(kinds[schema])
         num_rows += rows
     distinct = list(kinds)
+    check_key(key, {file: one.names for file, one in zip(firsts, distinct, strict=True)})
     united = union(zip(firsts, distinct, strict=True))
     untyped = frozenset(
         field.name

@@ -16,10 +16,18 @@ Faults = dict[int, str]
 """By row: the first of its columns that cannot be read, and why."""
 
 
-def readable(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Faults]:
+NO_UTF8 = "no UTF-8: write it in UTF-8"
+"""What bytes of text are that cannot be read, and what to do."""
+
+
+def readable(batch: pa.RecordBatch, *, no_text: str = NO_UTF8) -> tuple[pa.RecordBatch, Faults]:
     r"""The batch with every value fit to be looked at, and the rows in which some was not.
 
     Bytes of text that are no UTF-8 become `\xff`; any other value that is none of its type, null.
+
+    Args:
+        batch: as it was read.
+        no_text: what such bytes are, and what to do, for the message.
     """
     faults: Faults = {}
     arrays = list(batch.columns)
@@ -28,7 +36,7 @@ def readable(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Faults]:
         if rows:
             arrays[index] = _mended(array, rows)
         for row in rows:
-            faults.setdefault(row, _fault(batch.schema.field(index)))
+            faults.setdefault(row, _fault(batch.schema.field(index), no_text))
     if not faults:
         return batch, faults
     fields = [
@@ -125,10 +133,10 @@ def _as_bytes(array: pa.Array) -> pa.Array:
     return array.cast(pa.large_string(), safe=False).view(pa.large_binary())
 
 
-def _fault(field: pa.Field) -> str:
+def _fault(field: pa.Field, no_text: str) -> str:
     type_ = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     if is_text(type_):
-        return f"{field.name} holds bytes that are no UTF-8: write it in UTF-8"
+        return f"{field.name} holds bytes that are {no_text}"
     return (
         f"{field.name} holds a value that is no {field.type}, or text that is no UTF-8: correct it"
     )

@@ -1,8 +1,16 @@
-"""Files of text, read from their beginning to their end in memory of a few megabytes."""
+"""Files of text, read from their beginning to their end in memory of a few megabytes.
+
+Packed files are unpacked, and text in other encodings comes out as UTF-8: by their first bytes,
+whatever they are called.
+"""
 
 from __future__ import annotations
 
+import bz2
+import codecs
+import gzip
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,8 +22,35 @@ from pipeline import storage
 BATCH_ROWS = 4096
 MOST_ROW_BYTES = 64 * 2**20
 """Of one row: a photograph inside the file fits; a quote that was left open ends there."""
-_BUFFER_BYTES = 2**20
-_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+BUFFER_BYTES = 2**20
+_UNPACKED_FREELY = 256 * 2**20
+_MOST_RATIO = 200
+"""Of unpacked bytes to packed ones, beyond what is free: rows of a catalogue come to 5 or 50."""
+
+_START_BYTES = 64
+_GZIP, _BZIP2, _ZSTD = b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd"
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_FOREIGN = {
+    b"PAR1": "is a Parquet file: call it .parquet",
+    b"PK\x03\x04": "is an Excel workbook or a zip archive: save it as CSV in UTF-8, or unpack it",
+    b"\xd0\xcf\x11\xe0": "is an Excel workbook: save it as CSV in UTF-8",
+    b"Obj\x01": "is an Avro file: write it as Parquet",
+    b"ORC": "is an ORC file: write it as Parquet",
+    b"ARROW1": "is an Arrow file: write it as Parquet",
+    b"FEA1": "is a Feather file: write it as Parquet",
+    b"SQLite format 3": "is a database: export its table as Parquet",
+    b"\xfd7zXZ": "is packed by xz: unpack it, or pack it by gzip or zstd",
+    b"<?xml": "is XML: export it as CSV, TSV or JSON",
+    b"<rss": "is XML: export it as CSV, TSV or JSON",
+    b"<!DOCTYPE": "is a web page and no table: was it saved while signed out?",
+    b"<!doctype": "is a web page and no table: was it saved while signed out?",
+    b"<html": "is a web page and no table: was it saved while signed out?",
+}
 
 
 def lines(
@@ -41,19 +76,129 @@ def lines(
 
 
 @contextmanager
-def opened(file: str) -> Iterator[io.BufferedReader]:
-    """The bytes of a file.
+def opened(file: str, *, encoding: str | None = None) -> Iterator[io.BufferedReader]:
+    """The bytes of a file of text, unpacked and in UTF-8.
+
+    Args:
+        file: where it is.
+        encoding: of its text; None: UTF-8, or what its first bytes say. Bytes that are none of it
+            stay as they are, for whoever looks at their cell.
 
     Raises:
-        ValueError: it cannot be opened or read, or is no UTF-8 by its first bytes; one line.
+        ValueError: it cannot be opened or read, or is no text by its first bytes; one line.
     """
     filesystem, path = storage.arrow_filesystem(file)
     try:
         with filesystem.open_input_file(path) as native:
-            stream = io.BufferedReader(native, _BUFFER_BYTES)
-            encoding = _MARKS.get(stream.peek(2)[:2])
-            if encoding is not None:
-                raise ValueError(f"{file}: is written in {encoding}: save it as UTF-8")
-            yield stream
+            packed = io.BufferedReader(native, BUFFER_BYTES)
+            stream = _unpacked(packed, file)
+            start = stream.peek(_START_BYTES)[:_START_BYTES]
+            _check_text(file, start)
+            found = encoding or _encoding_of(file, start)
+            yield stream if _is_utf8(found) else _buffered(_Recoded(stream, found))
+    except (EOFError, zlib.error) as error:
+        raise ValueError(
+            f"{file}: is cut off, or damaged: {_said(error)}; copy it here again"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: is no {error.encoding}: {error.reason}") from None
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"{file}: cannot be read: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{file}: cannot be read: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _check_text(file: str, start: bytes) -> None:
+    for magic, advice in _FOREIGN.items():
+        if start.startswith(magic):
+            raise ValueError(f"{file}: {advice}")
+
+
+def _encoding_of(file: str, start: bytes) -> str:
+    """Of text, where it is certain: by its mark, or by the zeros beside letters of ASCII."""
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            return encoding
+    first, second = start[0::2], start[1::2]
+    if b"\0" not in start:
+        return "utf-8"
+    if all(first) and 2 * second.count(0) > len(second):
+        return "utf-16-le"
+    if all(second) and 2 * first.count(0) > len(first):
+        return "utf-16-be"
+    raise ValueError(
+        f"{file}: is no text in UTF-8: save it so, or say what it is, such as --csv-encoding "
+        "utf-16-le"
+    )
+
+
+def _is_utf8(encoding: str) -> bool:
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
+
+
+def _unpacked(packed: io.BufferedReader, file: str) -> io.BufferedReader:
+    start = packed.peek(4)
+    if start.startswith(_GZIP):
+        inner: Any = gzip.GzipFile(fileobj=packed)
+    elif start.startswith(_BZIP2) and start[3:4].isdigit():
+        inner = bz2.BZ2File(packed)
+    elif start.startswith(_ZSTD):
+        inner = pa.CompressedInputStream(packed, "zstd")
+    else:
+        return packed
+    return _buffered(_Bounded(inner, packed, file))
+
+
+def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
+    return io.BufferedReader(raw, BUFFER_BYTES)
+
+
+class _Bounded(io.RawIOBase):
+    """What is unpacked, as long as it comes to no more than rows do."""
+
+    def __init__(self, inner: Any, packed: io.BufferedReader, file: str) -> None:
+        self._inner, self._packed, self._file = inner, packed, file
+        self._num_bytes = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._inner.read(len(buffer))
+        self._num_bytes += len(data)
+        allowed = max(_UNPACKED_FREELY, _MOST_RATIO * self._packed.tell())
+        if self._num_bytes > allowed:
+            raise ValueError(
+                f"{self._file}: unpacks to more than {_MOST_RATIO} times its size, as no table "
+                "does: unpack it yourself if it is one"
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class _Recoded(io.RawIOBase):
+    """Text as UTF-8. Bytes that spell nothing in its own encoding spell nothing in UTF-8 either."""
+
+    def __init__(self, stream: io.BufferedReader, encoding: str) -> None:
+        # UTF-16 has no bytes to leave as they are: a half of a pair goes on as one.
+        self._errors = "surrogatepass" if encoding.startswith("utf") else "surrogateescape"
+        self._decoder = codecs.getincrementaldecoder(encoding)(self._errors)
+        self._stream = stream
+        self._waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._waiting:
+            data = self._stream.read1(BUFFER_BYTES)
+            text = self._decoder.decode(data, final=not data)
+            self._waiting = text.encode("utf-8", self._errors)
+            if not data:
+                break
+        given = self._waiting[: len(buffer)]
+        self._waiting = self._waiting[len(given) :]
+        buffer[: len(given)] = given
+        return len(given)

@@ -53,6 +53,26 @@ class _Kind(NamedTuple):
     type: pa.DataType
 
 
+def check_key(key: str | None, columns: Mapping[str, Sequence[str]], hint: str = "") -> None:
+    """Refuse files of which some have a column that tells rows apart, and one has not.
+
+    Args:
+        key: that column; None: there is none.
+        columns: of each file; those of one without rows are none.
+        hint: what may be the matter, in a sentence.
+
+    Raises:
+        ValueError: names the file.
+    """
+    lacking = [file for file, names in columns.items() if names and key not in names]
+    if key is None or not lacking or len(lacking) == sum(map(bool, columns.values())):
+        return
+    raise ValueError(
+        f"{lacking[0]}: has no column {key!r}, which other files have; it has "
+        f"{list(columns[lacking[0]])}{': ' if hint else ''}{hint}"
+    )
+
+
 def _merged(kinds: Sequence[_Kind]) -> pa.DataType | str:
     """The type of them all, or which two disagree."""
     first, *others = sorted(kinds, key=lambda kind: bool(pa.types.is_null(kind.type)))

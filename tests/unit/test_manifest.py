@@ -299,7 +299,10 @@ def test_nothing_there_is_said_with_what_would_be_right(tmp_path: Path, where: s
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("m.xlsx", b"PK", "['.xlsx'] is not a manifest format: use .parquet"),
+        ("m.xlsx", b"PK", "['.xlsx'] is not a manifest format: save it as CSV in UTF-8 (use .par"),
+        ("m.avro", b"Obj", "['.avro'] is not a manifest format: write it as Parquet"),
+        ("m.parquet.gz", b"\x1f\x8b", "['.parquet'] is packed, as a whole: unpack it"),
+        ("m.csv.xz", b"\xfd7zXZ", "['.xz'] is not a manifest format: unpack it"),
         ("manifest", b"id", "[''] is not a manifest format"),
         ("m.parquet", b"id,image_uri\n", "not readable as parquet"),
         ("m.parquet", b"", "not readable as parquet"),

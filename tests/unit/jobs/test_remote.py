@@ -102,6 +102,7 @@ def made(*arguments, with_code=False) -> Submission:
 
 def test_a_submitted_command_does_not_depend_on_where_it_was_typed(asked, tmp_path):
     maps = ["--map", "image_uri=photo b", "--map", "photo a=image_uri"]
+    maps += ["--csv-delimiter", ";", "--csv-encoding", "cp1252"]
     job = made(
         *asked, "--where", "id = 'a b'", *maps, "--set", "keep=[x]", "--set", "render.quality=80",
         "--assume-single-driver",

@@ -91,7 +91,14 @@ def test_rows_come_a_few_at_a_time(tmp_path: Path) -> None:
         (b'id,p\n1,"b"x\n', ", line 2: a value goes on after its closing double quote"),
         (b'"id,p\n1,a\n', ", line 1: a double quote is opened and never closed"),
         ("id,größe\n1,a\n".encode("latin-1"), ": a column's name is no UTF-8: save the file as"),
-        ("id,p\n1,a\n".encode("utf-16"), ": is written in UTF-16: save it as UTF-8"),
+        (b"PK\3\4 a workbook called .csv", ": is an Excel workbook or a zip archive: save it as"),
+        (b"PAR1 and more", ": is a Parquet file: call it .parquet"),
+        (b"<!DOCTYPE html><title>Sign in", ": is a web page and no table: was it saved while"),
+        (
+            b"i\0d,\0p\n\0",
+            ": is no text in UTF-8: save it so, or say what it is, such as --csv-enc",
+        ),
+        ("id,p\n1,a\n".encode("utf-16")[:-1], ": is no utf-16-le: truncated data"),
     ],
 )
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: bytes, said: str) -> None:
@@ -99,9 +106,9 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: bytes, s
 
 
 def test_a_name_twice_matters_to_nobody_who_does_not_use_it(tmp_path: Path) -> None:
-    table = open_table(write(tmp_path, m="id,,\n1,2,3\n"), "CSV")
+    table = open_table(write(tmp_path, m="id,p,p\n1,2,3\n"), "CSV")
     assert table.schema.names == ["id"]
-    assert table.conflicts[""].startswith("column '' is twice in ")
+    assert table.conflicts["p"].startswith("column 'p' is twice in ")
 
 
 def test_bytes_that_are_no_utf8_stay_in_their_cell(tmp_path: Path) -> None:

@@ -110,7 +110,18 @@ def test_kinds_that_differ_from_file_to_file_are_said_with_both(tmp_path: Path) 
         (b'{"id": "1"}\n"a"\n', ", line 2: text and no object"),
         (b"null\n", ", line 1: null and no object"),
         (b'{"id": "1"}{"id": "2"}\n', ", line 1, column 12: not readable as json: extra data"),
-        (b'[{"id": "1"}]\n', ", line 1: list and no object"),
+        (b'[{"id": "1"},\n[1]]\n', ", line 2: list and no object"),
+        (b'[{"id": "1"},\n\n{"id": 2,}]', ", line 3: not readable as json: "),
+        (
+            b'[{"id": "1"}\n{"id": "2"}]',
+            ", line 2: not readable as json: there is '{' where ',' or",
+        ),
+        (b'[{"id": "1"},', ", line 1: not readable as json: expecting value"),
+        (b'[{"id": "1"}', ", line 1: not readable as json: it ends where ',' or ']' should be"),
+        (b'[\n  {"id": "1",\n   "x": "caf', ", line 3: not readable as json: unterminated string"),
+        (b" [ ]\n", ": not readable as json: it is empty"),
+        (b'{"products": [{"id": "1"}]}', ", line 1: is no row; rows seem to be below its key 'pro"),
+        (b'{"id": {"0": "a"}, "p": {"0": "b"}}', ", line 1: is an object of objects and no row"),
         (b'{"id": "1", "x": 1' + b"0" * 5000 + b"}\n", ", line 1: not readable as json: "),
         (
             b'{"id": "1"}\n{"caf\xe9": 1}',
@@ -125,7 +136,7 @@ def test_kinds_that_differ_from_file_to_file_are_said_with_both(tmp_path: Path) 
             ", line 1: not readable as json: the key 'k' is there twice",
         ),
         (b"[" * 100_000, ", line 1: not readable as json: it is nested too deeply"),
-        ('{"id": "1"}'.encode("utf-16"), ": is written in UTF-16: save it as UTF-8"),
+        (b"PK\3\4", ": is an Excel workbook or a zip archive"),
     ],
 )
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, text: bytes, said: str) -> None:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.tables import Reading, Table, open_table, parse_reading, renamed
+from pipeline.tables import Reading, Table, open_table, parse_reading
+from pipeline.tables.renamed import renamed
 
 
 def shop(folder: Path) -> Table:
