@@ -19,8 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from pipeline import storage
-from pipeline.tables.lake_table import BATCH_ROWS, LakeTable, laid_out, unreadable
+from pipeline.tables.lake_table import BATCH_ROWS, LakeTable, is_bytes, laid_out, unreadable
 
+_HEAVY_BATCH_ROWS = 16
+"""Where bytes are asked for, which are photographs."""
+_BUFFER_BYTES = 4 * 2**20
 _KNOWN_FEATURES = frozenset(
     [
         "columnMapping",
@@ -70,8 +73,18 @@ class _Delta:
         fragments = [reading.make_fragment(file.path, filesystem) for file in self.files]
         known = {file.path: file for file in self.files}
         dataset = pads.FileSystemDataset(fragments, schema, reading, filesystem)
+        heavy = any(is_bytes(field.type) for field in schema)
         scanner = dataset.scanner(
-            columns=list(inside), batch_size=BATCH_ROWS, batch_readahead=4, fragment_readahead=4
+            columns=list(inside),
+            batch_size=_HEAVY_BATCH_ROWS if heavy else BATCH_ROWS,
+            batch_readahead=1 if heavy else 4,
+            fragment_readahead=1 if heavy else 4,
+            fragment_scan_options=pads.ParquetFragmentScanOptions(
+                # Else a group's bytes are all there before the first row is.
+                use_buffered_stream=heavy,
+                buffer_size=_BUFFER_BYTES,
+                pre_buffer=not heavy,
+            ),
         )
         path, first = None, 0
         for tagged in scanner.scan_batches():

@@ -67,6 +67,13 @@ def laid_out(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(column.name, plain(column.type)) for column in schema])
 
 
+def is_bytes(type_: pa.DataType) -> bool:
+    """Whether values are bytes of any length, or hold some."""
+    if pa.types.is_struct(type_):
+        return any(is_bytes(part.type) for part in type_)
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+
+
 def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     if not batch.num_rows:
         return
