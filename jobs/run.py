@@ -59,7 +59,9 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
         report = run(config, on_progress=progress, connect=connect)
         sheet = None if report.outcome == "idle" else write_contact_sheet(report.run_uri)
     logger.info(
-        "run %s ended with exit code %d",
+        "run %s ended with exit code %d"
+        if report.outcome == "made"
+        else "nothing to do beside run %s: exit code %d",
         report.run_id,
         report.exit_code,
         extra={"event": "run_ended", "values": {**report.as_dict(), "exit_code": report.exit_code}},
@@ -171,7 +173,7 @@ def print_idle(report: Report) -> None:
     said = (
         f"all {report.num_unchanged:,} rows were looked at, and none has changed since earlier runs"
     )
-    console.print(Text(f"\nnothing to do: {said}"))
+    console.print(Text(f"\nnothing to do: {said}"), soft_wrap=True)
     console.print(Text(f"newest    {report.run_uri}"), soft_wrap=True)
 
 
@@ -187,7 +189,7 @@ def print_summary(report: Report, sheet: str, *, has_files: bool) -> None:
     total = report.total
     if report.outcome != "made":
         words = f"run {report.run_id} is {_WORDS[report.outcome]}"
-        console.print(Text(f"\nnothing to do: {words}"))
+        console.print(Text(f"\nnothing to do: {words}"), soft_wrap=True)
     elif report.num_unchanged:
         said = f"{report.num_unchanged:,} rows are unchanged since earlier runs"
         console.print(Text(f"\n{said}" if report.num_planned else f"\nnothing to do: {said}"))

@@ -19,8 +19,10 @@ import pyarrow as pa
 from pipeline import storage
 from pipeline.tables.lake_table import LakeTable, laid_out, unreadable
 
-METADATA = re.compile(r"(\d+-[^/]*|v\d+)(\.gz)?\.metadata\.json(\.gz)?")
-"""Names of metadata files: `00012-<uuid>.metadata.json`; `v12.metadata.json` of Hadoop's tables."""
+METADATA = re.compile(r"[^/]+\.metadata\.json(\.gz)?")
+"""Names of metadata files."""
+_NUMBERED = re.compile(r"(\d+-[^/]*|v\d+)(\.gz)?\.metadata\.json(\.gz)?")
+"""As most are called: `00012-<uuid>.metadata.json`; `v12.metadata.json` of Hadoop's tables."""
 _HINT = "version-hint.text"
 _ERRORS: tuple[type[Exception], ...] = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError),
@@ -55,13 +57,14 @@ def newest_metadata(root: str) -> str:
         )
     numbered: dict[int, list[str]] = {}
     for name, file in there.items():
-        if METADATA.fullmatch(name):
+        if _NUMBERED.fullmatch(name):
             number = int(re.sub(r"\D.*", "", name.removeprefix("v")))
             numbered.setdefault(number, []).append(file)
     if not numbered:
         raise ValueError(
-            f"{root} as an Iceberg table: there is no metadata file in metadata/: name it, such as "
-            "s3://bucket/table/metadata/00012-....metadata.json"
+            f"{root} as an Iceberg table: no metadata file in metadata/ has a number, so that the "
+            "newest cannot be told: name the one that counts, such as "
+            f"{folder}/00012-....metadata.json"
         )
     newest = numbered[max(numbered)]
     if len(newest) > 1:
@@ -95,6 +98,7 @@ def open_iceberg(name: str) -> tuple[LakeTable, str]:
     files = _files_through_our_storage()
     own = [kind for kind in vars(exceptions).values() if isinstance(kind, type)]
     errors = (*_ERRORS, *(kind for kind in own if issubclass(kind, Exception)))
+    metadata = None
     try:
         metadata = FromInputFile.table_metadata(files.new_input(metadata_file))
         # Not StaticTable.from_metadata: there the table's own properties choose the file access.
@@ -109,7 +113,7 @@ def open_iceberg(name: str) -> tuple[LakeTable, str]:
         tasks = sorted(table.scan().plan_files(), key=lambda task: str(task.file.file_path))
         schema = laid_out(schema_to_pyarrow(metadata.schema(), include_field_ids=False))
     except errors as error:
-        raise unreadable(where, error) from None
+        raise unreadable(f"{where}{_moved(metadata, name)}", error) from None
 
     def read(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         scan = ArrowScan(metadata, files, metadata.schema().select(*columns), ALWAYS_TRUE)
@@ -130,6 +134,16 @@ def open_iceberg(name: str) -> tuple[LakeTable, str]:
     version = f"snapshot {snapshot} of {PurePosixPath(metadata_file).name}"
     lake = LakeTable(where=where, schema=schema, read=read, num_rows=num_rows, errors=errors)
     return lake, version
+
+
+def _moved(metadata: Any, name: str) -> str:
+    """Where a table says that it is, if that is not where it was looked for."""
+    location = "" if metadata is None else str(metadata.location)
+    try:
+        known = not location or name.startswith(_our_name(location).rstrip("/"))
+    except ValueError:
+        known = False
+    return "" if known else f" (which says that it is at {location[:200]})"
 
 
 def _width(type_: pa.DataType) -> int:

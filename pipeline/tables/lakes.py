@@ -23,7 +23,9 @@ from pipeline.threads import in_threads
 _AT_ONCE = 16
 _DATA = (".parquet", ".pq", ".orc", ".avro", ".lance", ".json", ".text", ".hint")
 """Endings of files that may be part of such a table."""
-_ICEBERG = re.compile(rf"/metadata/({METADATA.pattern}|version-hint\.text)$")
+_ICEBERG = re.compile(
+    r"/metadata/([^/]+\.metadata\.json(\.gz)?|version-hint\.text|snap-[^/]+\.avro)$"
+)
 _DUCKLAKE = re.compile(r"(^|/)ducklake-[0-9a-f]{8}-[0-9a-f-]{27,}(-delete)?\.(parquet|puffin)$")
 
 

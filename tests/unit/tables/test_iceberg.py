@@ -153,6 +153,24 @@ def test_of_two_that_are_equally_new_one_has_to_be_named(table: Any) -> None:
     assert open_manifest(str(newest)).root == folder(table)
 
 
+def test_a_metadata_file_of_any_name_can_be_named(table: Any) -> None:
+    metadata = Path(folder(table)) / "metadata"
+    table.delete("id != 'r001'")
+    newest, *older = sorted(metadata.glob("*.metadata.json"), reverse=True)
+    for file in older:
+        file.unlink()
+    newest.rename(metadata / "newest.metadata.json")
+    with pytest.raises(ValueError, match="has a number, so that the newest cannot be told"):
+        open_manifest(folder(table))
+    assert ids(open_manifest(str(metadata / "newest.metadata.json"))) == ["r001"]
+
+
+def test_a_table_that_was_moved_says_where_it_was(table: Any, tmp_path: Path) -> None:
+    moved = Path(folder(table)).rename(tmp_path / "moved")
+    with pytest.raises(ValueError, match=f"says that it is at {table.location()}"):
+        open_manifest(str(moved))
+
+
 def test_settings_of_the_table_do_not_choose_how_its_files_are_read(table: Any) -> None:
     document = json.loads(table.metadata.model_dump_json(by_alias=True))
     document["properties"] |= {"py-io-impl": "no.such.module.FileIO", "s3.endpoint": "http://x"}

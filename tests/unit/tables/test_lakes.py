@@ -44,6 +44,11 @@ LAYOUTS: dict[str, tuple[str, str, Sequence[str]]] = {
         "data/dt=2026-11-02/00000-0.parquet",
         ["metadata/v3.metadata.json", "metadata/version-hint.text"],
     ),
+    "Iceberg under names of its own": (
+        "an Iceberg table",
+        "data/00000-0.parquet",
+        ["metadata/newest.metadata.json", "metadata/snap-1-1.avro"],
+    ),
     "Iceberg, compressed": (
         "an Iceberg table",
         "data/a/b/00000-0.parquet",
@@ -162,7 +167,7 @@ def test_files_of_a_ducklake_are_refused(tmp_path: Path, name: str) -> None:
     "beside",
     [
         "metadata/notes.json",
-        "metadata/catalogue.metadata.json",
+        "metadata/metadata.json",
         "schema/products.json",
         "_delta_logs/0.json",
         "versions/1.manifest",
