@@ -29,6 +29,7 @@ _COLUMNS = ("id", "input", "alpha")
 _HEADINGS = ("SAD", "MSE", "Grad", "Conn", "IoU", "BIoU", "BF")
 _FEWEST_TO_RANK = 8
 _NUM_LISTED = 5
+_MOST_IN_A_FIELD = 2**17
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +76,7 @@ def read_rows(folder: Path) -> list[Mapping[str, str]]:
         raise ValueError(f"{folder}: expected one CSV file, found {len(found)}")
     try:
         with found[0].open(newline="", encoding="utf-8-sig") as file:
+            csv.field_size_limit(_MOST_IN_A_FIELD)  # of the process: manifests ask for more
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"{found[0]}: cannot be read as CSV in UTF-8: {error}") from None

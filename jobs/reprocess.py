@@ -64,7 +64,7 @@ def reprocess(
     uri = run_uri(output, fresh_run_id(resolved.name, now()) if run_id is None else run_id)
     config = RunConfig(
         recipe=resolved,
-        manifest=storage.join(uri, "manifest"),
+        manifest=storage.join(uri, "_manifest"),
         output=output,
         run_id=uri.rpartition("/run_id=")[2],
         assume_single_driver=assume_single_driver,

@@ -71,7 +71,7 @@ class AnswerBook:
 
     def _read_new(self) -> dict[str, Answers]:
         """Read the files that are not known yet, newest first, while there is room."""
-        files = storage.list_files(self._uri, suffix=".parquet")[::-1]
+        files = storage.list_files(self._uri, suffix=".pq")[::-1]
         unread = [file for file in files if file not in self._read]
         found: dict[str, Answers] = {}
         with ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="answers") as pool:
@@ -111,7 +111,7 @@ class AnswerBook:
         pq.write_table(pa.Table.from_arrays(arrays, schema=_SCHEMA), sink, compression="zstd")
         digest = hashlib.sha256("\0".join(columns[0]).encode()).hexdigest()[:16]
         # Names sort by time, so that the newest are read first.
-        name = f"answers-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{digest}.parquet"
+        name = f"answers-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{digest}.pq"
         uri = storage.join(self._uri, name)
         try:
             storage.write(uri, sink.getvalue())

@@ -49,7 +49,7 @@ def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
             recipe.prompt,
             pools.prompt,
             limits=recipe.input,
-            book_root=join(parent(run_uri), "prompt-answers"),
+            book_root=join(parent(run_uri), "_prompt-answers"),
         ),
         judged(render(recipe.render, pools.render, limits=recipe.input)),
     ]

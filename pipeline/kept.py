@@ -2,7 +2,7 @@
 
 A column keeps the type that it has, but for three cases: the recipe gives it one (`keep_types`);
 earlier runs of the dataset hold it under another, so that the dataset stays one table; or it has
-nanoseconds, which Spark and Delta do not read.
+nanoseconds or maps, which many readers do not know.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pipeline.manifest import Manifest
 from pipeline.recipe import Recipe
 from pipeline.tables import (
     Faults,
+    Portable,
     as_meant,
     can_hold,
     exactly,
-    in_microseconds,
+    portable,
     type_named,
-    without_nanoseconds,
 )
 
 logger = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ class Kept:
                         "correct it",
                     )
             else:
-                array, lost = without_nanoseconds(array, self._own_type(wanted.name))
+                array, lost = portable(array, self._own_type(wanted.name))
                 cut[wanted.name] += lost
             arrays.append(array.cast(wanted.type))
         return pa.table(arrays, names=["place", *self.recipe.keep]), faults, cut
@@ -111,8 +111,11 @@ class Kept:
         return own if held is None or pa.types.is_null(held.type) else held.type
 
     def _own_type(self, name: str) -> pa.DataType:
-        own = self.manifest.field(name).type
-        return own if self.recipe.output.timestamps == "as_they_are" else in_microseconds(own)
+        output = self.recipe.output
+        target = Portable(
+            microseconds=output.timestamps == "microseconds", lists=output.maps == "lists"
+        )
+        return target.of(self.manifest.field(name).type)
 
     def _check_declared(self, name: str) -> None:
         own, kind = self.manifest.field(name).type, self.recipe.keep_types[name]
@@ -125,7 +128,7 @@ class Kept:
             return
         value = None if can_hold(held.type, own) else "any"
         for batch, _ in () if value else self.manifest.batches([name]):
-            array, _ = without_nanoseconds(batch.column(0), own)
+            array, _ = portable(batch.column(0), own)
             _, unfit = exactly(array, held.type)
             if unfit:
                 value = str(array[unfit[0]].as_py())[:40]

@@ -1,6 +1,6 @@
 """The ledger of a run: its folder, what was planned, what is done, and when it is finished.
 
-    <output>/run_id=<id>/  run.json  plan/  results/  images/  results.json  report.json
+    <output>/run_id=<id>/  run.json  _plan/  results/  images/  results.json  report.json
                            report.html  _SUCCESS
 
 Progress lives here and nowhere else, so that losing every machine of the cluster loses nothing.
@@ -171,16 +171,29 @@ def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
     return table.take(pa.array([row - offset for row in unit.rows]))
 
 
+_NO_TEXT = re.compile(
+    r"[0-9._-]+|[0-9.]+([eE][-0-9]+)?[dDfFlL]?|[0-9]+-[0-9]+-[0-9]+T[0-9.]*Z?"
+    r"|nan|inf(inity)?|null|__HIVE_DEFAULT_PARTITION__",
+    re.IGNORECASE,
+)
+"""What Spark, DuckDB or Arrow read out of `run_id=...` as something else than text."""
+
+
 def run_uri(output: str, run_id: str) -> str:
     """The folder of a run.
 
     Raises:
-        ValueError: the id could lead out of the output folder.
+        ValueError: the id could lead out of the output folder, or reads as a number or a date.
     """
     if not re.fullmatch(r"(?![.-])[A-Za-z0-9._-]{1,128}", run_id):
         raise ValueError(
             f"--run-id {run_id!r}: use letters, digits, '.', '_' and '-', at most 128 of them and "
             "neither '.' nor '-' to start with"
+        )
+    if _NO_TEXT.fullmatch(run_id):
+        raise ValueError(
+            f"--run-id {run_id}: readers that go by the folder's name take it for a number, a date "
+            f"or nothing (Spark reads 0007 as 7): put a word before it, such as run-{run_id}"
         )
     return storage.join(storage.absolute(output), f"run_id={run_id}")
 
@@ -269,7 +282,8 @@ def start_ledger(
         pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_PER_GROUP)
         data = sink.getvalue().to_pybytes()
         # Named by its bytes: two who plan the same run at once replace nothing of each other's.
-        name = f"plan/plan-{index:05d}-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
+        # Readers of a dataset pass over it by its folder or by its ending: it holds no results.
+        name = f"_plan/plan-{index:05d}-{hashlib.sha256(data).hexdigest()[:16]}.pq"
         storage.write(storage.join(uri, name), data)
         files.append(name)
         num_rows += table.num_rows

@@ -66,6 +66,7 @@ class Files:
 
     folder: str
     schema: pa.Schema
+    ending: str = ".parquet"
     names: list[str] = field(default_factory=list)
     """Of the files that are on storage."""
     _waiting: list[pa.Table] = field(default_factory=list)
@@ -95,7 +96,7 @@ class Files:
 
     def _end_file(self, file: _OpenFile) -> None:
         file.writer.close()
-        name = f"part-{len(self.names):05d}.parquet"
+        name = f"part-{len(self.names):05d}{self.ending}"
         storage.write(storage.join(self.folder, name), file.sink.getvalue())
         self.names.append(name)
         self._open = None

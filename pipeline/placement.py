@@ -15,8 +15,8 @@ from pipeline.wording import of_error
 _TRIED_S = 60.0
 """For which a lease that is only tried would keep others off, if it stayed."""
 _WRITTEN = (
-    "manifest/part-0.parquet",
-    "plan/plan-00000.parquet",
+    "_manifest/part-0.pq",
+    "_plan/plan-00000.pq",
     "results/part-0.parquet",
     "run.json",
 )

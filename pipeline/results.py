@@ -80,13 +80,17 @@ class ResultWriter:
             schema.CONFIG_HASH: recipe.config_hash,
         }
         for constant, value in constants.items():
-            table = table.append_column(constant, pa.repeat(pa.scalar(value), table.num_rows))
+            table = table.append_column(
+                constant, pa.repeat(pa.scalar(value, constant.type), table.num_rows)
+            )
         for unset in (schema.IMAGE_PATH, schema.STORE_RETRIES):
             if unset.name not in table.column_names:  # no objects were asked for
                 table = table.append_column(unset, pa.nulls(table.num_rows, unset.type))
         table = table.append_column(schema.IMAGE, self._images(table)).drop_columns(["picture"])
         if not recipe.output.alpha:
-            table = table.drop_columns(["alpha"])
+            table = _with(table, schema.ALPHA, pa.nulls(table.num_rows, schema.ALPHA.type))
+        table = _with(table, *_whole_timings(table))
+        table = _with(table, schema.ERROR_CODE, pc.struct_field(table["error"], "code"))
         *ordered, error = schema.RESULT_ORDER
         present = [n for n in (*ordered, *recipe.keep, error) if n in table.column_names]
         return table.select(present).replace_schema_metadata(schema.HUGGING_FACE_METADATA)
@@ -107,6 +111,28 @@ class ResultWriter:
                     )
                 )
         return pa.chunked_array(chunks, schema.IMAGE_TYPE)
+
+
+def _with(table: pa.Table, column: pa.Field, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The table with a column, in place of the one of that name if there is one."""
+    index = table.schema.get_field_index(column.name)
+    if index < 0:
+        return table.append_column(column, values)
+    return table.set_column(index, column, values)
+
+
+def _whole_timings(table: pa.Table) -> tuple[pa.Field, pa.Array]:
+    """With every stage that there is, so that files of all recipes have one type."""
+    timings = table["timings"].combine_chunks()
+    names = [child.name for child in timings.type]
+    stages = dict.fromkeys([*schema.STAGES, *(name.removesuffix("_s") for name in names)])
+    wanted = schema.timings(tuple(stages))
+    children = [
+        timings.field(child.name) if child.name in names else pa.nulls(len(timings), child.type)
+        for child in wanted.type
+    ]
+    mask = timings.is_null()
+    return wanted, pa.StructArray.from_arrays(children, fields=list(wanted.type), mask=mask)
 
 
 def _within(batch: pa.RecordBatch, num_bytes: int) -> Iterator[pa.RecordBatch]:
@@ -141,7 +167,7 @@ def tally(table: pa.Table) -> Tally:
         rows=table.num_rows,
         codes=Counter(error["code"] for error in errors),
         stages=Counter(error["stage"] for error in errors),
-        seconds={name: value or 0.0 for name, value in seconds.items()},
+        seconds={name: value for name, value in seconds.items() if value is not None},
         fallbacks=Counter(reason for reason in table["prompt_fallback"].to_pylist() if reason),
         retries=sum(pc.sum(table[name]).as_py() or 0 for name in _RETRIES),
     )

@@ -168,6 +168,11 @@ SHOT = column(
     "what was asked of this picture, by the manifest or the recipe; null where it made no sense",
 )
 ERROR = column("error", ERROR_TYPE, "why there is no image; null when there is one")
+ERROR_CODE = column(
+    "error_code",
+    pa.string(),
+    "the code of `error` by itself: not every reader can tell that a struct is null",
+)
 
 # --- fetch ------------------------------------------------------------------------------------
 IMAGE_BYTES = column("image_bytes", pa.large_binary(), "the photograph's file, as fetched")
@@ -290,9 +295,18 @@ STORE_RETRIES = column(
 )
 
 # --- written by the runner --------------------------------------------------------------------
-RUN_ID = column("run_id", pa.string(), "the run that made this row")
+RUN_ID = column(
+    "run_id",
+    # As Arrow reads it out of the folder's name, run_id=..., so that both are one column.
+    pa.dictionary(pa.int32(), pa.string()),
+    "the run that made this row",
+)
 RECIPE = column("recipe", pa.string(), "name of the recipe")
 CONFIG_HASH = column("config_hash", pa.string(), "hash of the resolved recipe")
+
+
+STAGES = ("fetch", "matte", "prompt", "render", "store")
+"""Of which every result file has the timings; null where a recipe has no such stage."""
 
 
 def timings(stage_names: tuple[str, ...]) -> pa.Field:
@@ -311,7 +325,8 @@ RESULT_ORDER = (
     "alpha", "alpha_source", "alpha_colors", "cutout", "matting_model", "generation_model",
     "geometry", "decode_notes", "timings", "run_id",
     "recipe", "config_hash", "fingerprint", "image_uri", "image_version", "image_sha256",
-    "mask_uri", "clipping_path", "fetch_retries", "store_retries", "thumbs", "error",
+    "mask_uri", "clipping_path", "fetch_retries", "store_retries", "thumbs", "error_code",
+    "error",
 )  # fmt: skip
 """Column order of a result file; the manifest's kept columns come before `error`."""
 

@@ -89,7 +89,7 @@ def write_manifest(chosen: Chosen, folder: str) -> int:
     """
     opened = [chosen.manifests[source] for source in chosen.ids]
     merged = unified([_all_columns(manifest) for manifest in opened], "the manifests")
-    files, num_rows = Files(folder=folder, schema=merged), 0
+    files, num_rows = Files(folder=folder, schema=merged, ending=".pq"), 0
     for source, ids in chosen.ids.items():
         for table in _rows_of(chosen.manifests[source], ids, chosen.image_root):
             files.write(fitted(table, merged))

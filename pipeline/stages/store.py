@@ -40,6 +40,11 @@ class OutputConfig(BaseModel):
         description="Kept columns with nanoseconds: cut to microseconds, or as they are. Spark "
         "refuses whole files that have nanoseconds, and Delta cannot read them.",
     )
+    maps: Literal["lists", "as_they_are"] = Field(
+        "lists",
+        description="Kept maps: lists of keys and values, or as they are. `datasets` loads nothing "
+        "of a dataset that has a map.",
+    )
 
 
 class StoreMapper:

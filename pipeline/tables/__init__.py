@@ -13,12 +13,12 @@ recipe is known here.
 from __future__ import annotations
 
 from pipeline.tables.exact import (
+    Portable,
     as_meant,
     can_hold,
     exactly,
-    in_microseconds,
+    portable,
     type_named,
-    without_nanoseconds,
 )
 from pipeline.tables.finding import find
 from pipeline.tables.formats import FORMATS, choose
@@ -39,6 +39,7 @@ __all__ = [
     "Faults",
     "Kind",
     "Opened",
+    "Portable",
     "Reading",
     "Table",
     "as_kind",
@@ -47,7 +48,6 @@ __all__ = [
     "choose",
     "exactly",
     "find",
-    "in_microseconds",
     "is_kind",
     "is_number",
     "is_text",
@@ -55,10 +55,10 @@ __all__ = [
     "open_named",
     "open_table",
     "parse_reading",
+    "portable",
     "python_rows",
     "readable",
     "spelled",
     "type_named",
     "types_of",
-    "without_nanoseconds",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -126,44 +127,61 @@ _READERS: dict[str, Callable[[str], Any]] = {
 }
 
 
-def in_microseconds(type_: pa.DataType) -> pa.DataType:
-    """The type with microseconds for nanoseconds, wherever below it they are.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Portable:
+    """Types that every reader of Parquet knows, in place of some that few do."""
 
-    >>> str(in_microseconds(pa.list_(pa.timestamp("ns", "UTC"))))
-    'list<item: timestamp[us, tz=UTC]>'
-    """
-    if isinstance(type_, pa.BaseExtensionType):
+    microseconds: bool = True
+    """For nanoseconds."""
+    lists: bool = True
+    """Of keys and values, for maps."""
+
+    def of(self, type_: pa.DataType) -> pa.DataType:
+        """The type to have in place of one, wherever below it the change is.
+
+        >>> str(Portable().of(pa.list_(pa.timestamp("ns", "UTC"))))
+        'list<item: timestamp[us, tz=UTC]>'
+        """
+        if isinstance(type_, pa.BaseExtensionType):
+            return type_
+        if pa.types.is_temporal(type_):
+            return self._in_time(type_)
+        if pa.types.is_nested(type_):
+            return self._nested(type_)
+        if pa.types.is_dictionary(type_):
+            value_type = self.of(type_.value_type)
+            return type_ if value_type == type_.value_type else value_type
         return type_
-    if pa.types.is_timestamp(type_) and type_.unit == "ns":
-        return pa.timestamp("us", type_.tz)
-    if pa.types.is_time(type_) and type_ == pa.time64("ns"):
-        return pa.time64("us")
-    if pa.types.is_dictionary(type_):
-        value_type = in_microseconds(type_.value_type)
-        return type_ if value_type == type_.value_type else value_type
-    if pa.types.is_struct(type_):
-        return pa.struct([field.with_type(in_microseconds(field.type)) for field in type_])
-    if pa.types.is_map(type_):
-        return pa.map_(
-            type_.key_field.with_type(in_microseconds(type_.key_type)),
-            type_.item_field.with_type(in_microseconds(type_.item_type)),
-            keys_sorted=type_.keys_sorted,
-        )
-    if pa.types.is_fixed_size_list(type_):
-        return pa.list_(_items(type_), type_.list_size)
-    if pa.types.is_list(type_):
-        return pa.list_(_items(type_))
-    if pa.types.is_large_list(type_):
-        return pa.large_list(_items(type_))
-    return type_
+
+    def _in_time(self, type_: pa.DataType) -> pa.DataType:
+        if not self.microseconds:
+            return type_
+        if pa.types.is_timestamp(type_) and type_.unit == "ns":
+            return pa.timestamp("us", type_.tz)
+        return pa.time64("us") if type_ == pa.time64("ns") else type_
+
+    def _nested(self, type_: pa.DataType) -> pa.DataType:
+        if pa.types.is_struct(type_):
+            return pa.struct([self._field(field) for field in type_])
+        if pa.types.is_map(type_):
+            key, value = self._field(type_.key_field), self._field(type_.item_field)
+            if self.lists:
+                return pa.list_(pa.struct([key.with_name("key"), value.with_name("value")]))
+            return pa.map_(key, value, keys_sorted=type_.keys_sorted)
+        if pa.types.is_fixed_size_list(type_):
+            return pa.list_(self._field(type_.value_field), type_.list_size)
+        if pa.types.is_list(type_):
+            return pa.list_(self._field(type_.value_field))
+        if pa.types.is_large_list(type_):
+            return pa.large_list(self._field(type_.value_field))
+        return type_
+
+    def _field(self, field: pa.Field) -> pa.Field:
+        return field.with_type(self.of(field.type))
 
 
-def _items(type_: pa.DataType) -> pa.Field:
-    return type_.value_field.with_type(in_microseconds(type_.value_type))
-
-
-def without_nanoseconds(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, int]:
-    """Values under the type that `in_microseconds` gave, and how many lose a fraction of one."""
+def portable(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, int]:
+    """Values under the type that `Portable` gave, and how many lose a part of a microsecond."""
     plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
     if plain.type == type_:
         return plain, 0

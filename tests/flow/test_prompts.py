@@ -53,5 +53,5 @@ def test_a_moody_language_model_costs_no_row_and_is_counted(tmp_path: Path) -> N
     assert found["2"]["error"]["code"] == "prompt_rejected"
     (report,) = (tmp_path / "out").glob("run_id=*/report.json")
     assert json.loads(report.read_text())["prompt_fallbacks"] == {"server_error": 1}
-    (book,) = (tmp_path / "out").glob("prompt-answers/*/*.parquet")
+    (book,) = (tmp_path / "out").glob("_prompt-answers/*/*.pq")
     assert pq.read_table(book)["scene"].to_pylist() == ["oak table"]

@@ -255,7 +255,22 @@ def test_nanoseconds_become_microseconds_and_what_is_cut_is_said(
     assert len(said) == bool(lost)
     if lost:
         assert f"keep: {lost} values of column 'x' are cut to whole microseconds" in said[0]
-    asked = kept(uri, tmp_path / "out", "output.timestamps=as_they_are")
+    as_they_are = ("output.timestamps=as_they_are", "output.maps=as_they_are")
+    asked = kept(uri, tmp_path / "out", *as_they_are)
     assert "ns" in str(asked.type)
     plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
     assert asked.cast(plain.type).combine_chunks() == plain
+
+
+def test_maps_become_lists_of_keys_and_values(tmp_path: Path, make_manifest: MakeManifest) -> None:
+    type_ = pa.map_(pa.string(), pa.list_(pa.map_(pa.string(), pa.timestamp("ns"))))
+    column = pa.array([[("k", [[("t", 1_000)]])], [], None, [("k", None)]], type_)
+    uri = manifest(make_manifest, column)
+    found = kept(uri, tmp_path / "out")
+    assert "map" not in str(found.type)
+    (pair,) = found.to_pylist()[0]
+    assert pair["key"] == "k"
+    assert [value["key"] for value in pair["value"][0]] == ["t"]
+    assert found.to_pylist()[1:] == [[], None, [{"key": "k", "value": None}]]
+    asked = kept(uri, tmp_path / "out", "output.maps=as_they_are")
+    assert pa.types.is_map(asked.type)

@@ -100,7 +100,7 @@ def test_run_json_comes_last(
     uri = run_uri(output, "r1")
     with pytest.raises(ConnectionError):
         start_ledger(uri, request=request_, recipe=recipe, planner=dying)
-    assert Path(uri, "plan").is_dir()
+    assert Path(uri, "_plan").is_dir()
     assert open_ledger(uri, request=request_) is None
     again = start_ledger(uri, request=request_, recipe=recipe, planner=whole)
     assert open_ledger(uri, request=request_) == again
@@ -195,6 +195,15 @@ def test_strange_folders_beside_the_runs_are_passed_over(
 def test_a_run_id_cannot_lead_out_of_the_output(output: str, run_id: str) -> None:
     with pytest.raises(ValueError, match="--run-id"):
         run_uri(output, run_id)
+
+
+@pytest.mark.parametrize(
+    "run_id", ["0007", "7", "1e5", "1.5", "12d", "2026-11-28", "2026-11", "1_000", "NaN", "null"]
+)
+def test_a_run_id_is_no_number_and_no_date(output: str, run_id: str) -> None:
+    with pytest.raises(ValueError, match=f"put a word before it, such as run-{run_id}"):
+        run_uri(output, run_id)
+    assert run_uri(output, f"run-{run_id}")
 
 
 def test_a_run_lives_in_a_partition_of_the_dataset(output: str) -> None:

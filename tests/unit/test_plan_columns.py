@@ -64,7 +64,8 @@ def test_a_kept_column_is_carried_as_it_is(make_manifest: MakeManifest, name: st
     uri = two(make_manifest, ALL[name])
     stored = pq.read_table(uri)["x"].combine_chunks()
     expected = stored if plain(stored.type) == stored.type else stored.cast(plain(stored.type))
-    found = planned(uri, "keep=[x]", "brief.num_results=2", "output.timestamps=as_they_are")
+    as_they_are = ("output.timestamps=as_they_are", "output.maps=as_they_are")
+    found = planned(uri, "keep=[x]", "brief.num_results=2", *as_they_are)
     assert errors(found) == [None] * 4
     kept = found["x"].combine_chunks()
     assert kept.type == expected.type

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -89,7 +90,47 @@ def test_columns_on_their_way_are_not_in_the_file(
     tmp_path: Path, recipe: Recipe, table: pa.Table
 ) -> None:
     write(tmp_path, recipe, table)
-    assert not {"picture", "alpha"} & set(read_back(tmp_path).column_names)
+    assert "picture" not in read_back(tmp_path).column_names
+    assert read_back(tmp_path)["alpha"].to_pylist() == [None] * 3
+
+
+def test_files_of_all_recipes_have_one_type(tmp_path: Path, table: pa.Table) -> None:
+    schemas = []
+    for name, output in {
+        "one": "{}",
+        "two": "{alpha: true}",
+        "three": "{image_objects: false}",
+    }.items():
+        recipe = parse_recipe(f"name: {name}\noutput: {output}", source=name)
+        write(tmp_path / name, recipe, table)
+        schemas.append(read_back(tmp_path / name).schema)
+    assert schemas[0].equals(schemas[1], check_metadata=True)
+    assert schemas[0].equals(schemas[2], check_metadata=True)
+    assert [child.name for child in schemas[0].field("timings").type] == [
+        "fetch_s", "matte_s", "prompt_s", "render_s", "store_s"
+    ]  # fmt: skip
+
+
+def test_the_code_of_an_error_stands_by_itself(
+    tmp_path: Path, recipe: Recipe, table: pa.Table
+) -> None:
+    write(tmp_path, recipe, table)
+    found = read_back(tmp_path)
+    codes = [error and error["code"] for error in found["error"].to_pylist()]
+    assert found["error_code"].to_pylist() == codes
+    assert "not_found" in codes
+    assert None in codes
+
+
+def test_files_read_as_a_list_are_one_table(
+    tmp_path: Path, recipe: Recipe, table: pa.Table
+) -> None:
+    for run_id in ("one", "two"):
+        write(tmp_path / f"run_id={run_id}", recipe, table)
+    files = sorted(map(str, tmp_path.rglob("*.parquet")))
+    assert len(files) == 2
+    assert pq.read_table(files).num_rows == 6
+    assert len(pd.read_parquet(files)) == 6
 
 
 def test_columns_explain_themselves(tmp_path: Path, recipe: Recipe, table: pa.Table) -> None:
@@ -213,7 +254,7 @@ def test_a_tally_counts_codes_stages_and_seconds(table: pa.Table) -> None:
 def test_a_tally_of_failures_has_no_seconds_for_stages_they_never_met(
     make_finished: MakeFinished, not_found: RowError
 ) -> None:
-    assert tally(make_finished({"a": not_found})).seconds == {"fetch": 0.5, "render": 0.0}
+    assert tally(make_finished({"a": not_found})).seconds == {"fetch": 0.5}
 
 
 def test_tallies_add_up() -> None:

@@ -118,7 +118,7 @@ class Model:
         if name == "run.json":
             assert data is not None
             self._planned(run_uri, json.loads(data), asked, older)
-        elif name.startswith("plan/"):
+        elif name.startswith("_plan/"):
             self._check_plan(run_uri)
         elif name.startswith("results/"):
             for row in (data and rows_of(data)) or ():
