@@ -105,6 +105,8 @@ class InTurn:
         answer = work(item)
         return SimpleNamespace(result=lambda: answer)
 
+    def shutdown(self, **_: Any) -> None: ...
+
 
 def without_waiting(work: Any) -> Any:
     """Do what waits for nothing."""

@@ -109,6 +109,7 @@ class Memory:
             answered_at=self._date(self.now_s),
             retries=0,
             md5=None,
+            content_encoding="",
         )
 
     def put(self, uri: str, data: bytes, *, if_match: str | None, if_absent: bool) -> str:
