@@ -4,10 +4,10 @@
 `formats` their format, `lakes` the tables that some format keeps; `reading` is what somebody says
 of files. `parquet`, `delimited` and `json_lines` read one format each (`json_values` where there
 are no lines), `streams` unpacks and decodes text. `union` brings the columns of many files under
-one schema, `renamed` gives columns other names, `spelled` makes text of the numbers in one.
-`exact` brings values under another type. `untyped` finds the types of values that are text, `text`
-carries it from Python to Arrow, and `readable` finds what of it cannot be read. No manifest and no
-recipe is known here.
+one schema, `partitions` those of folders, `renamed` gives columns other names, `spelled` makes
+text of the numbers in one. `exact` brings values under another type. `untyped` finds the types of
+values that are text, `text` carries it from Python to Arrow, and `readable` finds what of it
+cannot be read. No manifest and no recipe is known here.
 """
 
 from __future__ import annotations

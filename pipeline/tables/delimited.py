@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pipeline.tables.reading import AS_IT_IS, Reading
 from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, lines, opened
-from pipeline.tables.table import Table
+from pipeline.tables.table import FileTable
 from pipeline.tables.text import array_of, is_utf8
 from pipeline.tables.union import check_key, union
 from pipeline.threads import in_threads
@@ -52,6 +52,12 @@ class _Delimited:
         return frozenset(self.schema.names)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return (batch for _, batch in self.batches_by_file(columns))
+
+    def columns_of(self, file: str) -> Collection[str]:
+        return self.headers[file].names
+
+    def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         schema = pa.schema([self.schema.field(name) for name in columns])
         for file, (header, _) in self.headers.items():
             positions = [header.index(name) if name in header else None for name in columns]
@@ -63,7 +69,7 @@ class _Delimited:
                     else array_of([row[position] or None for row in rows], pa.string())
                     for position in positions
                 ]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                yield file, pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def count(self) -> int:
         return sum(len(rows) for file in self.headers for rows in self._blocks(file))
@@ -75,7 +81,7 @@ class _Delimited:
 
 def open_delimited(
     files: Sequence[str], *, reading: Reading = AS_IT_IS, key: str | None = None
-) -> Table:
+) -> FileTable:
     """Read the headers of all files.
 
     Args:

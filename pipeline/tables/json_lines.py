@@ -13,7 +13,7 @@ import codecs
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from pipeline.tables.json_values import JsonError, values
 from pipeline.tables.streams import BATCH_ROWS, BUFFER_BYTES, MOST_ROW_BYTES, lines, opened
-from pipeline.tables.table import Table
+from pipeline.tables.table import FileTable
 from pipeline.tables.text import array_of, has_utf8_keys, is_utf8, nested_type
 from pipeline.tables.union import check_key, widened
 
@@ -32,7 +32,8 @@ _MOST_EXACT = 2**53
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _JsonLines:
-    files: Sequence[str]
+    keys: Mapping[str, Collection[str]]
+    """Of each file, in their order."""
     schema: pa.Schema
     conflicts: Mapping[str, str]
     num_rows: int
@@ -42,20 +43,26 @@ class _JsonLines:
         return frozenset()
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return (batch for _, batch in self.batches_by_file(columns))
+
+    def columns_of(self, file: str) -> Collection[str]:
+        return self.keys[file]
+
+    def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         schema = pa.schema([self.schema.field(name) for name in columns])
-        for file in self.files:
+        for file in self.keys:
             for _, rows in _blocks(file):
                 arrays = [
                     array_of([row.get(column.name) for row in rows], column.type)
                     for column in schema
                 ]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                yield file, pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def count(self) -> int:
         return self.num_rows
 
 
-def open_json_lines(files: Sequence[str], *, key: str | None = None) -> Table:
+def open_json_lines(files: Sequence[str], *, key: str | None = None) -> FileTable:
     """Read all lines of all files for their keys and types.
 
     Args:
@@ -88,7 +95,7 @@ def open_json_lines(files: Sequence[str], *, key: str | None = None) -> Table:
     check_key(key, {file: list(names) for file, names in named.items()})
     types = {name: column.type_() for name, column in columns.items()}
     return _JsonLines(
-        files=files,
+        keys=named,
         schema=pa.schema([(name, found) for name, found in types.items() if found is not None]),
         conflicts={
             name: f"column {name!r} {columns[name].conflict()}"

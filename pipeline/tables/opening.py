@@ -11,10 +11,11 @@ from pipeline.tables.formats import choose
 from pipeline.tables.json_lines import open_json_lines
 from pipeline.tables.lakes import check_outside, open_lake
 from pipeline.tables.parquet import open_parquet
+from pipeline.tables.partitions import with_partitions
 from pipeline.tables.readable import NO_UTF8
 from pipeline.tables.reading import AS_IT_IS, Reading
 from pipeline.tables.renamed import renamed
-from pipeline.tables.table import Table
+from pipeline.tables.table import FileTable, Table
 from pipeline.wording import first_line
 
 
@@ -63,7 +64,9 @@ def open_named(name: str, *, reading: Reading, key: str) -> Opened:
         )
     said = [said for said in (found.passed_over(), chosen.passed_over()) if said is not None]
     return Opened(
-        table=open_table(chosen.files, chosen.file_format, reading=reading, key=key),
+        table=open_table(
+            chosen.files, chosen.file_format, root=found.root, reading=reading, key=key
+        ),
         root=found.root,
         passed_over="; ".join(said) or None,
         no_text=_no_text(chosen.file_format, reading),
@@ -74,6 +77,7 @@ def open_table(
     files: Sequence[str],
     file_format: str,
     *,
+    root: str | None = None,
     reading: Reading = AS_IT_IS,
     key: str | None = None,
 ) -> Table:
@@ -82,6 +86,7 @@ def open_table(
     Args:
         files: in their order.
         file_format: of them all.
+        root: folder below which their folders may hold columns, and directly above it; None: none.
         reading: what is to be known of them that they do not say themselves.
         key: the column that tells rows apart, by the name that `reading` gives it: every file must
             have it if one has.
@@ -92,12 +97,13 @@ def open_table(
     """
     written = None if key is None else reading.column(key)
     if file_format == "CSV":
-        table = open_delimited(files, reading=reading, key=written)
+        table: FileTable = open_delimited(files, reading=reading, key=written)
     else:
         _check_is_csv(file_format, reading)
         opener = {"Parquet": open_parquet, "JSON Lines": open_json_lines}[file_format]
         table = opener(files, key=written)
-    return renamed(table, dict(reading.names))
+    whole = table if root is None else with_partitions(table, files, root)
+    return renamed(whole, dict(reading.names))
 
 
 def _check_is_csv(kind: str, reading: Reading) -> None:

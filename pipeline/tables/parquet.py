@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from pipeline import storage
-from pipeline.tables.table import UNTYPED, Table
+from pipeline.tables.table import UNTYPED, FileTable
 from pipeline.tables.union import check_key, fitted, is_coded_text, union
 from pipeline.threads import in_threads
 from pipeline.wording import first_line
@@ -26,9 +26,8 @@ _FILES_AHEAD, _HEAVY_FILES_AHEAD = 16, 2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parquet:
-    files: Sequence[str]
-    kinds: Sequence[int]
-    """Of each file: which of the distinct schemas it has."""
+    numbers: Mapping[str, int]
+    """Of each file, in their order: which of the distinct schemas it has."""
     distinct: Sequence[pa.Schema]
     schema: pa.Schema
     conflicts: Mapping[str, str]
@@ -36,9 +35,15 @@ class _Parquet:
     num_rows: int
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        return (batch for _, batch in self.batches_by_file(columns))
+
+    def columns_of(self, file: str) -> Collection[str]:
+        return frozenset(self.distinct[self.numbers[file]].names)
+
+    def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         wanted = [self.schema.field(name) for name in columns]
         # Files of one schema are scanned together: Arrow reads ahead from one to the next.
-        for kind, run in groupby(zip(self.files, self.kinds, strict=True), lambda pair: pair[1]):
+        for kind, run in groupby(self.numbers.items(), lambda pair: pair[1]):
             files = [file for file, _ in run]
             yield from _scanned(files, self.distinct[kind], wanted)
 
@@ -46,7 +51,7 @@ class _Parquet:
         return self.num_rows
 
 
-def open_parquet(files: Sequence[str], *, key: str | None = None) -> Table:
+def open_parquet(files: Sequence[str], *, key: str | None = None) -> FileTable:
     """Read the footers of all files.
 
     Args:
@@ -77,8 +82,7 @@ def open_parquet(files: Sequence[str], *, key: str | None = None) -> Table:
         if (field.metadata or {}).items() >= UNTYPED.items()
     )
     return _Parquet(
-        files=files,
-        kinds=numbers,
+        numbers=dict(zip(files, numbers, strict=True)),
         distinct=distinct,
         schema=united.schema,
         conflicts=united.conflicts,
@@ -119,7 +123,7 @@ def _footer(fragments: _Fragments, file: str) -> tuple[pa.Schema, int]:
 
 def _scanned(
     files: Sequence[str], schema: pa.Schema, wanted: Sequence[pa.Field]
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[tuple[str, pa.RecordBatch]]:
     # To narrow the indices of a dictionary, Arrow looks at its text, which may be no UTF-8.
     coded = [field.name for field in schema if is_coded_text(field.type)]
     fragments = _fragments(files[0], coded)
@@ -138,6 +142,7 @@ def _scanned(
     )
     present = [field.name for field in wanted if field.name in schema.names]
     heavy = any(_is_heavy(schema.field(name).type) for name in present)
+    paths = {storage.arrow_path(file): file for file in files}
     where = (
         ", ".join(files) if len(files) < 3 else f"{files[0]} and {len(files) - 1} files after it"
     )
@@ -147,9 +152,10 @@ def _scanned(
         fragment_readahead=_HEAVY_FILES_AHEAD if heavy else _FILES_AHEAD,
     )
     try:
-        for batch in scanner.to_batches():
-            if batch.num_rows:
-                yield fitted(batch, wanted, where)
+        for found in scanner.scan_batches():
+            if found.record_batch.num_rows:
+                file = paths[found.fragment.path]
+                yield file, fitted(found.record_batch, wanted, file)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _refusal(where, error) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -35,3 +35,13 @@ class Table(Protocol):
 
     def count(self) -> int:
         """How many rows there are. Raises as `batches`."""
+
+
+class FileTable(Table, Protocol):
+    """A table of which it is known what each file holds."""
+
+    def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """As `batches`, each with the file that it is of. At least one column is asked for."""
+
+    def columns_of(self, file: str) -> Collection[str]:
+        """The columns that a file itself has."""
