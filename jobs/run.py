@@ -57,7 +57,7 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
     with quiet(progress.line) as capture:
         connect = partial(run_cluster, address, capture)
         report = run(config, on_progress=progress, connect=connect)
-        sheet = None if report.outcome == "idle" else write_contact_sheet(report.run_uri)
+        sheet = _contact_sheet(report)
     logger.info(
         "run %s ended with exit code %d"
         if report.outcome == "made"
@@ -71,6 +71,16 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
     else:
         print_summary(report, sheet, has_files=config.recipe.output.image_objects)
     return report.exit_code
+
+
+def _contact_sheet(report: Report) -> str | None:
+    """Where it is; of a run that was finished before, as it was written then."""
+    if report.outcome == "idle":
+        return None
+    there = storage.join(report.run_uri, "report.html")
+    if report.outcome != "made" and storage.exists(there):
+        return there
+    return write_contact_sheet(report.run_uri)
 
 
 def dry_run(config: RunConfig) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+from pipeline import storage
 from pipeline.activity import doing
 from pipeline.history import held_columns, settled
 from pipeline.ledger import Ledger, Origin, Request, open_ledger, run_uri
@@ -80,6 +81,8 @@ class Found:
     """If it was started before."""
     before: str | None = None
     """Where the finished run of the same request is that a new one comes after."""
+    has_others: bool = False
+    """Whether there are runs under the same output that are not meant."""
     outcome: Outcome = "finished"
     """If that run is finished. `unchanged` where what it was made from was looked at."""
 
@@ -110,7 +113,9 @@ def find_run(config: RunConfig, request: Request, planner: Planner) -> Found:
     if newest is not None and not config.again and _nothing_changed(config, newest, planner):
         return replace(_found(config, request, newest.run_id), outcome="unchanged")
     before = None if newest is None else newest.run_id
-    return _found(config, request, fresh_run_id(name, now()), before=before)
+    found = _found(config, request, fresh_run_id(name, now()), before=before)
+    folders = storage.list_folders(storage.absolute(config.output))
+    return replace(found, has_others=any("/run_id=" in folder for folder in folders))
 
 
 def tell(config: RunConfig, found: Found, ledger: Ledger) -> None:
@@ -129,6 +134,12 @@ def tell(config: RunConfig, found: Found, ledger: Ledger) -> None:
             found.before.rpartition("/run_id=")[2],
             ledger.num_planned,
             ledger.run_id,
+        )
+    elif found.has_others and found.ledger is None:
+        logger.info(
+            "there are other runs under %s: 'backlot current' shows the newest picture of each "
+            "row, a pattern run_id=* reads all of them",
+            config.output,
         )
 
 

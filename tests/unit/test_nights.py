@@ -331,6 +331,16 @@ def test_a_finished_run_is_made_anew_once_something_has_changed_and_says_so(
     assert "backlot nightly" in line
 
 
+def test_a_run_beside_others_says_how_to_read_them(
+    whole: RunConfig, drive: Drive, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    drive(replace(whole, only_changed=True))
+    assert "other runs" not in caplog.text
+    drive(whole)
+    assert f"there are other runs under {whole.output}: 'backlot current' shows" in caplog.text
+
+
 def test_what_was_changed_and_changed_back_is_made_again(
     whole: RunConfig, drive: Drive, make_manifest: MakeManifest
 ) -> None:
