@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from itertools import chain
+from pathlib import Path, PurePosixPath
 
 from pipeline import storage
 from pipeline.tables.delta import open_delta
@@ -202,12 +203,21 @@ def _seen_at(folder: str) -> _Format | None:
 def _folders_above(places: Iterable[str]) -> list[str]:
     """The folders that places lie in, and those above them; partitions of a table are none."""
     found: dict[str, None] = {}
-    for place in places:
+    for place in chain.from_iterable(map(_names_of, places)):
         for folder in _above(place):
             if folder in found:
                 break
             found[folder] = None
     return [folder for folder in found if "=" not in folder.rpartition("/")[2]]
+
+
+def _names_of(place: str) -> Iterator[str]:
+    """The place, and where a symbolic link leads."""
+    yield place
+    if storage.scheme_of(place) == "file":
+        target = str(Path(place).resolve())
+        if target != place:
+            yield target
 
 
 def _above(place: str) -> Iterator[str]:

@@ -163,6 +163,18 @@ def test_files_of_a_ducklake_are_refused(tmp_path: Path, name: str) -> None:
         assert "TO 'products.parquet'" in said
 
 
+def test_a_link_into_a_table_leads_into_it(tmp_path: Path) -> None:
+    log = tmp_path / "products" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "00000000000000000000.json").write_text("{}")
+    file = tmp_path / "products" / "dt=1" / "0.parquet"
+    file.parent.mkdir()
+    pq.write_table(ROWS, file)
+    for name, target in (("folder", file.parent), ("m.parquet", file)):
+        (tmp_path / name).symlink_to(target)
+        assert f"{tmp_path / 'products'} is a Delta table" in refusal(tmp_path / name)
+
+
 @pytest.mark.parametrize(
     "beside",
     [
