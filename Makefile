@@ -86,8 +86,13 @@ chaos: $(READY)  ## Kill drivers, actors and nodes at random and count the rows:
 hostile: $(READY)  ## Try hundreds of hostile inputs: each must cost its row, or be refused in a line
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/hostile -m '' -n 2
 
+# STORES="ceph swift" tries only these; DOCS=1 writes what was measured into docs/stores.md.
+stores: $(READY)  ## Start real object stores and try the same things on each: takes a while
+	BACKLOT_STORES="$(STORES)" BACKLOT_STORES_DOCS=$(DOCS) BACKLOT_STORES_KILLS=$${KILLS:-1} \
+		$(BIN)/pytest tests/stores -m stores --log-cli-level=INFO
+
 clean:  ## Remove what the other verbs made
-	rm -rf .venv .venv-lowest .venv-newest demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest .venv-stores demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile clean
+.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile stores clean
