@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.activity import doing
 from pipeline.documents import as_json, read_document
-from pipeline.plan import ROWS_PER_FILE, Planner
+from pipeline.plan import BYTES_PER_FILE, ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
 from pipeline.results import Committed, read_committed
 from pipeline.settled import Settled, rechunked
@@ -275,7 +275,8 @@ def start_ledger(
 
     tables = selected()
     if settled is not None:
-        tables = rechunked(settled.left_out_of(tables), ROWS_PER_FILE)
+        left = settled.left_out_of(tables)
+        tables = rechunked(left, ROWS_PER_FILE, num_bytes=BYTES_PER_FILE)
     for index, table in enumerate(tables):
         sink = pa.BufferOutputStream()
         # Small row groups: a unit reads little more than its own rows.

@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 
 ROWS_PER_FILE = 4096
 """Of a plan file: the unit the pipeline reads. A multiple of every block size it cuts them into."""
+BYTES_PER_FILE = 32 * 2**20
+"""At which a plan file ends, whatever its rows: a manifest may hold photographs of megabytes, and
+what is planned is in memory three times."""
 
 _MAX_SEED = 2**31 - 1
 _COLORING = frozenset({"background_color", "channel"})
@@ -145,9 +148,10 @@ class Planner:
         }.isdisjoint(self.brief_columns)
 
     def tables(self) -> Iterator[pa.Table]:
-        """The plan, in files' worth of rows."""
+        """The plan, in files' worth of rows or of bytes."""
         rows: list[Mapping[str, Any]] = []
         carried: list[pa.Table] = []
+        num_bytes = 0.0
         cut_short: Counter[str] = Counter()
         asked = self.brief_columns
         spelled = self._spelled(asked)
@@ -156,18 +160,21 @@ class Planner:
             kept, unfit, cut = self._kept.of(batch)
             faults = {**unfit, **unwritable, **faults}  # noqa: PLW2901
             cut_short += cut
-            places = []
+            kept_bytes = kept.nbytes / max(1, kept.num_rows)
+            places = list[int]()
             for place, row in enumerate(values):
                 made = self._plan_rows(_as_meant(row, spelled), asked, faults.get(place))
                 rows += made
                 places += [place] * len(made)
-            # Straight from the manifest's file to the plan's: Python has no value for all of them.
-            carried.append(kept.take(pa.array(places, pa.int64())))
-            while len(rows) >= ROWS_PER_FILE:
-                kept = pa.concat_tables(carried)
-                yield self._table(rows[:ROWS_PER_FILE], kept.slice(0, ROWS_PER_FILE))
-                carried = [kept.slice(ROWS_PER_FILE)]
-                del rows[:ROWS_PER_FILE]
+                num_bytes += sum(kept_bytes + len(one["image_input"] or b"") for one in made)
+                values[place] = {}  # its photograph, if it has one, is in `made`
+                if len(rows) >= ROWS_PER_FILE or num_bytes >= BYTES_PER_FILE:
+                    carried.append(_taken(kept, places))
+                    full = ROWS_PER_FILE if num_bytes < BYTES_PER_FILE else len(rows)
+                    joined = pa.concat_tables(carried)
+                    yield self._table(rows[:full], joined.slice(0, full))
+                    rows, carried, places, num_bytes = rows[full:], [joined.slice(full)], [], 0.0
+            carried.append(_taken(kept, places))
         if rows:
             yield self._table(rows, pa.concat_tables(carried))
         for name, times in (+cut_short).items():
@@ -281,6 +288,11 @@ class Planner:
         if storage.scheme_of(uri) != "file":
             return True
         return posixpath.normpath(uri).startswith(self.manifest.root.rstrip("/") + "/")
+
+
+def _taken(kept: pa.Table, places: Sequence[int]) -> pa.Table:
+    """Straight from the manifest's file to the plan's: Python has no value for all of it."""
+    return kept.take(pa.array(places, pa.int64()))
 
 
 def _as_meant(row: Mapping[str, Any], spelled: Mapping[str, ColumnKind]) -> Mapping[str, Any]:

@@ -54,8 +54,13 @@ def collected(batches: Iterable[pa.Array], most: int) -> NDArray[np.bytes_]:
     return array
 
 
-def rechunked(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
-    """The same rows in tables of `num_rows`, the last one shorter; none that is empty."""
+def rechunked(
+    tables: Iterable[pa.Table], num_rows: int, *, num_bytes: int | None = None
+) -> Iterator[pa.Table]:
+    """The same rows in tables of `num_rows`, the last one shorter; none that is empty.
+
+    What comes to `num_bytes` before is a table of its own.
+    """
     waiting: list[pa.Table] = []
     for table in tables:
         waiting.append(table)
@@ -63,5 +68,8 @@ def rechunked(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
             joined = pa.concat_tables(waiting)
             yield joined.slice(0, num_rows).combine_chunks()
             waiting = [joined.slice(num_rows)]
+        if num_bytes is not None and sum(part.nbytes for part in waiting) >= num_bytes:
+            yield pa.concat_tables(waiting).combine_chunks()
+            waiting = []
     if any(part.num_rows for part in waiting):
         yield pa.concat_tables(waiting).combine_chunks()

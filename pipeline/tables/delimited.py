@@ -20,7 +20,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from pipeline.tables.reading import AS_IT_IS, Reading
-from pipeline.tables.streams import BATCH_ROWS, MOST_ROW_BYTES, lines, opened
+from pipeline.tables.streams import BATCH_BYTES, BATCH_ROWS, MOST_ROW_BYTES, lines, opened
 from pipeline.tables.table import FileTable
 from pipeline.tables.text import array_of, is_utf8
 from pipeline.tables.union import check_key, union
@@ -154,7 +154,7 @@ def _delimiter(
 
 def _blocks(file: str, header: _Header, encoding: str | None) -> Iterator[list[list[str]]]:
     """Rows below the header, a few at a time; each has a value for each column."""
-    block: list[list[str]] = []
+    block, num_signs = list[list[str]](), 0
     records = _records(file, lambda *_: header.delimiter, encoding)
     next(records, None)
     width = len(header.names)
@@ -166,9 +166,10 @@ def _blocks(file: str, header: _Header, encoding: str | None) -> Iterator[list[l
                 "line break into double quotes"
             )
         block.append(row)
-        if len(block) == BATCH_ROWS:
+        num_signs += sum(map(len, row))
+        if len(block) == BATCH_ROWS or num_signs >= BATCH_BYTES:
             yield block
-            block = []
+            block, num_signs = [], 0
     if block:
         yield block
 

@@ -21,7 +21,14 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.tables.json_values import JsonError, values
-from pipeline.tables.streams import BATCH_ROWS, BUFFER_BYTES, MOST_ROW_BYTES, lines, opened
+from pipeline.tables.streams import (
+    BATCH_BYTES,
+    BATCH_ROWS,
+    BUFFER_BYTES,
+    MOST_ROW_BYTES,
+    lines,
+    opened,
+)
 from pipeline.tables.table import FileTable
 from pipeline.tables.text import array_of, has_utf8_keys, is_utf8, nested_type
 from pipeline.tables.union import check_key, widened
@@ -246,17 +253,20 @@ _Block = tuple[Sequence[int], Sequence[dict[str, Any]]]
 def _blocks(file: str) -> Iterator[_Block]:
     """Rows, a few at a time."""
     numbers, rows = list[int](), list[dict[str, Any]]()
-    for number, row in _rows(file):
+    num_bytes = 0
+    for number, row, size in _rows(file):
         numbers.append(number)
         rows.append(row)
-        if len(rows) == BATCH_ROWS:
+        num_bytes += size
+        if len(rows) == BATCH_ROWS or num_bytes >= BATCH_BYTES:
             yield numbers, rows
-            numbers, rows = [], []
+            numbers, rows, num_bytes = [], [], 0
     if rows:
         yield numbers, rows
 
 
-def _rows(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(file: str) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Rows, each with the line that it begins in, and with how much is written of it."""
     with opened(file) as stream:
         if not _is_in_lines(stream):
             yield from _of_values(stream, file)
@@ -266,7 +276,7 @@ def _rows(file: str) -> Iterator[tuple[int, dict[str, Any]]]:
             text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             row = _parsed(text, f"{file}, line {number}")
             if row is not None:
-                yield number, row
+                yield number, row, len(line)
 
 
 def _is_in_lines(stream: io.BufferedReader) -> bool:
@@ -278,10 +288,10 @@ def _is_in_lines(stream: io.BufferedReader) -> bool:
     return not start.partition(b"\n")[0].rstrip().endswith((b",", b"{", b"["))
 
 
-def _of_values(stream: io.BufferedReader, file: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _of_values(stream: io.BufferedReader, file: str) -> Iterator[tuple[int, dict[str, Any], int]]:
     try:
-        for number, value in values(stream, _DECODER, most=MOST_ROW_BYTES):
-            yield number, _as_row(value, f"{file}, line {number}")
+        for number, value, size in values(stream, _DECODER, most=MOST_ROW_BYTES):
+            yield number, _as_row(value, f"{file}, line {number}"), size
     except JsonError as error:
         raise ValueError(f"{file}, line {error.line}: not readable as json: {error}") from None
 

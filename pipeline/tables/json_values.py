@@ -23,8 +23,10 @@ class JsonError(ValueError):
 
 def values(
     stream: io.BufferedReader, decoder: json.JSONDecoder, *, most: int
-) -> Iterator[tuple[int, Any]]:
-    """Values one after another, those of a list by themselves, each with the line it begins in.
+) -> Iterator[tuple[int, Any, int]]:
+    """Values one after another, those of a list by themselves.
+
+    Each comes with the line that it begins in, and with how many characters it has.
 
     Args:
         stream: in UTF-8, at its beginning.
@@ -37,7 +39,7 @@ def values(
     text = _Text(stream)
     while text.next_sign():
         if text.next_sign() != "[":
-            yield text.line, text.value(decoder, most=most)
+            yield text.line, *text.value(decoder, most=most)
             continue
         text.take("[")
         if text.next_sign() == "]":
@@ -45,7 +47,7 @@ def values(
             continue
         while True:
             text.next_sign()  # to the line of the value
-            yield text.line, text.value(decoder, most=most)
+            yield text.line, *text.value(decoder, most=most)
             if text.take(",]") == "]":
                 break
 
@@ -83,7 +85,8 @@ class _Text:
         self._move(self._at + 1)
         return sign
 
-    def value(self, decoder: json.JSONDecoder, *, most: int) -> Any:
+    def value(self, decoder: json.JSONDecoder, *, most: int) -> tuple[Any, int]:
+        """The next value, and how many characters it has."""
         self.next_sign()
         while True:
             try:
@@ -102,8 +105,9 @@ class _Text:
             except ValueError as error:  # a key twice, a number of 5,000 digits
                 raise JsonError(self.line, " ".join(str(error).split())) from None
             else:
+                size = end - self._at
                 self._move(end)
-                return value
+                return value, size
 
     def _move(self, at: int) -> None:
         self.line += self._read.count("\n", self._at, at)

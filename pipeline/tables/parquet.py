@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,8 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.tables.streams import BATCH_BYTES, BUFFER_BYTES
 from pipeline.tables.table import UNTYPED, FileTable
 from pipeline.tables.union import check_key, fitted, is_coded_text, union
 from pipeline.threads import in_threads
@@ -21,7 +24,8 @@ _FOOTERS_AT_ONCE = 32
 _BATCH_ROWS = 4096
 _HEAVY_BATCH_ROWS = 64
 """Where bytes are asked for, which are photographs."""
-_FILES_AHEAD, _HEAVY_FILES_AHEAD = 16, 2
+_LIGHT_ROW_BYTES = 8192
+_FILES_AHEAD = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +37,8 @@ class _Parquet:
     conflicts: Mapping[str, str]
     untyped: frozenset[str]
     num_rows: int
+    weights: Mapping[str, Mapping[str, float]]
+    """Of files with large rows: bytes that a row of each column takes."""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         return (batch for _, batch in self.batches_by_file(columns))
@@ -43,12 +49,30 @@ class _Parquet:
     def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         wanted = [self.schema.field(name) for name in columns]
         # Files of one schema are scanned together: Arrow reads ahead from one to the next.
-        for kind, run in groupby(self.numbers.items(), lambda pair: pair[1]):
-            files = [file for file, _ in run]
-            yield from _scanned(files, self.distinct[kind], wanted)
+        asked = groupby(
+            self.numbers, lambda file: (self.numbers[file], self._weight(file, columns))
+        )
+        for (number, weight), files in asked:
+            schema = self.distinct[number]
+            if weight is None:
+                yield from _scanned(list(files), schema, wanted)
+                continue
+            for file in files:
+                yield from _read_slowly(file, schema, wanted, weight)
 
     def count(self) -> int:
         return self.num_rows
+
+    def _weight(self, file: str, columns: Sequence[str]) -> float | None:
+        """Bytes that a row of these columns takes; None: few, as far as the footer says."""
+        weights, schema = self.weights.get(file, {}), self.distinct[self.numbers[file]]
+        weight = sum(weights.get(name, 0.0) for name in columns)
+        # What comes from a dictionary is larger than it is in the file.
+        there = (name for name in columns if name in schema.names)
+        is_heavy = weight > _LIGHT_ROW_BYTES or any(
+            _is_of_bytes(schema.field(name).type) for name in there
+        )
+        return weight if is_heavy else None
 
 
 def open_parquet(files: Sequence[str], *, key: str | None = None) -> FileTable:
@@ -66,7 +90,10 @@ def open_parquet(files: Sequence[str], *, key: str | None = None) -> FileTable:
     numbers, num_rows = [], 0
     footer = partial(_footer, _fragments(files[0]))
     footers = in_threads(footer, files, at_once=_FOOTERS_AT_ONCE)
-    for file, (schema, rows) in zip(files, footers, strict=True):
+    weights: dict[str, Mapping[str, float]] = {}
+    for file, (schema, rows, heavy) in zip(files, footers, strict=True):
+        if heavy:
+            weights[file] = heavy
         if schema not in kinds:
             kinds[schema] = len(kinds)
             firsts.append(file)
@@ -88,6 +115,7 @@ def open_parquet(files: Sequence[str], *, key: str | None = None) -> FileTable:
         conflicts=united.conflicts,
         untyped=untyped,
         num_rows=num_rows,
+        weights=weights,
     )
 
 
@@ -112,11 +140,11 @@ def _fragments(file: str, coded: Sequence[str] = ()) -> _Fragments:
     return _Fragments(filesystem=filesystem, file_format=file_format)
 
 
-def _footer(fragments: _Fragments, file: str) -> tuple[pa.Schema, int]:
+def _footer(fragments: _Fragments, file: str) -> tuple[pa.Schema, int, dict[str, float]]:
     try:
         fragment = fragments.of(file)
-        schema, num_rows = fragment.physical_schema, fragment.metadata.num_rows
-        return schema.remove_metadata(), int(num_rows)
+        schema, metadata = fragment.physical_schema, fragment.metadata
+        return schema.remove_metadata(), int(metadata.num_rows), _weights(metadata)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _refusal(file, error) from None
 
@@ -124,6 +152,7 @@ def _footer(fragments: _Fragments, file: str) -> tuple[pa.Schema, int]:
 def _scanned(
     files: Sequence[str], schema: pa.Schema, wanted: Sequence[pa.Field]
 ) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Rows of files of one schema, read ahead from one file to the next."""
     # To narrow the indices of a dictionary, Arrow looks at its text, which may be no UTF-8.
     coded = [field.name for field in schema if is_coded_text(field.type)]
     fragments = _fragments(files[0], coded)
@@ -141,15 +170,12 @@ def _scanned(
         fragments.filesystem,
     )
     present = [field.name for field in wanted if field.name in schema.names]
-    heavy = any(_is_heavy(schema.field(name).type) for name in present)
     paths = {storage.arrow_path(file): file for file in files}
     where = (
         ", ".join(files) if len(files) < 3 else f"{files[0]} and {len(files) - 1} files after it"
     )
     scanner = dataset.scanner(
-        columns=present,
-        batch_size=_HEAVY_BATCH_ROWS if heavy else _BATCH_ROWS,
-        fragment_readahead=_HEAVY_FILES_AHEAD if heavy else _FILES_AHEAD,
+        columns=present, batch_size=_BATCH_ROWS, fragment_readahead=_FILES_AHEAD
     )
     try:
         for found in scanner.scan_batches():
@@ -160,9 +186,52 @@ def _scanned(
         raise _refusal(where, error) from None
 
 
-def _is_heavy(type_: pa.DataType) -> bool:
+def _read_slowly(
+    file: str, schema: pa.Schema, wanted: Sequence[pa.Field], weight: float
+) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Rows of a file that are photographs or as large: few at a time, and nothing ahead of them.
+
+    A page of the file is in memory whole, twice where it is packed: how large those are, whoever
+    wrote it has decided.
+    """
+    present = [field.name for field in wanted if field.name in schema.names]
+    coded = [name for name in present if is_coded_text(schema.field(name).type)]
+    filesystem, path = storage.arrow_filesystem(file)
+    num_rows = max(1, min(_HEAVY_BATCH_ROWS, int(BATCH_BYTES / max(1.0, weight))))
+    try:
+        with pq.ParquetFile(
+            path,
+            filesystem=filesystem,
+            pre_buffer=False,
+            buffer_size=BUFFER_BYTES,
+            read_dictionary=coded,
+            coerce_int96_timestamp_unit="us",
+        ) as opened:
+            for batch in opened.iter_batches(batch_size=num_rows, columns=present):
+                if batch.num_rows:
+                    yield file, fitted(batch, wanted, file)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _refusal(file, error) from None
+
+
+def _weights(metadata: Any) -> dict[str, float]:
+    """Bytes that a row of each column takes, at most over the groups; nothing where all are few."""
+    weights: dict[str, float] = defaultdict(float)
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        if not group.num_rows or group.total_byte_size <= _LIGHT_ROW_BYTES * group.num_rows:
+            continue
+        own: dict[str, float] = defaultdict(float)
+        for chunk in map(group.column, range(group.num_columns)):
+            name = chunk.path_in_schema.partition(".")[0]
+            own[name] += chunk.total_uncompressed_size / group.num_rows
+        for name, weight in own.items():
+            weights[name] = max(weights[name], weight)
+    return dict(weights)
+
+
+def _is_of_bytes(type_: pa.DataType) -> bool:
     if pa.types.is_struct(type_):
-        return any(_is_heavy(field.type) for field in type_)
+        return any(_is_of_bytes(field.type) for field in type_)
     return bool(
         pa.types.is_binary(type_)
         or pa.types.is_large_binary(type_)

@@ -20,6 +20,8 @@ import pyarrow as pa
 from pipeline import storage
 
 BATCH_ROWS = 4096
+BATCH_BYTES = 16 * 2**20
+"""At which a batch ends, whatever its rows."""
 MOST_ROW_BYTES = 64 * 2**20
 """Of one row: a photograph inside the file fits; a quote that was left open ends there."""
 BUFFER_BYTES = 2**20
