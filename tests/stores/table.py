@@ -6,6 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "stores.md"
+_NONE = "-"
+"""What was not tried."""
 
 
 class Tables:
@@ -27,7 +29,7 @@ class Tables:
             yield name, _text(rows)
 
     def write_into(self, document: Path) -> None:
-        """Put each table between its two marks; lines of stores that were not tried stay."""
+        """Put each table between its two marks; cells of what was not tried stay."""
         text = document.read_text(encoding="utf-8")
         for name, rows in self._cells.items():
             begin, end = f"<!-- {name}: written by `make stores DOCS=1` -->\n", f"<!-- /{name} -->"
@@ -35,7 +37,8 @@ class Tables:
             old, closed, tail = rest.partition(end)
             if not (found and closed):
                 raise ValueError(f"{document}: no place for the table {name!r}")
-            merged = {**_rows(old), **{store: dict(cells) for store, cells in rows.items()}}
+            before = _rows(old)
+            merged = before | {at: before.get(at, {}) | cells for at, cells in rows.items()}
             text = f"{head}{begin}{_text(dict(sorted(merged.items())))}{end}{tail}"
         document.write_text(text, encoding="utf-8")
 
@@ -43,7 +46,7 @@ class Tables:
 def _text(rows: dict[str, dict[str, str]]) -> str:
     columns = list(dict.fromkeys(column for cells in rows.values() for column in cells))
     lines = [["store", *columns], ["---"] * (1 + len(columns))]
-    lines += [[store, *(cells.get(c, "-") for c in columns)] for store, cells in rows.items()]
+    lines += [[store, *(cells.get(c, _NONE) for c in columns)] for store, cells in rows.items()]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -57,6 +60,10 @@ def _rows(text: str) -> dict[str, dict[str, str]]:
         return {}
     (_, *columns), _, *rest = lines
     return {
-        store: dict(zip(columns, (cell.replace("\0", "\\|") for cell in cells), strict=True))
+        store: {
+            column: cell.replace("\0", "\\|")
+            for column, cell in zip(columns, cells, strict=True)
+            if cell != _NONE
+        }
         for store, *cells in rest
     }

@@ -59,7 +59,7 @@ def test_the_proxy_passes_everything_on_and_counts(monkeypatch, num_bytes) -> No
     assert {"PutObject", "GetObject", "ListObjectsV2"} <= {one.operation() for one in asked}
 
 
-def test_a_table_keeps_the_lines_of_stores_that_were_not_tried(tmp_path) -> None:
+def test_a_table_keeps_the_cells_of_what_was_not_tried(tmp_path) -> None:
     document = tmp_path / "stores.md"
     mark = "<!-- can: written by `make stores DOCS=1` -->\n"
     document.write_text(f"before\n{mark}<!-- /can -->\nafter\n")
@@ -67,11 +67,11 @@ def test_a_table_keeps_the_lines_of_stores_that_were_not_tried(tmp_path) -> None
     first.note("can", "Swift", "reads", "yes | no")
     first.note("can", "Ceph", "reads", "yes")
     first.write_into(document)
-    second.note("can", "Ceph", "reads", "no")
+    second.note("can", "Ceph", "writes", "no")
     second.write_into(document)
     assert document.read_text() == (
-        f"before\n{mark}| store | reads |\n| --- | --- |\n| Ceph | no |\n"
-        "| Swift | yes \\| no |\n<!-- /can -->\nafter\n"
+        f"before\n{mark}| store | reads | writes |\n| --- | --- | --- |\n| Ceph | yes | no |\n"
+        "| Swift | yes \\| no | - |\n<!-- /can -->\nafter\n"
     )
     other = Tables()
     other.note("cannot", "Ceph", "reads", "no")

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.stores, pytest.mark.ray]
 logger = logging.getLogger(__name__)
 
 NUM_KILLS = int(os.environ.get("BACKLOT_STORES_KILLS", "1"))
-NUM_ROWS = 48 if NUM_KILLS == 1 else 240
+NUM_ROWS = 24 if NUM_KILLS == 1 else 240
 SEED = int(os.environ.get("BACKLOT_STORES_SEED", "26"))
 _ANYWHERE_S = 20.0
 

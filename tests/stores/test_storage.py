@@ -7,15 +7,20 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
+from botocore.exceptions import ClientError
 
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError
 from pipeline.storage import Lease, PhotoReader, ReadPolicy
+from pipeline.storage.retry import Backoff
 
 pytestmark = pytest.mark.stores
 
+QUICK = Backoff(first_s=0.01, longest_s=0.1)
+"""As often as in earnest: some stores answer 500 to names that they cannot hold."""
 _TTL_S = 60.0
 _RACES = 10
 _LARGE_BYTES = 70_000_000
@@ -72,7 +77,7 @@ BAD_URIS = {
 
 @pytest.fixture
 def read() -> Callable[[list[str]], list[bytes | RowError]]:
-    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000)
+    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=QUICK)
 
     def many(uris: list[str]) -> list[bytes | RowError]:
         return [
@@ -143,16 +148,12 @@ def test_of_drivers_that_ask_at_the_same_moment_one_gets_the_lease(store, note) 
 
 def test_odd_keys_are_each_themselves_or_an_error_and_never_another(store, read, note) -> None:
     bucket = store.bucket()
-    refused = set()
     for number, key in enumerate(ODD_KEYS):
-        uri = f"s3://{bucket}/odd/{key}"
-        try:
-            storage.write(uri, f"{number} {key}".encode())
-        except (OSError, ValueError):
-            refused.add(key)
+        with suppress(ClientError):  # not every store takes every key
+            store.fill(bucket, {f"odd/{key}": f"{number} {key}".encode()})
     uris = [f"s3://{bucket}/odd/{key}" for key in ODD_KEYS]
     found = read(uris)
-    versions = storage.versions(uris)
+    versions = storage.versions(uris, backoff=QUICK)
     itself, errors, others, unseen = [], [], [], []
     for number, (key, uri, said) in enumerate(zip(ODD_KEYS, uris, found, strict=True)):
         if isinstance(said, RowError):
@@ -190,7 +191,7 @@ def test_each_bad_row_costs_itself_alone(store, read, note) -> None:
     store.fill(bucket, {f"photographs/{number}.jpg": b"%d" % number for number in range(3)})
     bad = {kind: uri.format(bucket=bucket) for kind, uri in BAD_URIS.items()}
     for kind, uri in bad.items():
-        versions = storage.versions([good[0], uri, *good[1:]])
+        versions = storage.versions([good[0], uri, *good[1:]], backoff=QUICK)
         assert set(good) <= versions.keys(), (kind, dict(versions))
         assert uri not in versions, kind
     found = read([*bad.values(), *good])
