@@ -2,8 +2,8 @@
 
 Read from standard input, one a line: `node` ends a worker node and all that runs there at once,
 `raylet` ends only its raylet, `quit` ends the cluster. A lost node is replaced, as a cloud replaces
-a spot instance. The first line printed is the cluster's address; each command is answered by a
-line that repeats it.
+a spot instance. With the argument `alone` there is one node, for tests in which none is lost. The
+first line printed is the cluster's address; each command is answered by a line that repeats it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,18 @@ NODE = {"num_cpus": 3, "node_ip_address": "127.0.0.1", "object_store_memory": 20
 
 
 def main() -> None:
+    is_alone = sys.argv[1:] == ["alone"]
     with own_ray_folder("chaos-") as folder:
         cluster = Cluster(
             initialize_head=True,
-            head_node_args={**NODE, "num_cpus": 1, "temp_dir": folder, "include_dashboard": False},
+            head_node_args={
+                **NODE,
+                "num_cpus": NODE["num_cpus"] if is_alone else 1,
+                "temp_dir": folder,
+                "include_dashboard": False,
+            },
         )
-        workers = [cluster.add_node(**NODE) for _ in range(2)]
+        workers = [cluster.add_node(**NODE) for _ in range(0 if is_alone else 2)]
         cluster.wait_for_nodes()
         _say(cluster.address)
         for line in sys.stdin:

@@ -59,6 +59,11 @@ class Store:
         return honours_conditions(self.capabilities)
 
     @property
+    def tells_versions(self) -> bool:
+        """Whether a listing says which objects were replaced."""
+        return not self.capabilities["ETag of GET / HEAD / list"].endswith("none")
+
+    @property
     def options(self) -> list[str]:
         """What a command needs here that two drivers could work at once otherwise."""
         return [] if self.honours_conditions else ["--assume-single-driver"]
@@ -157,7 +162,7 @@ def watched(store: Store, monkeypatch: pytest.MonkeyPatch, note: Note) -> Iterat
 @pytest.fixture(scope="session")
 def address(store: Store) -> Iterator[str]:
     """A Ray cluster for all commands: its start takes longer than a run over a few photographs."""
-    with python_child("-m", "tests.chaos.raylets") as (_, said):
+    with python_child("-m", "tests.chaos.raylets", "alone") as (_, said):
         yield said
 
 
