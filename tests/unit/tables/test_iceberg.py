@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import uuid
+import zlib
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -213,20 +215,46 @@ class DeletesWriter(ManifestWriterV2):
         return {**super()._meta, "content": "deletes"}
 
 
-def delete_by_file(table: Any, deletes: pa.Table, content: DataFileContent, **more: Any) -> None:
+def puffin(dead: list[int], data_file: str) -> bytes:
+    """A file with one deletion vector, of positions below 65,536, as the third format has them."""
+    container = struct.pack(f"<{len(dead)}H", *dead)
+    bitmap = struct.pack("<QI", 1, 0) + struct.pack("<IIHHI", 12346, 1, 0, len(dead) - 1, 16)
+    vector = bytes.fromhex("d1d33964") + bitmap + container
+    blob = struct.pack(">I", len(vector)) + vector + struct.pack(">I", zlib.crc32(vector))
+    about = {
+        "type": "deletion-vector-v1",
+        "fields": [2147483645],
+        "snapshot-id": -1,
+        "sequence-number": -1,
+        "offset": 4,
+        "length": len(blob),
+        "properties": {"referenced-data-file": data_file, "cardinality": str(len(dead))},
+    }
+    footer = json.dumps({"blobs": [about], "properties": {}}).encode()
+    end = struct.pack("<iI", len(footer), 0) + b"PFA1"
+    return b"PFA1" + blob + b"PFA1" + footer + end
+
+
+def delete_by_file(
+    table: Any, deletes: pa.Table | bytes, content: DataFileContent, **more: Any
+) -> None:
     """What Spark, Flink or Trino write in merge-on-read: a file of deletes, as a new snapshot."""
     root, io = Path(folder(table)), PyArrowFileIO()
-    file = root / "data" / f"{uuid.uuid4()}-deletes.parquet"
-    pq.write_table(deletes, file)
+    file = root / "data" / f"{uuid.uuid4()}-deletes"
+    if isinstance(deletes, bytes):
+        file.write_bytes(deletes)
+    else:
+        pq.write_table(deletes, file)
+    file_format = FileFormat.PUFFIN if isinstance(deletes, bytes) else FileFormat.PARQUET
     before, snapshot_id = table.metadata, 4242
     number = before.last_sequence_number + 1
     data_file = DataFile.from_args(
         _table_format_version=2,
         content=content,
         file_path=f"file://{file}",
-        file_format=FileFormat.PARQUET,
+        file_format=file_format,
         partition=Record(),
-        record_count=len(deletes),
+        record_count=1,
         file_size_in_bytes=file.stat().st_size,
         **more,
     )
@@ -286,6 +314,16 @@ def test_rows_in_files_of_positions_are_dead(table: Any) -> None:
     live = [name for number, name in enumerate(NAMES) if number not in dead]
     assert sorted(ids(manifest)) == sorted([*live, *NAMES[:3]])
     assert manifest.count() == 20
+
+
+def test_rows_in_deletion_vectors_are_dead(table: Any) -> None:
+    (task,) = table.scan().plan_files()
+    dead = [0, 7, 19]
+    vectors = puffin(dead, task.file.file_path)
+    delete_by_file(table, vectors, DataFileContent.POSITION_DELETES)
+    manifest = open_manifest(folder(table))
+    assert ids(manifest) == [name for number, name in enumerate(NAMES) if number not in dead]
+    assert manifest.count() == 17
 
 
 def test_deletes_by_equality_are_refused_by_name(table: Any) -> None:
