@@ -163,6 +163,14 @@ def test_files_of_a_ducklake_are_refused(tmp_path: Path, name: str) -> None:
         assert "TO 'products.parquet'" in said
 
 
+@pytest.mark.parametrize("name", ["00000000000000000000.json", "0.checkpoint.parquet"])
+def test_a_file_of_the_log_is_no_manifest(tmp_path: Path, name: str) -> None:
+    log = tmp_path / "products" / "_delta_log"
+    log.mkdir(parents=True)
+    pq.write_table(ROWS, log / name)
+    assert f"{log.parent} is a Delta table" in refusal(log / name)
+
+
 def test_a_link_into_a_table_leads_into_it(tmp_path: Path) -> None:
     log = tmp_path / "products" / "_delta_log"
     log.mkdir(parents=True)
