@@ -92,7 +92,12 @@ stores: $(READY)  ## Start real object stores and try the same things on each: t
 		$(BIN)/pytest tests/stores -m stores --log-cli-level=INFO
 
 clean:  ## Remove what the other verbs made
-	rm -rf .venv .venv-lowest .venv-newest .venv-stores demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest .venv-stores build/manifests demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile stores clean
+manifests: $(READY)  ## Print what becomes of manifests as other tools make them: docs/manifests.md
+	$(BIN)/python -m pip install --quiet --no-deps --target build/manifests \
+	  polars==2.1.0 polars-runtime-32==2.1.0
+	PYTHONPATH=build/manifests $(BIN)/python -m tests.manifests
+
+.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile stores manifests clean
