@@ -91,8 +91,16 @@ stores: $(READY)  ## Start real object stores and try the same things on each: t
 	BACKLOT_STORES="$(STORES)" BACKLOT_STORES_DOCS=$(DOCS) BACKLOT_STORES_KILLS=$${KILLS:-1} \
 		$(BIN)/pytest tests/stores -m stores --log-cli-level=INFO
 
+# Apart from .venv: together they are as large as everything else. Spark wants a Java.
+readers:  ## Read a dataset with pandas, Polars, DuckDB, Spark and others, as docs/readers.md says
+	@echo "Installing the readers of tests/readers/requirements.txt into .venv-readers: 2.5 GB"
+	@test -x .venv-readers/bin/python || $(PYTHON) -m venv .venv-readers
+	@.venv-readers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-r tests/readers/requirements.txt -e .
+	OMP_NUM_THREADS=1 .venv-readers/bin/python -m pytest tests/readers -m readers
+
 clean:  ## Remove what the other verbs made
-	rm -rf .venv .venv-lowest .venv-newest .venv-stores build/manifests demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest .venv-stores .venv-readers build/manifests demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 manifests: $(READY)  ## Print what becomes of manifests as other tools make them: docs/manifests.md
@@ -100,4 +108,4 @@ manifests: $(READY)  ## Print what becomes of manifests as other tools make them
 	  polars==2.1.0 polars-runtime-32==2.1.0
 	PYTHONPATH=build/manifests $(BIN)/python -m tests.manifests
 
-.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile stores manifests clean
+.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile stores readers manifests clean
