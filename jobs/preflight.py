@@ -157,7 +157,8 @@ def _on_cluster(
 
 def _planned(planner: Planner) -> Iterator[Mapping[str, Any]]:
     # What is kept may be nothing that Python has.
-    return chain.from_iterable(python_rows(table)[0] for table in planner.tables())
+    tables = planner.tables(planner.recipe.fetch.looker(schemes=()))
+    return chain.from_iterable(python_rows(table)[0] for table in tables)
 
 
 def access(found: Sequence[Findings], probe: Probe) -> Iterator[Check]:

@@ -77,7 +77,7 @@ def prompt_outcomes(
     planner.check()
     needed = _needed(stages(recipe, manifest, _NO_RUN))
     mappers = [(stage, stage.mapper(stage.config)) for stage in needed]
-    for table in planner.tables():
+    for table in planner.tables(planner.recipe.fetch.looker(schemes=())):
         rows, _ = python_rows(table)  # what is kept may be nothing that Python has
         for first in range(0, len(rows), _ROWS):
             batch = rows[first : first + _ROWS]

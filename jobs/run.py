@@ -222,6 +222,12 @@ def print_summary(report: Report, sheet: str, *, has_files: bool) -> None:
         console.print(Text(f"over budget: {report.exceeded}", style="bold"))
     if not report.complete:
         console.print(Text("stopped early; the same command goes on from here"))
+    unseen = report.not_looked_at
+    if unseen:
+        said = (
+            f"{sum(unseen.values()):,} photographs not looked at for changes, which count as before"
+        )
+        _print_counts(console, said, unseen)
     console.print(Text(f"dataset   {report.run_uri}"), soft_wrap=True)
     if has_files and total.rows > total.failed:
         console.print(Text(f"pictures  {storage.join(report.run_uri, 'images')}"), soft_wrap=True)

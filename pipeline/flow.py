@@ -111,6 +111,7 @@ def run(
                 manifest=request.manifest,
                 started_at=started_at,
                 num_unchanged=nothing.num_unchanged,
+                not_looked_at=nothing.not_looked_at,
             )
         tell(config, found, ledger)
         session = Session(

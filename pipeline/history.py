@@ -55,6 +55,9 @@ _PAST = pa.schema(
 _OF_ERROR = ("error.code", "error.message", "error.retryable")
 _READ = ("sample_id", "fingerprint", *_OF_ERROR)
 """The path of a struct's child reads that child alone; the struct is null where there is none."""
+_SEEN = pa.schema(
+    [("file", pa.int32()), ("image_uri", pa.string()), ("image_version", pa.string())]
+)
 _ROW_BITS = 32
 
 
@@ -298,6 +301,57 @@ def _newest_in(files: Sequence[_File], where: str, unread: list[_File]) -> pa.Ta
         if faults:  # it was not the SQL, and what was asked for was not wrong
             raise faults[0] from None
         raise
+
+
+class SeenBefore:
+    """The versions of images that earlier runs under an output have seen last."""
+
+    def __init__(self, output: str) -> None:
+        """Read nothing yet: on most nights all can be looked at."""
+        self._output = output
+        self._known: pa.Table | None = None
+
+    def __call__(self, uris: Sequence[str]) -> dict[str, str]:
+        """Versions by URI, of those images that have been seen."""
+        if self._known is None:
+            self._known = _image_versions(self._output)
+        found = query(
+            "SELECT image_uri, image_version FROM known SEMI JOIN wanted USING (image_uri)",
+            known=self._known,
+            wanted=pa.table({"image_uri": pa.array(uris, pa.string())}),
+        ).read_all()
+        return dict(
+            zip(found["image_uri"].to_pylist(), found["image_version"].to_pylist(), strict=True)
+        )
+
+
+@doing("reading earlier runs")
+def _image_versions(output: str) -> pa.Table:
+    files = [file.uri for file in _all_files(past_runs(output))]
+    faults: list[Exception] = []
+    batches = chain.from_iterable(in_threads(_seen_in, enumerate(files)))
+    try:
+        return query(
+            "SELECT image_uri, arg_max(image_version, file) AS image_version FROM seen "
+            "WHERE image_uri IS NOT NULL AND image_version IS NOT NULL GROUP BY image_uri",
+            seen=pa.RecordBatchReader.from_batches(_SEEN, _noting(faults, batches)),
+        ).read_all()
+    except ValueError:
+        if faults:
+            raise faults[0] from None
+        raise
+
+
+def _seen_in(item: tuple[int, str]) -> list[pa.RecordBatch]:
+    place, uri = item
+    table = read_columns(uri, ("image_uri", "image_version"))
+    if table is None:
+        return []
+    columns = {"file": _repeated(place, table, pa.int32())} | {
+        name: table[name] for name in table.column_names
+    }
+    batches: list[pa.RecordBatch] = pa.table(columns).cast(_SEEN).to_batches()
+    return batches
 
 
 def _noting(faults: list[Exception], batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

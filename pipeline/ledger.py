@@ -73,6 +73,8 @@ class Ledger:
     plan_files: tuple[str, ...]
     num_unchanged: int = 0
     """Rows that were not planned because an earlier run has settled them."""
+    not_looked_at: Mapping[str, int] = field(default_factory=dict)
+    """Photographs of which nobody can say whether they have changed, by why."""
 
     def is_finished(self) -> bool:
         """Whether the run has said so."""
@@ -220,16 +222,18 @@ def open_ledger(uri: str, *, request: Request) -> Ledger | None:
         num_planned=plan["rows"],
         plan_files=tuple(plan["files"]),
         num_unchanged=document["unchanged"],
+        not_looked_at=document.get("not_looked_at", {}),  # begun by an earlier version
     )
 
 
 class NothingToDo(Exception):  # noqa: N818 - no error: somebody is to be told
     """Every row that is asked for is settled."""
 
-    def __init__(self, num_unchanged: int) -> None:
-        """Say how many rows there are."""
-        super().__init__(num_unchanged)
+    def __init__(self, num_unchanged: int, *, not_looked_at: Mapping[str, int]) -> None:
+        """Say how many rows there are, and what is not known of their photographs."""
+        super().__init__(num_unchanged, not_looked_at)
         self.num_unchanged = num_unchanged
+        self.not_looked_at = dict(not_looked_at)
 
 
 @doing("planning the run")
@@ -266,10 +270,11 @@ def start_ledger(
         ValueError: the manifest selects nothing, or somebody else has begun another run here.
     """
     files, num_rows, num_selected = [], 0, 0
+    looker = recipe.fetch.looker()
 
     def selected() -> Iterator[pa.Table]:
         nonlocal num_selected
-        for table in planner.tables():
+        for table in planner.tables(looker):
             num_selected += table.num_rows
             yield table
 
@@ -291,7 +296,7 @@ def start_ledger(
     if not num_selected:
         raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
     if settled is not None and not (num_rows or keeps_empty or settled.has_news):
-        raise NothingToDo(num_selected)
+        raise NothingToDo(num_selected, not_looked_at=looker.unseen)
     run_id = uri.rpartition("/run_id=")[2]
     document = {
         "run_id": run_id,
@@ -304,6 +309,7 @@ def start_ledger(
         "recipe": recipe.model_dump(mode="json"),
         "plan": {"rows": num_rows, "files": files},
         "unchanged": num_selected - num_rows,
+        "not_looked_at": dict(sorted(looker.unseen.items())),
         "adopted": {} if settled is None else dict(settled.adopted),
     }
     # Last, so that a run.json always speaks of a complete plan; and once.

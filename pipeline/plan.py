@@ -12,7 +12,7 @@ import logging
 import posixpath
 import string
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -68,9 +68,10 @@ class Planner:
 
     recipe: Recipe
     manifest: Manifest
-
     held: Mapping[str, Held] = field(default_factory=dict)
     """Kept columns as earlier runs of the dataset have them."""
+    seen_before: Callable[[Sequence[str]], Mapping[str, str]] = lambda _: {}
+    """The versions that earlier runs have seen last, of images by URI."""
 
     @property
     def _kept(self) -> Kept:
@@ -147,8 +148,12 @@ class Planner:
             "placement",
         }.isdisjoint(self.brief_columns)
 
-    def tables(self) -> Iterator[pa.Table]:
-        """The plan, in files' worth of rows or of bytes."""
+    def tables(self, looker: storage.Looker | None = None) -> Iterator[pa.Table]:
+        """The plan, in files' worth of rows or of bytes.
+
+        `looker` counts what could not be looked at.
+        """
+        looker = self.recipe.fetch.looker() if looker is None else looker
         rows: list[Mapping[str, Any]] = []
         carried: list[pa.Table] = []
         num_bytes = 0.0
@@ -172,11 +177,11 @@ class Planner:
                     carried.append(_taken(kept, places))
                     full = ROWS_PER_FILE if num_bytes < BYTES_PER_FILE else len(rows)
                     joined = pa.concat_tables(carried)
-                    yield self._table(rows[:full], joined.slice(0, full))
+                    yield self._table(looker, rows[:full], joined.slice(0, full))
                     rows, carried, places, num_bytes = rows[full:], [joined.slice(full)], [], 0.0
             carried.append(_taken(kept, places))
         if rows:
-            yield self._table(rows, pa.concat_tables(carried))
+            yield self._table(looker, rows, pa.concat_tables(carried))
         for name, times in (+cut_short).items():
             logger.warning(
                 "keep: %d values of column %r are cut to whole microseconds; nanoseconds, which "
@@ -250,9 +255,11 @@ class Planner:
             for one in _listed(brief, resolve_color(brief, prompt))
         ]
 
-    def _table(self, rows: Sequence[Mapping[str, Any]], kept: pa.Table) -> pa.Table:
+    def _table(
+        self, looker: storage.Looker, rows: Sequence[Mapping[str, Any]], kept: pa.Table
+    ) -> pa.Table:
         """Planned rows with their versions, looked up together, their fingerprints, and `kept`."""
-        versions = self._versions(rows)
+        versions = self._versions(looker, rows)
         dated = [
             {
                 **row,
@@ -272,14 +279,16 @@ class Planner:
         columns = self.plan_schema
         return pa.table([arrays[name] for name in columns.names], schema=columns)
 
-    def _versions(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
-        if self.recipe.fetch.versions == "none":
-            return {}
+    def _versions(
+        self, looker: storage.Looker, rows: Sequence[Mapping[str, Any]]
+    ) -> Mapping[str, str]:
+        """Of what was looked at; of the rest what an earlier run has seen, so that it stays."""
         photos = [row["image_uri"] for row in rows if row["image_input"] is None]
         masks = (row["mask_uri"] for row in rows)
         references = chain.from_iterable(row["reference_uris"] for row in rows)
         uris = dict.fromkeys([*photos, *masks, *references])
-        return storage.versions([uri for uri in uris if self._may_look_at(uri)])
+        found = looker.versions([uri for uri in uris if self._may_look_at(uri)])
+        return {**self.seen_before(list(found.unseen)), **found} if found.unseen else found
 
     def _may_look_at(self, uri: str | None) -> bool:
         """Whether a photograph may be read at all: what may not is not looked at either."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -40,6 +40,8 @@ class Report:
     budget: Budget
     num_unchanged: int = 0
     """Rows that were not planned because an earlier run has settled them."""
+    not_looked_at: Mapping[str, int] = field(default_factory=dict)
+    """Photographs of which nobody can say whether they have changed, by why."""
     outcome: Outcome = "made"
     discrepancies: Mapping[str, list[str]]
     """Lost, duplicated or unexpected ids; empty when all rows came out exactly once."""
@@ -93,6 +95,7 @@ class Report:
                 "already_done": self.num_done_before,
             },
             "unchanged": self.num_unchanged,
+            "not_looked_at": dict(sorted(self.not_looked_at.items())),
             "failures": dict(sorted(self.total.codes.items())),
             "failures_by_stage": dict(sorted(self.total.stages.items())),
             "prompt_fallbacks": dict(sorted(self.total.fallbacks.items())),
@@ -109,7 +112,13 @@ class Report:
 
 
 def idle(
-    *, run_uri: str, recipe: Recipe, manifest: str, started_at: datetime, num_unchanged: int
+    *,
+    run_uri: str,
+    recipe: Recipe,
+    manifest: str,
+    started_at: datetime,
+    num_unchanged: int,
+    not_looked_at: Mapping[str, int],
 ) -> Report:
     """Of a night that found nothing to do.
 
@@ -119,6 +128,7 @@ def idle(
         manifest: which was looked at.
         started_at: when.
         num_unchanged: how many rows that has.
+        not_looked_at: what is not known of their photographs.
     """
     return Report(
         run_id=run_uri.rpartition("/run_id=")[2],
@@ -131,6 +141,7 @@ def idle(
         num_planned=0,
         num_done_before=0,
         num_unchanged=num_unchanged,
+        not_looked_at=not_looked_at,
         total=Tally(),
         budget=recipe.budget,
         outcome="idle",

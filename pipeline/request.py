@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline import storage
 from pipeline.activity import doing
-from pipeline.history import held_columns, settled
+from pipeline.history import SeenBefore, held_columns, settled
 from pipeline.ledger import Ledger, Origin, Request, open_ledger, run_uri
 from pipeline.manifest import open_manifest
 from pipeline.placement import check_apart, check_named, check_writable
@@ -59,7 +59,9 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
     if config.origin is not None:
         manifest = replace(manifest, root=config.origin.image_root)
     held = held_columns(config.output, config.recipe.keep)
-    planner = Planner(recipe=config.recipe, manifest=manifest, held=held)
+    planner = Planner(
+        recipe=config.recipe, manifest=manifest, held=held, seen_before=SeenBefore(config.output)
+    )
     planner.check()
     return planner, Request(
         manifest=manifest.uri,

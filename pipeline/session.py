@@ -116,6 +116,7 @@ class Session:
             finished_at=now(),
             num_planned=ledger.num_planned,
             num_unchanged=ledger.num_unchanged,
+            not_looked_at=ledger.not_looked_at,
             num_done_before=num_done_before,
             total=sum((file.tally for file in counted), Tally()),
             budget=self.recipe.budget,

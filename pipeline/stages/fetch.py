@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
@@ -16,7 +16,18 @@ from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.memory import Need
 from pipeline.stage import Resources, Stage
 from pipeline.stages.doubt import doubted, joined
-from pipeline.storage import Doubt, Fetched, PhotoReader, ReadPolicy
+from pipeline.storage import Allowance, Doubt, Fetched, Looker, PhotoReader, ReadPolicy
+
+Scheme = Literal["file", "s3", "https", "http"]
+_WORDS: Mapping[str, tuple[Scheme, ...]] = {
+    "all": ("file", "s3", "https", "http"),
+    "list": ("file", "s3"),
+    "none": (),
+}
+
+
+def _schemes(value: Any) -> Any:
+    return _WORDS.get(value, value) if isinstance(value, str) else value
 
 
 class FetchConfig(ReadPolicy):
@@ -25,12 +36,27 @@ class FetchConfig(ReadPolicy):
     max_bytes: int = Field(
         64 * 2**20, ge=1, description="Largest file accepted, bytes; larger ones are not read."
     )
-    versions: Literal["list", "none"] = Field(
-        "list",
-        description="'list': a run notes which version of each photograph is there when it plans, "
-        "by listing folders, so that a nightly run sees photographs that changed. 'none': it does "
-        "not look, and a photograph that changed under its old name goes unnoticed.",
+    versions: Annotated[tuple[Scheme, ...], BeforeValidator(_schemes)] = Field(
+        ("file", "s3", "https", "http"),
+        description="URI schemes of which a run notes, when it plans, which version of each "
+        "photograph is there, so that a nightly run sees those that changed: by listing folders, "
+        "on the web by a HEAD request each. 'all' are these four, 'list' is [file, s3], 'none' is "
+        "[]. What is not looked at counts as unchanged, and the run's last lines say how many.",
     )
+    versions_http: int = Field(
+        100_000, ge=0, description="Most such requests to web servers while a run is planned."
+    )
+    versions_http_s: float = Field(
+        900.0, ge=0, allow_inf_nan=False, description="Most seconds for them, all in all."
+    )
+
+    def looker(self, *, schemes: Sequence[Scheme] | None = None) -> Looker:
+        """Looks at photographs, for one plan; of other schemes than a run does, or of none."""
+        return Looker(
+            self,
+            schemes=self.versions if schemes is None else schemes,
+            allowance=Allowance(requests=self.versions_http, seconds=self.versions_http_s),
+        )
 
 
 class FetchMapper:

@@ -15,7 +15,7 @@ from pipeline.storage.connection import disconnect
 from pipeline.storage.files import TEMPORARY_PREFIX
 from pipeline.storage.handover import client_settings
 from pipeline.storage.lease import Lease
-from pipeline.storage.listing import versions
+from pipeline.storage.listing import Looker, Versions, versions
 from pipeline.storage.mirroring import mirror
 from pipeline.storage.photographs import PhotoReader, ReadPolicy
 from pipeline.storage.uris import absolute, address_fault, join, parent, resolve, scheme_of
@@ -32,14 +32,18 @@ from pipeline.storage.verbs import (
     remove,
     write,
 )
+from pipeline.storage.web import Allowance
 
 __all__ = [
     "TEMPORARY_PREFIX",
+    "Allowance",
     "Doubt",
     "Fetched",
     "Lease",
+    "Looker",
     "PhotoReader",
     "ReadPolicy",
+    "Versions",
     "absolute",
     "address_fault",
     "arrow_filesystem",

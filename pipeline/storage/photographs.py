@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.agreement import Fetched
-from pipeline.storage.connection import connection
+from pipeline.storage.connection import Connection, connection
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.uris import absolute, address_fault, scheme_of, shortened
@@ -46,6 +46,19 @@ class ReadPolicy(BaseModel):
     )
     concurrency: int = Field(16, ge=1, le=256, description="Reads under way at once per actor.")
 
+    def web_reader(self, connection: Connection, backoff: Backoff) -> WebReader:
+        """Reads what lies behind URLs."""
+        return WebReader(
+            WebPolicy(
+                schemes=self.allowed_schemes,
+                hosts=self.allowed_hosts,
+                allow_private_addresses=self.allow_private_addresses,
+            ),
+            connection,
+            concurrency=self.concurrency,
+            backoff=backoff,
+        )
+
 
 class PhotoReader:
     """Reads photographs in batches; one event loop does all the waiting."""
@@ -71,14 +84,7 @@ class PhotoReader:
         self._max_bytes = max_bytes
         self._connection = connection()
         self._s3 = S3(self._connection, backoff=backoff)
-        web_policy = WebPolicy(
-            schemes=policy.allowed_schemes,
-            hosts=policy.allowed_hosts,
-            allow_private_addresses=policy.allow_private_addresses,
-        )
-        self._web = WebReader(
-            web_policy, self._connection, concurrency=policy.concurrency, backoff=backoff
-        )
+        self._web = policy.web_reader(self._connection, backoff)
         self._turn = asyncio.Semaphore(policy.concurrency)
 
     def read_many(self, uris: Sequence[str]) -> list[Fetched | RowError]:

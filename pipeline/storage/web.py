@@ -7,11 +7,16 @@ resolves to it would hand out the machine's own credentials as a "photograph".
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import ipaddress
+import math
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import TypeVar
 
 import aiohttp
@@ -22,13 +27,16 @@ from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.agreement import Doubt, Fetched, doubt_of, read_twice_if_they_differ
 from pipeline.storage.connection import CONNECT_S, READ_S, Connection
 from pipeline.storage.encodings import undone
-from pipeline.storage.retry import Backoff, describe, retrying
+from pipeline.storage.retry import Backoff, describe, is_transient, retrying
 from pipeline.storage.s3 import read_capped
 from pipeline.storage.targets import redirected, request_url
 from pipeline.storage.uris import scheme_of, shortened, without_secrets
 
 MOST_REDIRECTS = 20
 """As many as browsers follow (Fetch, section 4.4)."""
+_LONGEST_ETAG = 200
+_JUST_NOW_S = 60
+"""RFC 9110, section 8.8.2.2: a younger Last-Modified says nothing for sure."""
 _CHUNK_BYTES = 256 * 2**10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
@@ -66,6 +74,44 @@ class WebPolicy:
         return None
 
 
+class NotSeenError(Exception):
+    """Nothing can be said of the version of a photograph; its text is why, fit to be counted."""
+
+
+GAVE_NO_ANSWER = "the web server gave no answer"
+REFUSED_TO_SAY = "the web server refused to say"
+SAYS_NOTHING = "the web server sends neither ETag, Last-Modified nor length"
+OVER_THE_LIMIT = "over fetch.versions_http or fetch.versions_http_s"
+
+
+class Allowance:
+    """How often web servers may be asked what version of a photograph they have, and how long."""
+
+    def __init__(self, *, requests: int, seconds: float) -> None:
+        """Begin; the time runs from the first request."""
+        self._left, self._seconds, self._until = requests, seconds, math.inf
+
+    def take(self) -> None:
+        """One request more.
+
+        Raises:
+            NotSeenError: none is left, or no time.
+        """
+        if self._until == math.inf:
+            self._until = time.monotonic() + self._seconds
+        if self._left <= 0 or time.monotonic() >= self._until:
+            raise NotSeenError(OVER_THE_LIMIT)
+        self._left -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """What an answer's headers say."""
+
+    status: int
+    version: str | None
+
+
 class WebReader:
     """Reads URLs one by one. Coroutines for the loop of `connection`."""
 
@@ -78,6 +124,43 @@ class WebReader:
         self._backoff = backoff
         self._session: aiohttp.ClientSession | None = None
         self._session_lock = asyncio.Lock()
+
+    async def version(self, uri: str, *, allowance: Allowance) -> str | None:
+        """What changes with a photograph, from the headers alone; None: there is none to look at.
+
+        Asked for with HEAD, and where that is not answered well, with GET, which is ended after
+        the headers. The ETag; else length and Last-Modified, as far as they are said.
+
+        Raises:
+            NotSeenError: it may be there, and nothing can be said of it.
+        """
+        # Whatever is wrong with HEAD, GET will tell.
+        with suppress(RowError, aiohttp.ClientError, OSError, ValueError):
+            found = await self._look("HEAD", uri, {}, allowance)
+            if found.version is not None:
+                return found.version
+        looking = partial(self._look, "GET", uri, {"Range": "bytes=0-0"}, allowance)
+        try:
+            found, _ = await retrying(looking, what=shown(uri), backoff=self._backoff)
+        except (TransientError, OSError):
+            raise NotSeenError(GAVE_NO_ANSWER) from None
+        except (RowError, aiohttp.ClientError, ValueError):
+            return None  # the row says why
+        if found.version is None and found.status not in _GONE:
+            raise NotSeenError(SAYS_NOTHING if found.status in (200, 206) else REFUSED_TO_SAY)
+        return found.version
+
+    async def _look(
+        self, method: str, uri: str, headers: Mapping[str, str], allowance: Allowance
+    ) -> _Glance:
+        async with (
+            asyncio.timeout(READ_S),
+            self._answer(method, uri, headers, allowance.take) as (answer, _),
+        ):
+            fault = aiohttp.ClientResponseError(answer.request_info, (), status=answer.status)
+            if is_transient(fault):
+                raise fault
+            return _Glance(answer.status, _version(answer))
 
     async def get(self, uri: str, *, max_bytes: int) -> Fetched:
         """A photograph, asked for by the very bytes of its URL.
@@ -110,7 +193,11 @@ class WebReader:
 
     @asynccontextmanager
     async def _answer(
-        self, method: str, uri: str, headers: Mapping[str, str]
+        self,
+        method: str,
+        uri: str,
+        headers: Mapping[str, str],
+        before_each: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[tuple[aiohttp.ClientResponse, str]]:
         """The answer at the end of all redirects, each of them checked, and where that is."""
         session = await self._open_session()
@@ -123,6 +210,7 @@ class WebReader:
                     f"{shown(uri)} redirects in a circle, to {shown(address)}",
                 )
             seen.add(str(url))
+            before_each()
             async with session.request(
                 method, url, allow_redirects=False, headers=headers
             ) as answer:
@@ -277,6 +365,32 @@ def _check_status(answer: aiohttp.ClientResponse, place: str) -> None:
         raise aiohttp.ClientResponseError(
             answer.request_info, (), status=answer.status, message=place
         )
+
+
+def _version(answer: aiohttp.ClientResponse) -> str | None:
+    """What an answer's headers say that changes with its body; None: nothing."""
+    if answer.status not in (200, 206):
+        return None
+    headers = _headers(answer)
+    etag = headers.get("etag", "").strip().removeprefix("W/").strip('"')
+    if etag:
+        return etag if len(etag) <= _LONGEST_ETAG else hashlib.sha256(etag.encode()).hexdigest()
+    length = headers.get("content-length", "")
+    if answer.status == 206:
+        length = headers.get("content-range", "").rpartition("/")[2].strip("*")
+    said = [length if length != "0" else "", _unless_just_now(headers)]
+    return " ".join(filter(None, said)) or None
+
+
+def _unless_just_now(headers: Mapping[str, str]) -> str:
+    """Last-Modified, where it may be one: who makes a page anew each time says the time of day."""
+    try:
+        modified = parsedate_to_datetime(headers.get("last-modified", ""))
+        answered = parsedate_to_datetime(headers.get("date", ""))
+        age_s = (answered - modified).total_seconds()
+    except (TypeError, ValueError):  # not said, not a time, not comparable
+        return headers.get("last-modified", "")
+    return headers["last-modified"] if age_s >= _JUST_NOW_S else ""
 
 
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline import schema, storage
 from pipeline.errors import RowError
-from pipeline.history import settled
+from pipeline.history import SeenBefore, settled
 from pipeline.kept import Held
 from pipeline.ledger import Ledger, Origin, Request, read_unit, run_uri, start_ledger
 from pipeline.manifest import open_manifest
@@ -33,12 +33,18 @@ def past_run(
     finished: bool = True,
     reading: Reading = AS_IT_IS,
     held: Mapping[str, Held] | None = None,
+    seen: bool = False,
 ) -> Ledger:
-    """Plan a run and write its results: a picture for each row but those that `outcomes` names."""
+    """Plan a run and write its results: a picture for each row but those that `outcomes` names.
+
+    `seen`: as commands do, with the versions that earlier runs saw, and no run for no rows.
+    """
     opened = open_manifest(manifest, reading=reading)
     if origin is not None:
         opened = replace(opened, root=origin.image_root)
     planner = Planner(recipe=recipe, manifest=opened, held=held or {})
+    if seen:
+        planner = replace(planner, seen_before=SeenBefore(output))
     ledger = start_ledger(
         run_uri(output, run_id),
         request=Request(
@@ -53,6 +59,7 @@ def past_run(
         planner=planner,
         settled=settled(output) if nightly else None,
         origin=origin,
+        keeps_empty=not seen,
     )
     for unit in ledger.pending([], rows_per_block=2):
         planned = read_unit(ledger.uri, unit)

@@ -116,7 +116,7 @@ def test_what_is_new_or_has_changed_is_to_do(
 def test_photographs_that_are_not_looked_at_do_not_change(
     output: str, manifest: str, recipe: Recipe, tmp_path: Path
 ) -> None:
-    blind = replace_section(recipe, fetch=recipe.fetch.model_copy(update={"versions": "none"}))
+    blind = replace_section(recipe, fetch=recipe.fetch.model_copy(update={"versions": ()}))
     past_run(output, "r1", manifest, recipe=blind)
     (tmp_path / "b.jpg").write_bytes(b"another")
     assert to_do(output, manifest, blind) == set()

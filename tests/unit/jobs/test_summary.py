@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,9 @@ from pipeline.results import Tally
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-def last_lines(capsys: pytest.CaptureFixture[str], *, has_files: bool, failed: int) -> list[str]:
+def last_lines(
+    capsys: pytest.CaptureFixture[str], *, has_files: bool, failed: int, count: int = 3, **more: Any
+) -> list[str]:
     report = Report(
         run_id="one",
         run_uri="/data/run_id=one",
@@ -26,9 +29,10 @@ def last_lines(capsys: pytest.CaptureFixture[str], *, has_files: bool, failed: i
         total=Tally(rows=2, codes={"not_found": failed}),
         budget=Budget(max_failures=2),
         discrepancies={},
+        **more,
     )
     print_summary(report, "/data/run_id=one/report.html", has_files=has_files)
-    return capsys.readouterr().out.splitlines()[-3:]
+    return capsys.readouterr().out.splitlines()[-count:]
 
 
 def test_a_summary_ends_with_where_everything_is(capsys) -> None:
@@ -36,6 +40,16 @@ def test_a_summary_ends_with_where_everything_is(capsys) -> None:
         "dataset   /data/run_id=one",
         "pictures  /data/run_id=one/images",
         "report    /data/run_id=one/report.html",
+    ]
+
+
+def test_it_says_what_was_not_looked_at(capsys) -> None:
+    unseen = {"the web server gave no answer": 2, "their folder may not be listed": 1200}
+    lines = last_lines(capsys, has_files=False, failed=0, count=5, not_looked_at=unseen)
+    assert lines[:3] == [
+        "1,202 photographs not looked at for changes, which count as before",
+        "  the web server gave no answer 2",
+        "  their folder may not be listed 1200",
     ]
 
 
