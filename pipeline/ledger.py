@@ -270,7 +270,7 @@ def start_ledger(
         ValueError: the manifest selects nothing, or somebody else has begun another run here.
     """
     files, num_rows, num_selected = [], 0, 0
-    looker = recipe.fetch.looker()
+    looker = planner.looker()
 
     def selected() -> Iterator[pa.Table]:
         nonlocal num_selected

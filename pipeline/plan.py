@@ -148,12 +148,16 @@ class Planner:
             "placement",
         }.isdisjoint(self.brief_columns)
 
+    def looker(self) -> storage.Looker:
+        """Looks at photographs as the recipe says, and counts what it could not look at."""
+        return self.recipe.fetch.looker()
+
     def tables(self, looker: storage.Looker | None = None) -> Iterator[pa.Table]:
         """The plan, in files' worth of rows or of bytes.
 
         `looker` counts what could not be looked at.
         """
-        looker = self.recipe.fetch.looker() if looker is None else looker
+        looker = self.looker() if looker is None else looker
         rows: list[Mapping[str, Any]] = []
         carried: list[pa.Table] = []
         num_bytes = 0.0

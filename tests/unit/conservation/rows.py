@@ -65,7 +65,10 @@ class TinyPlanner:
     )
     plan_schema: pa.Schema = _PLAN
 
-    def tables(self) -> Iterator[pa.Table]:
+    def looker(self) -> SimpleNamespace:
+        return SimpleNamespace(unseen={})
+
+    def tables(self, looker: SimpleNamespace | None = None) -> Iterator[pa.Table]:
         for first in range(0, len(self.samples), ROWS_PER_PLAN_FILE):
             ids, prints = zip(*self.samples[first : first + ROWS_PER_PLAN_FILE], strict=True)
             yield pa.table([ids, ids, prints, pa.nulls(len(ids), schema.ERROR_TYPE)], schema=_PLAN)
