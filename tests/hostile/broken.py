@@ -48,12 +48,8 @@ def _csv() -> Iterator[Request]:
         "a column too few": _HEAD + _GOOD + "2,healthy.jpg\n",
         "a column too few at the end": _HEAD + _GOOD * 1 + "2",
         "a quote left open": _HEAD + _GOOD + '2,healthy.jpg,"oak\n3,healthy.jpg,oak\n',
-        "semicolons": (_HEAD + _GOOD).replace(",", ";"),
-        "tabs": (_HEAD + _GOOD).replace(",", "\t"),
-        "pipes": (_HEAD + _GOOD).replace(",", "|"),
-        "utf-16": (_HEAD + _GOOD).encode("utf-16"),
-        "utf-16 without its mark": (_HEAD + _GOOD).encode("utf-16-le"),
-        "utf-32": (_HEAD + _GOOD).encode("utf-32"),
+        "half of utf-16": (_HEAD + _GOOD).encode("utf-16")[:-1],
+        "a workbook": b"PK\3\4" + bytes(200),
         "latin 1 in a header": _HEAD.replace("prompt", "prompt,größe").encode("latin-1"),
         "two columns of a name": "id,image_uri,prompt,prompt\n1,healthy.jpg,oak,pine\n",
         "two ids": "id,id,image_uri,prompt\n1,2,healthy.jpg,oak\n",
@@ -73,6 +69,12 @@ def _csv() -> Iterator[Request]:
     for name, data in refused.items():
         yield _request("csv", name, _bytes(data), ".csv", codes=frozenset({2}))
     understood: Mapping[str, str | bytes] = {
+        "semicolons": (_HEAD + _GOOD).replace(",", ";"),
+        "tabs": (_HEAD + _GOOD).replace(",", "\t"),
+        "pipes": (_HEAD + _GOOD).replace(",", "|"),
+        "utf-16": (_HEAD + _GOOD).encode("utf-16"),
+        "utf-16 without its mark": (_HEAD + _GOOD).encode("utf-16-le"),
+        "utf-32": (_HEAD + _GOOD).encode("utf-32"),
         "a byte order mark": (_HEAD + _GOOD).encode("utf-8-sig"),
         "latin 1": (_HEAD + "1,healthy.jpg,Größe\n").encode("latin-1"),
         "half a character": (_HEAD + _GOOD).encode() + b"2,healthy.jpg,\xe2\x82\n",
@@ -112,7 +114,8 @@ def _jsonl() -> Iterator[Request]:
     refused: Mapping[str, str | bytes] = {
         "nothing": "",
         "blank lines": "\n\n\n",
-        "an array": f"[{good.strip()}]\n",
+        "an array that is cut off": f"[{good.strip()},\n",
+        "an array below a key": f'{{"products": [{good.strip()}]}}\n',
         "arrays": '["1", "healthy.jpg", "oak"]\n',
         "words": "oak\n",
         "a number": "5\n",
@@ -127,7 +130,6 @@ def _jsonl() -> Iterator[Request]:
         "a bare control character": good + '{"id": "2", "prompt": "\x01"}\n{\n',
         "a bad escape": good + '{"id": "\\x41"}\n',
         "comments": "// made by hand\n" + good,
-        "utf-16": good.encode("utf-16"),
         "binary": bytes(range(256)),
         "an id that is a list": good.replace('"1"', '["1"]'),
         "an id that is an object": good.replace('"1"', '{"a": 1}'),
@@ -143,6 +145,8 @@ def _jsonl() -> Iterator[Request]:
     for name, data in refused.items():
         yield _request("jsonl", name, _bytes(data), ".jsonl", codes=frozenset({2}))
     understood: Mapping[str, str | bytes] = {
+        "an array": f"[{good.strip()}]\n",
+        "utf-16": good.encode("utf-16"),
         "a byte order mark": good.encode("utf-8-sig"),
         "blank lines between": good + "\n\n" + other,
         "other line breaks": (good + other).replace("\n", "\r\n"),
