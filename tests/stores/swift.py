@@ -59,6 +59,7 @@ class Swift(Server):
             port = free_port()
             self._ring(kind, port)
             self._serve(kind, _storage(self.folder, kind, port))
+            self._wait(f"http://127.0.0.1:{port}/")  # the proxy answers before they do
         self._serve("proxy", _proxy(self.folder, self.port, memcached))
         self._wait(f"{self.endpoint}/healthcheck")
 
