@@ -93,7 +93,7 @@ stores: $(READY)  ## Start real object stores and try the same things on each: t
 
 # Apart from .venv: together they are as large as everything else. Spark wants a Java.
 readers:  ## Read a dataset with pandas, Polars, DuckDB, Spark and others, as docs/readers.md says
-	@echo "Installing the readers of tests/readers/requirements.txt into .venv-readers: 2.5 GB"
+	@echo "Installing the readers of tests/readers/requirements.txt into .venv-readers: some GB"
 	@test -x .venv-readers/bin/python || $(PYTHON) -m venv .venv-readers
 	@.venv-readers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 		-r tests/readers/requirements.txt -e .
