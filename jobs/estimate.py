@@ -21,10 +21,9 @@ from jobs.sampling import Mean, Sample, stratified, stratified_mean
 from pipeline import storage
 from pipeline.execution import block_rows
 from pipeline.flow import run, stages
-from pipeline.manifest import open_manifest
 from pipeline.placement import folders_as_before
 from pipeline.recipe import Budget
-from pipeline.request import RunConfig
+from pipeline.request import RunConfig, prepare
 from pipeline.results import Tally, committed_files
 from pipeline.sql import text
 from pipeline.stage import Stage
@@ -67,13 +66,10 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
         FatalError: no row can be finished.
     """
     check_address(address)
-    manifest = open_manifest(
-        config.manifest, where=config.where, limit=config.limit, reading=config.reading
-    )
+    # All of it, as a run would: of what is drawn, and below a folder of its own, less is wrong.
+    planner, _ = prepare(config)
+    manifest, recipe = planner.manifest, config.recipe
     drawn = stratified(manifest, sample)
-    if not drawn.num_rows:
-        raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
-    recipe = config.recipe
     with _scratch(config.output) as folder:
         asked = replace(
             config,

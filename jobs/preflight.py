@@ -86,10 +86,10 @@ def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
         manifest = open_manifest(
             config.manifest, where=config.where, limit=config.limit, reading=config.reading
         )
-        num_rows = manifest.count()
         held = held_columns(config.output, config.recipe.keep)
         planner = Planner(recipe=config.recipe, manifest=manifest, held=held)
-        planner.check()
+        planner.check()  # before anything is counted: what is wrong is said in a run's own words
+        num_rows = manifest.count()
     except ValueError as error:
         yield Check(name="manifest", ok=False, said=str(error), fix="as the message says")
         return
