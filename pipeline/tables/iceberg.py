@@ -158,7 +158,7 @@ def _files_through_our_storage() -> Any:
     """PyIceberg's access to files, by which ours is asked in place of a client of its own."""
     from pyiceberg.io.pyarrow import PyArrowFile, PyArrowFileIO
 
-    class Files(PyArrowFileIO):  # type: ignore[misc]  # not installed where types are checked
+    class Files(PyArrowFileIO):
         def new_input(self, location: str) -> Any:
             uri = _our_name(location)
             filesystem, path = storage.arrow_filesystem(uri)

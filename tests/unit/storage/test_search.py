@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 
@@ -100,7 +101,9 @@ def test_a_listing_that_does_not_end_is_left_and_said(lister: Lister, tokens: st
     looked = found([*keys, "photos/none.jpg"])
     # Each was asked for by itself; of what no page has, an endless listing never says so.
     assert looked == etags(keys)
-    assert looked.unseen == ({search.DOES_NOT_END: 1} if tokens == "endless" else {})
+    assert looked.unseen == (
+        {"s3://shop/photos/none.jpg": search.DOES_NOT_END} if tokens == "endless" else {}
+    )
     assert lister.counts["requests"] < 90
 
 
@@ -127,10 +130,10 @@ def test_what_is_not_seen_is_counted_by_why(lister: Lister) -> None:
     lister.holds(keys, refused=frozenset({"", "a/", "a/1.jpg", "a/2.jpg"}))
     looked = found([*keys, "b/none.jpg"])
     assert looked == etags(["b/1.jpg"])
-    assert looked.unseen == {search.MAY_NOT_BE_LISTED: 2}
+    assert Counter(looked.unseen.values()) == {search.MAY_NOT_BE_LISTED: 2}
     lister.holds(keys, etags=False)
     looked = found([*keys, "b/none.jpg"])
     assert looked == {}
-    assert looked.unseen == {search.HAS_NO_ETAG: 3}
+    assert Counter(looked.unseen.values()) == {search.HAS_NO_ETAG: 3}
     lister.holds(keys, start_after="refused", only_folders=True, refused=frozenset({"b/"}))
-    assert found(keys).unseen == {search.MAY_NOT_BE_LISTED: 1}
+    assert Counter(found(keys).unseen.values()) == {search.MAY_NOT_BE_LISTED: 1}
