@@ -44,8 +44,8 @@ class Manners:
     """Whether answers have Date and Last-Modified."""
     ahead_s: float = 0.0
     """How far its clock is ahead of ours."""
-    refuses: Callable[[web.Request, str], Refusal | None] = lambda _, __: None
-    """What a request for a key is refused with whatever else it says; None: it is not."""
+    refuses: Callable[[web.Request, str], Refusal | web.Response | None] = lambda _, __: None
+    """What a request for `bucket/key` is answered with whatever else it says; None: as ever."""
 
 
 RGW_16 = Manners(matches=lambda said, etag: said == etag.strip('"'))
@@ -131,7 +131,9 @@ class SmallS3:
         self.seen.append((request.method, address, headers))
         body = await request.read()
         refusal = self.manners.refuses(request, address)
-        if refusal is not None:
+        if isinstance(refusal, web.Response):
+            answer = refusal
+        elif refusal is not None:
             answer = self._error(refusal, is_bare=request.method == "HEAD")
         else:
             answer = await self._answer(request, address, headers, body)

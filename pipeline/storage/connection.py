@@ -101,7 +101,13 @@ class Connection:
                 from aiobotocore.session import get_session
 
                 made = get_session().create_client("s3", config=self._settings.client_config())
-                self._s3 = await self.keep(made)
+                try:
+                    self._s3 = await self.keep(made)
+                except ValueError:  # botocore quotes it, and a password with it
+                    raise ValueError(
+                        "the endpoint that AWS_ENDPOINT_URL or the profile names is no address: "
+                        "write https://host or https://host:port"
+                    ) from None
             return self._s3
 
     async def keep(self, resource: AbstractAsyncContextManager[T]) -> T:

@@ -132,7 +132,7 @@ async def _copy(s3: S3, uri: str, found: _Object, descriptor: int) -> str | None
         async with turn:
             span = (start, min(start + _SPAN_BYTES, found.num_bytes))
             part = await s3.get(uri, span=span)
-            if part.etag.strip('"') != found.etag:
+            if found.etag and part.etag and part.etag.strip('"') != found.etag:
                 raise TransientError(ErrorCode.STORAGE, f"{uri}: replaced while it was read")
             await asyncio.to_thread(os.pwrite, descriptor, part.data, start)
             return part.md5

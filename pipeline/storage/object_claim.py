@@ -184,7 +184,7 @@ class _LeaseObject:
             yield
         except (ConflictError, FileNotFoundError):
             raise
-        except OSError as error:
+        except (OSError, ValueError) as error:
             if not self._can_be_written():
                 raise
             cause = error.__context__

@@ -137,13 +137,17 @@ class Objects:
         upload = await self._s3.start_upload(uri, content_type=content_type)
         try:
             parts = await self._send_parts(uri, upload, data)
-            retries = sum(retries for _, retries in parts)
-            return retries + await self._finish(uri, upload, [etag for etag, _ in parts], data)
+            retries, etags = sum(retries for _, retries in parts), [etag for etag, _ in parts]
+            if all(etags):
+                return retries + await self._finish(uri, upload, etags, data)
         except BaseException:
             # Parts that are never finished are invisible and cost money for ever.
             with suppress(OSError, TransientError):
                 await asyncio.shield(self._s3.abort_upload(uri, upload))
             raise
+        # A store that gives no ETags makes no object of parts, which are named by theirs.
+        await self._s3.abort_upload(uri, upload)
+        return retries + (await self._s3.put(uri, data, content_type=content_type))[1]
 
     async def _send_parts(self, uri: str, upload: str, data: bytes) -> list[tuple[str, int]]:
         size, view = max(PART_BYTES, -(-len(data) // _MOST_PARTS)), memoryview(data)

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
+    EndpointConnectionError,
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
     ResponseStreamingError,
+    SSLError,
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
@@ -40,6 +44,7 @@ ATTEMPT_S = 300.0
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _PASSING_CODES = frozenset(
     {
+        "BadDigest",  # what was sent did not arrive as it was
         "BandwidthLimitExceeded",
         "ConditionalRequestConflict",  # two conditional writes met: one of them is to try again
         "IncompleteBody",
@@ -51,8 +56,12 @@ _PASSING_CODES = frozenset(
         "SlowDown",
         "Throttling",
         "ThrottlingException",
+        "XAmzContentSHA256Mismatch",
     }
 )
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,79}")
+_LASTING_TLS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
 
 _FAULTS = (aiohttp.ClientError, BotoCoreError, ClientError, OSError, ResponseParserError)
 _PASSING_FAULTS = (
@@ -128,6 +137,8 @@ def is_transient(error: Exception) -> bool:
         return status_of(error) in _PASSING_STATUS or code_of(error) in _PASSING_CODES
     if isinstance(error, aiohttp.ClientResponseError):
         return error.status in _PASSING_STATUS or error.status > 504  # 52x: a CDN lost its origin
+    if isinstance(error, SSLError) and any(said in str(error) for said in _LASTING_TLS):
+        return False  # not this certificate, and no TLS at all there
     return isinstance(error, _PASSING_FAULTS)
 
 
@@ -135,11 +146,16 @@ def describe(error: Exception) -> str:
     """A fault in a few words, none of them the server's: those may quote what was sent."""
     if isinstance(error, ClientError):
         code, status = code_of(error), f"HTTP {status_of(error)}"
-        return status if code.isdigit() else f"{code} ({status})"
+        return f"{code} ({status})" if _WORD.fullmatch(code) else status
     if isinstance(error, aiohttp.ClientResponseError):
         return f"HTTP {error.status}"
     if isinstance(error, FlexibleChecksumError):
         return "the bytes do not agree with the store's checksum"
+    if isinstance(error, ResponseParserError):
+        return "an answer that is no object store's (AWS_ENDPOINT_URL) or was cut short"
+    if isinstance(error, EndpointConnectionError):
+        endpoint = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+        return f"no connection to {endpoint.netloc.rpartition('@')[2]}"
     return type(error).__name__
 
 

@@ -20,53 +20,17 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     IncompleteReadError,
-    NoCredentialsError,
     ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
 )
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.storage.agreement import Fetched, doubt_of, md5_of, read_twice_if_they_differ
 from pipeline.storage.connection import Connection
-from pipeline.storage.retry import BACKOFF, Backoff, code_of, describe, retrying, status_of
+from pipeline.storage.refusals import explained, unsent
+from pipeline.storage.retry import BACKOFF, Backoff, code_of, is_transient, retrying, status_of
 from pipeline.storage.uris import bucket_and_key
 
 _CHUNK_BYTES = 256 * 2**10
-_NO_CREDENTIALS = (
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
-    UnauthorizedSSOTokenError,
-)
-_REFUSALS = frozenset(
-    {
-        "AccessDenied",
-        "AuthorizationHeaderMalformed",
-        "ExpiredToken",
-        "InvalidAccessKeyId",
-        "InvalidToken",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-    }
-)
-_NO_ADDRESSES = frozenset(
-    {
-        "InvalidBucketName",
-        "InvalidObjectName",
-        "InvalidURI",
-        "KeyTooLongError",
-        "XMinioInvalidObjectName",
-        "XMinioInvalidResourceName",
-    }
-)
-"""What stores say of a name under which they can hold nothing."""
-_WRONG_REQUESTS = frozenset({"InvalidArgument", "InvalidRequest"})
-"""What some say of a key with a part that is empty, `.` or `..`; it may mean other things too."""
-
 _CONFLICT = "PreconditionFailed"
 _CONFLICTS = frozenset({304, 409, 412})
 """412 by the RFC. That it may pass by asking again has a word of its own, and is tried before."""
@@ -159,7 +123,7 @@ class S3:
             data,
             retries,
             None if span is not None else doubt_of(data, headers, md5=md5),
-            etag=answer.get("ETag", ""),
+            etag=answer.get("ETag") or "",
             md5=md5,
             modified_at=answer.get("LastModified"),
             answered_at=_time_in(headers.get("date", "")),
@@ -169,7 +133,21 @@ class S3:
     async def size(self, uri: str) -> int:
         """Bytes in an object."""
         bucket, key = bucket_and_key(uri)
-        answer, _ = await self._ask(uri, lambda s3: s3.head_object(Bucket=bucket, Key=key))
+
+        async def request(client: Any) -> dict[str, Any]:
+            try:
+                return dict(await client.head_object(Bucket=bucket, Key=key))
+            except ClientError as error:
+                if status_of(error) not in (404, 416) and not is_transient(error):
+                    # An answer to HEAD has no body that would say why: that to GET has.
+                    answer = await client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+                    async with answer["Body"]:
+                        pass  # it may be read after all
+                raise
+
+        answer, _ = await self._ask(uri, request)
+        if "ContentLength" not in answer:
+            raise OSError(f"{uri}: the store does not say how large it is (Content-Length)")
         return int(answer["ContentLength"])
 
     async def put(
@@ -206,7 +184,7 @@ class S3:
             lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=data, **given),
             has_condition=if_absent or if_match is not None,
         )
-        return str(answer.get("ETag", "")), retries
+        return str(answer.get("ETag") or ""), retries
 
     async def delete(self, uri: str, *, within_s: float | None = None) -> None:
         """Delete an object; none there is fine.
@@ -280,7 +258,10 @@ class S3:
     async def upload_part(
         self, uri: str, upload: str, number: int, data: memoryview
     ) -> tuple[str, int]:
-        """Send one part, numbered from 1; returns its ETag and the number of retries."""
+        """Send one part, numbered from 1; returns its ETag and the number of retries.
+
+        The ETag is empty where the store gives none; the upload cannot be finished there.
+        """
         bucket, key = bucket_and_key(uri)
         body = bytes(data)
         answer, retries = await self._ask(
@@ -289,7 +270,7 @@ class S3:
                 Bucket=bucket, Key=key, UploadId=upload, PartNumber=number, Body=body
             ),
         )
-        return str(answer["ETag"]), retries
+        return str(answer.get("ETag") or ""), retries
 
     async def finish_upload(self, uri: str, upload: str, etags: list[str]) -> int:
         """Make the object out of its parts, given in order; returns the number of retries."""
@@ -330,11 +311,11 @@ class S3:
         except ClientError as error:
             if has_condition and (status_of(error) in _CONFLICTS or code_of(error) == _CONFLICT):
                 raise ConflictError(f"{uri} was changed by somebody else") from None
-            raise _explained(error, uri, endpoint) from None
+            raise explained(error, uri, endpoint) from None
         except ParamValidationError:
             raise ValueError(f"{uri!r}: not the name of a bucket and an object") from None
         except BotoCoreError as error:
-            raise _unsent(error, uri) from None
+            raise unsent(error, uri, endpoint) from None
 
 
 async def read_capped(
@@ -371,37 +352,3 @@ def _time_in(header: str) -> datetime | None:
         return parsedate_to_datetime(header)
     except ValueError:
         return None
-
-
-def _explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueError:
-    bucket, key = bucket_and_key(uri)
-    code, status = code_of(error), status_of(error)
-    is_odd = not {"", ".", ".."}.isdisjoint(key.split("/"))
-    if code in _NO_ADDRESSES or (code in _WRONG_REQUESTS and is_odd):
-        return ValueError(
-            f"{uri!r}: {endpoint} can hold nothing under this name ({describe(error)}): rename it"
-        )
-    if code == "NoSuchBucket":
-        return FileNotFoundError(
-            f"bucket {bucket!r} does not exist at {endpoint}: check the name, AWS_ENDPOINT_URL and "
-            "the region"
-        )
-    if status == 404:
-        return FileNotFoundError(f"nothing at {uri}")
-    if status in (401, 403) or code in _REFUSALS:
-        return PermissionError(
-            f"{uri}: refused with {describe(error)}: give these credentials access to bucket "
-            f"{bucket!r}, or use others (AWS_PROFILE, AWS_ACCESS_KEY_ID; public: "
-            "BACKLOT_S3_ANONYMOUS=1)"
-        )
-    return OSError(f"{uri}: {endpoint} refused with {describe(error)}")
-
-
-def _unsent(error: BotoCoreError, uri: str) -> OSError:
-    bucket, _ = bucket_and_key(uri)
-    if isinstance(error, _NO_CREDENTIALS):
-        return PermissionError(
-            f"no credentials for bucket {bucket!r} ({describe(error)}): set AWS_PROFILE or "
-            "AWS_ACCESS_KEY_ID, give the machine a role, or BACKLOT_S3_ANONYMOUS=1 for public data"
-        )
-    return OSError(f"{uri}: {describe(error)}")

@@ -1,0 +1,178 @@
+"""What is said where a store, or the client before it, says no: the true cause and the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from aiohttp import web
+
+from pipeline.errors import TransientError
+from pipeline.storage import PhotoReader, ReadPolicy, disconnect
+from pipeline.storage.connection import connection
+from pipeline.storage.retry import Backoff
+from pipeline.storage.s3 import S3
+from tests.small_s3 import Manners, SmallS3
+from tests.unit.storage.conftest import PointAt
+
+URI = "s3://shop/shoes/1.jpg"
+ACCESS = "give these credentials access"
+FEW = Backoff(attempts=2, first_s=0.001)
+
+
+def ask(verb: str, uri: str = URI) -> object:
+    s3 = S3(connection(), backoff=FEW)
+    how: dict[str, Callable] = {
+        "GET": lambda: s3.get(uri),
+        "HEAD": lambda: s3.size(uri),
+        "PUT": lambda: s3.put(uri, b"x"),
+        "LIST": lambda: s3.page("shop", prefix="shoes/"),
+    }
+    return connection().run(how[verb]())
+
+
+@pytest.mark.parametrize("verb", ["GET", "HEAD", "PUT", "LIST"])
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (403, "AccessDenied", ACCESS),
+        (401, "", ACCESS),
+        (403, "SignatureDoesNotMatch", "the secret is another one"),
+        (403, "InvalidAccessKeyId", "does not know this access key"),
+        (400, "InvalidToken", "AWS_SESSION_TOKEN"),
+        (400, "ExpiredToken", "log in again"),
+        (403, "ExpiredTokenException", "log in again"),
+        (403, "RequestTimeTooSkewed", "clock"),
+        (400, "AuthorizationHeaderMalformed", "set AWS_REGION"),
+        (403, "AccountProblem", "settle it with the provider"),
+        (403, "UserSuspended", "settle it with the provider"),
+        (403, "QuotaExceeded", "raise the quota"),
+        (507, "", "raise the quota"),
+        (403, "InvalidObjectState", "restore it first"),
+        (400, "KMS.DisabledException", "key management"),
+        (501, "NotImplemented", "cannot do that"),
+        (403, "SomethingNobodyKnows", "refused with SomethingNobodyKnows (HTTP 403)"),
+        (418, "", "AWS_ENDPOINT_URL"),
+    ],
+)
+def test_a_refusal_says_its_true_cause_in_one_line(
+    store: SmallS3, verb: str, status: int, code: str, said: str
+) -> None:
+    store.manners = Manners(refuses=lambda *_: (status, code))
+    with pytest.raises(OSError, match="refused with") as caught:
+        ask(verb)
+    message = str(caught.value)
+    assert said in message
+    assert "\n" not in message
+    assert (ACCESS in message) is (said == ACCESS)
+    assert "shop" in message
+
+
+@pytest.mark.parametrize("verb", ["GET", "HEAD", "PUT", "LIST"])
+@pytest.mark.parametrize(
+    ("ahead_s", "side"), [(1200, "20 min behind the store's"), (-1200, "20 min ahead of the store")]
+)
+@pytest.mark.parametrize("code", ["RequestTimeTooSkewed", "AccessDenied", ""])
+def test_a_clock_that_is_wrong_is_named_with_its_error(
+    store: SmallS3, verb: str, ahead_s: float, side: str, code: str
+) -> None:
+    store.manners = Manners(refuses=lambda *_: (403, code), ahead_s=ahead_s)
+    with pytest.raises(PermissionError, match=f"clock is {side}"):
+        ask(verb)
+
+
+def test_a_clock_that_stores_still_take_is_not_blamed(store: SmallS3) -> None:
+    store.manners = Manners(refuses=lambda *_: (403, "AccessDenied"), ahead_s=600)
+    with pytest.raises(PermissionError, match=ACCESS):
+        ask("GET")
+
+
+@pytest.mark.parametrize("verb", ["GET", "HEAD", "PUT", "LIST"])
+def test_the_region_that_a_store_names_is_passed_on(store: SmallS3, verb: str) -> None:
+    def refuses(_: web.Request, __: str) -> web.Response:
+        return web.Response(
+            status=301,
+            headers={"x-amz-bucket-region": "eu-west-3"},
+            text="<Error><Code>PermanentRedirect</Code></Error>",
+            content_type="application/xml",
+        )
+
+    store.manners = Manners(refuses=refuses)
+    with pytest.raises(PermissionError, match="set AWS_REGION=eu-west-3"):
+        ask(verb)
+
+
+def test_what_a_server_says_is_not_repeated(store: SmallS3) -> None:
+    said = web.Response(
+        status=403,
+        text="<Error><Code>\x1b[31m secret</Code><Message>secret</Message></Error>",
+        content_type="application/xml",
+    )
+    store.manners = Manners(refuses=lambda *_: said)
+    with pytest.raises((OSError, TransientError)) as caught:
+        ask("GET")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "code"),
+    [
+        ("a/../b.jpg", 400, "InvalidArgument"),
+        ("a//b.jpg", 400, "InvalidRequest"),
+        ("a\\b.jpg", 400, "BadRequest"),
+        ("\U0001f600.jpg", 400, ""),
+        ("x" * 300, 400, "InvalidArgument"),
+        ("plain.jpg", 400, "KeyTooLongError"),
+        ("plain.jpg", 400, "XMinioInvalidObjectName"),
+        ("plain.jpg", 414, ""),
+    ],
+)
+def test_a_key_that_the_store_cannot_hold_costs_its_row_for_good(
+    store: SmallS3, key: str, status: int, code: str
+) -> None:
+    store.manners = Manners(refuses=lambda *_: (status, code))
+    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=FEW)
+    (error,) = reader.read_many([f"s3://shop/{key}"])
+    assert (str(error.code), error.retryable) == ("bad_request", False)
+    assert "rename it" in error.message
+
+
+@pytest.mark.parametrize("code", ["InvalidRequest", "BadRequest"])
+def test_a_wrong_request_for_a_plain_key_does_not_blame_the_key(store: SmallS3, code: str) -> None:
+    store.manners = Manners(refuses=lambda *_: (400, code))
+    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=FEW)
+    (error,) = reader.read_many([URI])
+    assert (str(error.code), error.retryable) == ("storage", True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"AWS_ENDPOINT_URL": "store:9000"}, "write https://host"),
+        ({"AWS_PROFILE": "nobody"}, "no credentials"),
+        ({"AWS_CONFIG_FILE": "pyproject.toml", "AWS_PROFILE": "nobody"}, "AWS"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_said(
+    point_at: PointAt, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], said: str
+) -> None:
+    point_at("http://127.0.0.1:9")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    disconnect()
+    with pytest.raises((OSError, ValueError), match=said):
+        ask("GET")
+
+
+def test_where_nobody_listens_the_place_is_named(point_at: PointAt) -> None:
+    point_at("http://127.0.0.1:9")
+    with pytest.raises(TransientError, match=r"no connection to 127\.0\.0\.1:9, 2 times"):
+        ask("GET")
+
+
+def test_a_server_without_tls_is_asked_once_and_the_fix_is_said(point_at: PointAt) -> None:
+    with SmallS3() as store:
+        point_at(store.url.replace("http://", "https://"))
+        with pytest.raises(OSError, match="set AWS_CA_BUNDLE"):
+            ask("GET")
