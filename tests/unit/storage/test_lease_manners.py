@@ -98,17 +98,18 @@ def test_a_lease_is_taken_over_from_the_dead_beats_and_is_given_back(
     with acquire(ttl_s=0.15) as lease:
         assert json.loads(store.objects[ADDRESS].data)["owner"] == "the day job"
         wait_until(lambda: beats(store) > 1)
-        num_seen, num_beats = len(store.seen), beats(store)
+        before, num_seen = beats(store), len(store.seen)
         wait_until(lambda: beats(store) > 4)  # by which time one without a heartbeat is stale
         methods = [method for method, _, _ in store.seen[num_seen:]]
+        num_beats = beats(store) - before  # more than we waited for, on a busy machine
         lease.check()
         assert not lease.lost.is_set()
         with pytest.raises(ValueError, match=r"last heartbeat [01] s ago"):
             acquire()
     assert store.objects == {}
     # One request a beat, once the store's way is known.
-    assert methods.count("PUT") <= 5 - num_beats + 1
-    assert methods.count("GET") <= (0 if "PUT" in way.etags_in else methods.count("PUT"))
+    assert methods.count("PUT") <= num_beats + 1
+    assert methods.count("GET") <= (0 if "PUT" in way.etags_in else num_beats + 1)
 
 
 @pytest.mark.parametrize("is_left", [False, True], ids=["free", "left by the dead"])
