@@ -29,7 +29,7 @@ _NO_SUCH_PLACE = frozenset(
 class ReadPolicy(BaseModel):
     """Which image URIs a manifest may name, and how hard we try to read them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     allowed_schemes: tuple[Literal["s3", "file", "https", "http"], ...] = Field(
         ("s3", "file"),

@@ -29,6 +29,7 @@ from pipeline.plan import ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
 from pipeline.results import ResultWriter, committed_files
 from pipeline.run_ids import begun_of, fresh_run_id
+from pipeline.storage import Looker
 from tests.conftest import MakeFinished, MakeManifest
 
 NOW = datetime(2030, 5, 6, 7, 8, 9, 123456, tzinfo=UTC)
@@ -91,8 +92,8 @@ def test_run_json_comes_last(
     class Dying(Planner):
         """Its machine is lost after the first file of the plan."""
 
-        def tables(self) -> Iterator[pa.Table]:
-            yield next(iter(super().tables()))
+        def tables(self, looker: Looker | None = None) -> Iterator[pa.Table]:
+            yield next(iter(super().tables(looker)))
             raise ConnectionError("machine lost")
 
     whole = planner(make_manifest, recipe, NAMES)
@@ -123,8 +124,8 @@ def test_a_driver_that_was_stopped_while_it_planned_finds_the_plan_of_another(
     class Overtaken(Planner):
         """Stopped past its lease: another has planned the run from a newer manifest since."""
 
-        def tables(self) -> Iterator[pa.Table]:
-            yield from super().tables()
+        def tables(self, looker: Looker | None = None) -> Iterator[pa.Table]:
+            yield from super().tables(looker)
             newer = planner(make_manifest, recipe, ["new", *NAMES[1:]])
             others.append(start_ledger(uri, request=request_, recipe=recipe, planner=newer))
 
