@@ -117,9 +117,7 @@ def held_columns(output: str, names: Sequence[str]) -> dict[str, Held]:
         ValueError: as `past_runs`.
     """
     found: dict[str, Held] = {}
-    if not names or not storage.exists(storage.absolute(output)):
-        return found
-    for run in reversed(past_runs(output)):
+    for run in reversed(past_runs(output)) if names else ():
         if found.keys() >= set(names):
             break
         columns = _planned_columns(run)

@@ -126,25 +126,29 @@ class Kept:
         own = self._own_type(name)
         if own == held.type or pa.types.is_null(held.type) or pa.types.is_null(own):
             return
-        value = None if can_hold(held.type, own) else "any"
-        for batch, _ in () if value else self.manifest.batches([name]):
-            array, _ = portable(batch.column(0), own)
-            _, unfit = exactly(array, held.type)
-            if unfit:
-                value = str(array[unfit[0]].as_py())[:40]
-                break
-        if value is None:
+        which = self._misfit(name, own, held.type)
+        if which is None:
             logger.info(
                 "keep: column %r is %s in this manifest and kept as %s, as in run %s of this "
                 "dataset", name, own, held.type, held.run_id,
             )  # fmt: skip
             return
-        which = "which cannot be that" if value == "any" else f"such as {value!r}"
         raise ValueError(
             f"keep: column {name!r} is {held.type} in this dataset (run {held.run_id}) and {own} "
             f"here, {which}: the dataset would be no table any more; say what it is in keep_types, "
             "such as {" + name + ": text}, or name another --output"
         )
+
+    def _misfit(self, name: str, own: pa.DataType, held: pa.DataType) -> str | None:
+        """What of a column does not fit the type that the dataset has; None: all does."""
+        if not can_hold(held, own):
+            return "which cannot be that"
+        for batch, _ in self.manifest.batches([name]):
+            array, _ = portable(batch.column(0), own)
+            _, unfit = exactly(array, held)
+            if unfit:
+                return f"such as {str(array[unfit[0]].as_py())[:40]!r}"
+        return None
 
 
 def _check_can_be_carried(column: pa.Field) -> None:

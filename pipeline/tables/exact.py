@@ -36,13 +36,20 @@ def exactly(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, Unfit]:
     >>> values.to_pylist(), unfit
     ([12, None, None], [1, 2])
     """
-    plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    plain = without_dictionary(array)
     if plain.type == type_:
         return plain, ()
     found = _there_and_back(plain, type_)
     if found is not None:
         return found, ()
-    return _one_by_one(plain, lambda value: _there_and_back(value, type_), type_)
+    values, unfit = list[pa.Array](), list[int]()
+    for position in range(len(plain)):
+        value = plain.slice(position, 1)
+        fit = pa.nulls(1, type_) if value.null_count else _there_and_back(value, type_)
+        if fit is None:
+            unfit.append(position)
+        values.append(pa.nulls(1, type_) if fit is None else fit)
+    return (pa.concat_arrays(values) if values else pa.nulls(0, type_)), unfit
 
 
 def as_meant(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, Unfit]:
@@ -52,10 +59,22 @@ def as_meant(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, Unfit]:
     >>> values.to_pylist(), unfit
     ([12, 7, None], [2])
     """
-    plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    plain = without_dictionary(array)
     if not is_text(plain.type) or is_text(type_):
         return exactly(plain, type_)
-    return _one_by_one(plain, lambda value: _spelled(value[0].as_py(), type_), type_)
+    read = _READERS.get(str(type_), str)
+    values, unfit = list[Any](), list[int]()
+    for position, text in enumerate(plain.to_pylist()):
+        value = None if text is None else _spelled(text.strip(), read, type_)
+        if value is _UNFIT:
+            unfit.append(position)
+        values.append(None if value is _UNFIT else value)
+    return pa.array(values, type_), unfit
+
+
+def without_dictionary(array: pa.Array) -> pa.Array:
+    """The values themselves, where an array holds numbers of them."""
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def can_hold(type_: pa.DataType, values: pa.DataType) -> bool:
@@ -84,28 +103,17 @@ def _there_and_back(array: pa.Array, type_: pa.DataType) -> pa.Array | None:
     return found if found.null_count == array.null_count and back.equals(array) else None
 
 
-def _one_by_one(
-    array: pa.Array, cast: Callable[[pa.Array], pa.Array | None], type_: pa.DataType
-) -> tuple[pa.Array, Unfit]:
-    values, unfit = [], []
-    for position in range(len(array)):
-        value = array.slice(position, 1)
-        found = pa.nulls(1, type_) if value.null_count else cast(value)
-        if found is None:
-            unfit.append(position)
-            found = pa.nulls(1, type_)
-        values.append(found)
-    return (pa.concat_arrays(values) if values else pa.nulls(0, type_)), unfit
+_UNFIT = object()
 
 
-def _spelled(text: str, type_: pa.DataType) -> pa.Array | None:
-    text = text.strip()
+def _spelled(text: str, read: Callable[[str], Any], type_: pa.DataType) -> Any:
+    """What a text spells, as Python has the values of a type; null where it is empty."""
     if not text:
-        return pa.nulls(1, type_)
-    try:
-        return pa.array([_READERS.get(str(type_), str)(text)]).cast(type_)
-    except (ValueError, OverflowError, pa.ArrowException):
         return None
+    try:
+        return pa.scalar(read(text)).cast(type_).as_py()
+    except (ValueError, OverflowError, pa.ArrowException):
+        return _UNFIT
 
 
 def _kind(kind: Any) -> Callable[[str], Any]:
@@ -182,7 +190,7 @@ class Portable:
 
 def portable(array: pa.Array, type_: pa.DataType) -> tuple[pa.Array, int]:
     """Values under the type that `Portable` gave, and how many lose a part of a microsecond."""
-    plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    plain = without_dictionary(array)
     if plain.type == type_:
         return plain, 0
     try:

@@ -41,8 +41,10 @@ class _Format:
     """What the path of a file that its log consists of ends with, below the table's folder."""
     is_at: Callable[[str], bool]
     """Whether there is one in a folder."""
+    opens: Callable[[str], tuple[Table, str]] | None = None
+    """The table at a place, and which version of it; None: it cannot be read."""
     extra: str | None = None
-    """By which it is read; None: it is not."""
+    """With which it is read."""
     export: str = "export its rows to Parquet"
 
 
@@ -57,26 +59,40 @@ def _has_iceberg_metadata(root: str) -> bool:
     )
 
 
+def _numbered(
+    opens: Callable[[str], tuple[Table, int]],
+) -> Callable[[str], tuple[Table, str]]:
+    def opened(place: str) -> tuple[Table, str]:
+        table, number = opens(place)
+        return table, f"version {number}"
+
+    return opened
+
+
+_ICEBERG_TABLE = _Format(
+    name="Iceberg",
+    called="an Iceberg table",
+    trace=_ICEBERG,
+    is_at=_has_iceberg_metadata,
+    opens=open_iceberg,
+    extra="iceberg",
+)
 _FORMATS: tuple[_Format, ...] = (
     _Format(
         name="Delta",
         called="a Delta table",
         trace=re.compile(r"/_delta_log/[^/]+\.(json|parquet|crc)$|/_delta_log/_last_checkpoint$"),
         is_at=_has_folder("_delta_log"),
+        opens=_numbered(open_delta),
         extra="delta",
     ),
-    _Format(
-        name="Iceberg",
-        called="an Iceberg table",
-        trace=_ICEBERG,
-        is_at=_has_iceberg_metadata,
-        extra="iceberg",
-    ),
+    _ICEBERG_TABLE,
     _Format(
         name="Lance",
         called="a Lance dataset",
         trace=re.compile(r"/_versions/[^/]+\.manifest$"),
         is_at=_has_folder("_versions"),
+        opens=_numbered(open_lance),
         extra="lance",
     ),
     _Format(
@@ -115,14 +131,12 @@ def open_lake(name: str) -> Lake | None:
     """
     if METADATA.fullmatch(PurePosixPath(name).name) and storage.exists(name):
         root = storage.parent(storage.parent(name))
-        return _opened("Iceberg", root, name)
+        return _opened(_ICEBERG_TABLE, root, name)
     if not storage.is_folder(name):
         return None
     seen = in_threads(lambda known: known.is_at(name), _FORMATS)
     kind = next((known for known, is_there in zip(_FORMATS, seen, strict=False) if is_there), None)
-    if kind is None:
-        return None
-    return _opened(kind.name, name, name)
+    return None if kind is None else _opened(kind, name, name)
 
 
 def check_outside(
@@ -159,26 +173,19 @@ def check_outside(
             raise _inside(name, above, folder)
 
 
-def _opened(kind: str, root: str, name: str) -> Lake:
-    extra = next(known for known in _FORMATS if known.name == kind)
+def _opened(kind: _Format, root: str, place: str) -> Lake:
+    if kind.opens is None:
+        raise ValueError(f"{root} is {kind.called}, which cannot be read here: {kind.export}")
     try:
-        if kind == "Delta":
-            table, number = open_delta(root)
-            return Lake(table=table, root=root, version=f"Delta, version {number}")
-        if kind == "Iceberg":
-            iceberg, snapshot = open_iceberg(name)
-            return Lake(table=iceberg, root=root, version=f"Iceberg, {snapshot}")
-        if kind == "Lance":
-            dataset, number = open_lance(root)
-            return Lake(table=dataset, root=root, version=f"Lance, version {number}")
+        table, version = kind.opens(place)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("deltalake", "pyiceberg", "lance"):
             raise
         raise ValueError(
-            f"{root} is {extra.called}, which needs a library of its own: pip install "
-            f"'backlot[{extra.extra}]', or {extra.export}"
+            f"{root} is {kind.called}, which needs a library of its own: pip install "
+            f"'backlot[{kind.extra}]', or {kind.export}"
         ) from None
-    raise ValueError(f"{root} is {extra.called}, which cannot be read here: {extra.export}")
+    return Lake(table=table, root=root, version=f"{kind.name}, {version}")
 
 
 def _inside(name: str, kind: _Format, root: str) -> ValueError:

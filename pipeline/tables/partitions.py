@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.tables.exact import without_dictionary
 from pipeline.tables.table import FileTable, Table
 from pipeline.tables.text import array_of
 
@@ -152,7 +153,7 @@ def _check_agrees(array: pa.Array, value: str | None, place: str) -> None:
     """Refuse a file that holds something else than its folder says."""
     differs = array.is_valid()
     if value is not None:
-        plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+        plain = without_dictionary(array)
         same = pc.equal(plain, _as_type(value, plain.type, place))
         differs = pc.invert(pc.fill_null(same, False))  # noqa: FBT003 - Arrow takes it so
     if pc.any(differs).as_py():

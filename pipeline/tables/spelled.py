@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.tables.exact import without_dictionary
 from pipeline.tables.table import Table
 
 _MOST_EXACT = 2**53
@@ -46,7 +47,7 @@ class _Spelled:
         return self.table.count()
 
     def _as_text(self, array: pa.Array) -> pa.Array:
-        numbers = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+        numbers = without_dictionary(array)
         if pa.types.is_floating(numbers.type):
             numbers = pc.if_else(pc.is_nan(numbers), None, numbers)  # pandas' word for null
             largest = pc.max(pc.abs(numbers)).as_py()
