@@ -9,12 +9,28 @@ import uuid
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 FILE_NAME = "lease.json"
 TAKEN = "another process has taken this run over ({}); what is done stays done"
 RELEASED = (
     "its lease is gone: another process has taken this run over and ended, or somebody deleted "
     "lease.json; what is done stays done: repeat the command"
 )
+
+
+class _Document(BaseModel):
+    """A lease as it is read: what it does not say must not be taken for this process's own."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+    owner: str
+    ttl_s: float = Field(gt=0, lt=1e9)
+    host: str = "a machine that it does not name"
+    pid: int = Field(0, ge=0, lt=2**31)
+    machine: str = ""
+    token: str = ""
+    beat: int = 0
 
 
 def _this_machine() -> str:
@@ -46,15 +62,16 @@ class Holder:
 
     @classmethod
     def from_json(cls, document: bytes, uri: str) -> Holder:
-        """Read a document.
+        """Read a document, be it of an older version or of a newer one, which may say more.
 
         Raises:
             ValueError: it is none of ours.
         """
         try:
-            return cls(**json.loads(document))
-        except (TypeError, ValueError):
+            said = _Document.model_validate_json(document)
+        except ValidationError:
             raise ValueError(f"{uri} is no lease: find out who wrote it, or delete it") from None
+        return cls(**said.model_dump())
 
     def is_dead(self) -> bool:
         """Whether the holder is known to be gone: a process of this machine that has ended."""

@@ -9,9 +9,10 @@ it.
 from __future__ import annotations
 
 import logging
+import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from botocore.exceptions import ClientError
@@ -30,6 +31,8 @@ _CLOCK_STEP_S = 1.0
 """HTTP dates are whole seconds: what looks `n` seconds old may be `n - 1`."""
 _TURNS = 10
 """Each turn lost means that somebody else took or released the lease that very moment."""
+_BRIEFLY = 3
+"""Attempts of a write that has failed to the end before, once the store is known to answer."""
 _NOBODYS = '"00000000000000000000000000000000"'
 """An ETag that no object has."""
 _WAY_OUT = (
@@ -76,9 +79,12 @@ class _LeaseObject:
         self._uri = join(run_uri, FILE_NAME)
         self._probe_uri = join(run_uri, f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
         self._s3 = s3
+        self._brief_s3 = S3(connection, backoff=replace(s3.backoff, attempts=_BRIEFLY))
         self._connection = connection
         self._forms = list(_FORMS)
         """The one that this store is known to understand comes first."""
+        self._is_understood = False
+        """Whether a condition was ever met: from then on a refusal has other reasons."""
         self._heard: set[str] = set()
         """ETags of no object that were refused: conditions in their form are heard."""
 
@@ -102,8 +108,7 @@ class _LeaseObject:
             FileNotFoundError: there is no such bucket.
             _ConditionsError: the store refuses the condition.
         """
-        with self._refusals():
-            self._put(holder, if_absent=True)
+        self._put_if(holder, if_absent=True)
 
     def check_new(self, holder: Holder) -> None:
         """Try to write it where there is none, knowing that there is one.
@@ -126,7 +131,7 @@ class _LeaseObject:
             _ConditionsError: the store refuses the condition, passes over it, or knows its own
                 ETag in no form.
         """
-        etags, conflict = [left.etag], ConflictError(f"{self._uri} was changed")
+        etags, conflict = [left.etag], OSError(f"{self._uri} was changed")
         tried: set[str] = set()
         for form in tuple(self._forms):
             for etag in etags:
@@ -136,15 +141,15 @@ class _LeaseObject:
                 tried.add(written)
                 self._check(written, holder)
                 try:
-                    with self._refusals():
-                        given = self._put(holder, if_match=written)
-                except ConflictError as error:
+                    given = self._put_if(holder, if_match=written)
+                except (ConflictError, FileNotFoundError) as error:
                     there = self.get()
                     if there is None or there.data != left.data:
                         raise
                     etags, conflict = [left.etag, there.etag], error
                     continue
                 self._forms.sort(key=lambda known: known is not form)
+                self._is_understood = True
                 return self._left(holder, given)
         raise _ConditionsError(
             "refuses a write on condition of the very ETag that it gave (If-Match)"
@@ -170,26 +175,38 @@ class _LeaseObject:
         if nobodys in self._heard:
             return
         try:
-            with self._refusals():
-                self._put(holder, if_match=nobodys)
+            self._put_if(holder, if_match=nobodys)
         except (ConflictError, FileNotFoundError):
             self._heard.add(nobodys)
             return
         raise _ConditionsError("passes over the condition of a write (If-Match)")
 
-    @contextmanager
-    def _refusals(self) -> Iterator[None]:
-        """Tell a store that refuses conditions from one that refuses to be written."""
+    def _put_if(
+        self, holder: Holder, *, if_match: str | None = None, if_absent: bool = False
+    ) -> str:
+        """Write on a condition.
+
+        Raises:
+            ConflictError: it does not hold; FileNotFoundError: nor can it, nothing is there.
+            _ConditionsError: the store refuses conditions, and takes what has none.
+        """
         try:
-            yield
-        except (ConflictError, FileNotFoundError):
+            return self._put(holder, if_match=if_match, if_absent=if_absent)
+        except ConflictError:
             raise
-        except (OSError, ValueError) as error:
-            if not self._can_be_written():
+        except (OSError, ValueError, TransientError) as error:
+            is_known = self._is_understood or isinstance(error, FileNotFoundError)
+            if (if_match is not None and is_known) or not self._can_be_written():
                 raise
-            cause = error.__context__
-            said = describe(cause) if isinstance(cause, ClientError) else type(error).__name__
-            raise _ConditionsError(f"refuses writes that have a condition, with {said}") from None
+            refusal = error
+        if isinstance(refusal, TransientError):
+            # Was it that the store was down? Some servers, and what is before them, break over a
+            # condition that they do not know, or over one that does not hold.
+            with suppress(TransientError):
+                return self._put(holder, if_match=if_match, if_absent=if_absent, s3=self._brief_s3)
+        cause = refusal.__context__
+        said = describe(cause) if isinstance(cause, ClientError) else type(refusal).__name__
+        raise _ConditionsError(f"refuses writes that have a condition, with {said}")
 
     def _can_be_written(self) -> bool:
         try:
@@ -199,8 +216,15 @@ class _LeaseObject:
             return False
         return True
 
-    def _put(self, holder: Holder, *, if_match: str | None = None, if_absent: bool = False) -> str:
-        written = self._s3.put(
+    def _put(
+        self,
+        holder: Holder,
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        s3: S3 | None = None,
+    ) -> str:
+        written = (s3 or self._s3).put(
             self._uri,
             holder.as_json(),
             content_type="application/json",
@@ -222,6 +246,7 @@ class ObjectClaim:
         self._run_uri = run_uri
         self._holder = holder
         self._object = _LeaseObject(run_uri, s3, connection)
+        self._backoff = s3.backoff
         try:
             self._left = self._take()
         except _ConditionsError as error:
@@ -250,17 +275,26 @@ class ObjectClaim:
             self._object.delete(within_s=self._holder.ttl_s / 2)
 
     def _take(self) -> _Left:
-        for _ in range(_TURNS):
+        said = "gives no answer that can be relied on"
+        is_held = False
+        for turn in range(_TURNS):
+            if turn:  # some stores show what was written only after a while
+                time.sleep(self._backoff.delay(turn))
             found = self._object.get()
+            is_held = is_held or found is not None
             if found is None:
-                with suppress(ConflictError):
+                said = "does not give back what was written to it a moment ago"
+                try:
                     self._object.put_new(self._holder)
-            else:
+                except ConflictError:
+                    said = "says both that an object is there (If-None-Match) and that none is"
+            elif _not_ours(found, self._object, self._holder) is not None:
                 _check_free(found, self._object, self._run_uri, must_tell_age=True)
                 with suppress(ConflictError, FileNotFoundError):
                     self._object.put_over(self._holder, _Left(found.data, found.etag))
             # Read back: the write of a lost answer counts.
             written = self._object.get()
+            is_held = is_held or written is not None
             if _not_ours(written, self._object, self._holder) is not None or written is None:
                 logger.debug("%s: lost a turn", self._run_uri)
                 continue
@@ -272,6 +306,8 @@ class ObjectClaim:
             # condition that the store did not look at in one step with the write, has written.
             if self.renew() is None:
                 return self._left
+        if not is_held:
+            raise _ConditionsError(said)
         raise ValueError(
             f"{self._run_uri}: the lease changed hands {_TURNS} times while we asked for it"
         )

@@ -34,6 +34,9 @@ _CHUNK_BYTES = 256 * 2**10
 _CONFLICT = "PreconditionFailed"
 _CONFLICTS = frozenset({304, 409, 412})
 """412 by the RFC. That it may pass by asking again has a word of its own, and is tried before."""
+_MEETINGS = 3
+"""Answers 409 to one write: AWS says it where two conditional ones meet, and wants one of them sent
+again; other stores say it, for ever, where the condition does not hold."""
 
 T = TypeVar("T")
 
@@ -76,7 +79,7 @@ class S3:
 
     def __init__(self, connection: Connection, *, backoff: Backoff = BACKOFF) -> None:
         self._connection = connection
-        self._backoff = backoff
+        self.backoff = backoff
 
     async def get(
         self, uri: str, *, span: tuple[int, int] | None = None, max_bytes: int | None = None
@@ -298,16 +301,22 @@ class S3:
         *,
         has_condition: bool = False,
     ) -> tuple[T, int]:
-        endpoint = ""
+        endpoint, num_met = "", 0
 
         async def attempt() -> T:
-            nonlocal endpoint
+            nonlocal endpoint, num_met
             client = await self._connection.s3()
             endpoint = urlsplit(client.meta.endpoint_url).netloc.rpartition("@")[2]
-            return await request(client)
+            try:
+                return await request(client)
+            except ClientError as error:
+                num_met += has_condition and status_of(error) == 409
+                if num_met < _MEETINGS:
+                    raise
+                raise ConflictError(f"{uri} was changed by somebody else") from None
 
         try:
-            return await retrying(attempt, what=uri, backoff=self._backoff)
+            return await retrying(attempt, what=uri, backoff=self.backoff)
         except ClientError as error:
             if has_condition and (status_of(error) in _CONFLICTS or code_of(error) == _CONFLICT):
                 raise ConflictError(f"{uri} was changed by somebody else") from None

@@ -12,13 +12,28 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from aiohttp import web
 
-from pipeline.errors import FatalError
+from pipeline.errors import FatalError, TransientError
 from pipeline.storage import Lease
 from pipeline.storage.retry import Backoff
-from tests.small_s3 import DEAF, RGW_16, SWIFT, Manners, SmallS3
+from tests.small_s3 import DEAF, RGW_16, SWIFT, Manners, Refusal, SmallS3
 
 RUN = "s3://shop/out/run_id=1"
 ADDRESS = "shop/out/run_id=1/lease.json"
+
+
+def only_conditional(answer: Callable[[], Refusal | web.Response]) -> Manners:
+    """Something before the store that answers each write which has a condition."""
+
+    def refuses(request: web.Request, _: str) -> Refusal | web.Response | None:
+        is_one = request.method == "PUT" and {"If-Match", "If-None-Match"} & set(request.headers)
+        return answer() if is_one else None
+
+    return Manners(refuses=refuses)
+
+
+def page(status: int) -> web.Response:
+    return web.Response(status=status, text="<html><p>no<br></html>", content_type="text/html")
+
 
 LOSERS_GET = itertools.cycle([(500, "InternalError"), (412, "PreconditionFailed")])
 
@@ -44,6 +59,9 @@ WAYS = {
     "says 409 where a condition fails": Manners(losers_get=lambda: (409, "Conflict")),
     "no ETag where it is written": Manners(etags_in=frozenset({"GET", "HEAD", "LIST"})),
     "says 304 where a condition fails": Manners(losers_get=lambda: (304, "")),
+    "says 409, to be tried again, where a condition fails": Manners(
+        losers_get=lambda: (409, "ConditionalRequestConflict")
+    ),
 }
 
 
@@ -171,6 +189,19 @@ UNRELIABLE = {
     "If-Match holds for all": Manners(matches=lambda said, etag: bool(said and etag)),
     "If-Match without quotes is no condition": Manners(matches=lambda said, _: '"' not in said),
     "no ETags": Manners(etags_in=frozenset()),
+    "500 where a condition fails": Manners(losers_get=lambda: (500, "InternalError")),
+    "503 where a condition fails": Manners(losers_get=lambda: (503, "SlowDown")),
+    "404 where a condition fails": Manners(losers_get=lambda: (404, "NoSuchKey")),
+    "400 where a condition fails": Manners(losers_get=lambda: (400, "InvalidRequest")),
+    "500 for all conditions": only_conditional(lambda: (500, "InternalError")),
+    "404 for all conditions": only_conditional(lambda: (404, "")),
+    "409 for all conditions": only_conditional(lambda: (409, "ConditionalRequestConflict")),
+    "412 for all conditions": only_conditional(lambda: (412, "PreconditionFailed")),
+    "a page with 200": only_conditional(lambda: page(200)),
+    "a page with 400": only_conditional(lambda: page(400)),
+    "a page with 403": only_conditional(lambda: page(403)),
+    "a page with 502": only_conditional(lambda: page(502)),
+    "writes with a condition are thrown away": only_conditional(lambda: web.Response()),
 }
 
 
@@ -228,6 +259,84 @@ def test_where_the_age_of_a_lease_cannot_be_told_its_holder_is_named(store: Smal
         acquire()
     with acquire(is_exclusive=False) as lease:
         lease.check()
+
+
+def test_a_store_that_is_down_is_not_said_to_lack_conditions(store: SmallS3) -> None:
+    def refuses(request: web.Request, _: str) -> tuple[int, str] | None:
+        return (503, "SlowDown") if request.method == "PUT" else None
+
+    store.manners = Manners(refuses=refuses)
+    with pytest.raises(TransientError, match=r"SlowDown \(HTTP 503\), 8 times"):
+        acquire()
+
+
+def test_a_store_that_comes_back_while_it_is_asked_is_not_said_to_lack_conditions(
+    store: SmallS3,
+) -> None:
+    num_asked = itertools.count()
+
+    def refuses(request: web.Request, _: str) -> tuple[int, str] | None:
+        is_down = request.method == "PUT" and next(num_asked) < QUICK.attempts
+        return (503, "SlowDown") if is_down else None
+
+    store.manners = Manners(refuses=refuses)
+    with acquire() as lease:
+        lease.check()
+    assert store.objects == {}
+
+
+def test_what_is_written_and_shown_only_later_is_waited_for(store: SmallS3) -> None:
+    num_read = itertools.count()
+
+    def refuses(request: web.Request, _: str) -> tuple[int, str] | None:
+        return (404, "NoSuchKey") if request.method == "GET" and next(num_read) < 6 else None
+
+    store.manners = Manners(refuses=refuses)
+    with acquire() as lease:
+        lease.check()
+    assert store.objects == {}
+
+
+def test_a_lease_of_another_version_is_a_lease(store: SmallS3) -> None:
+    left_by_the_dead(store, age_s=5)
+    older = {"owner": "the old one", "ttl_s": 60}
+    newer = json.loads(store.objects[ADDRESS].data) | {"schema": 2, "queue": ["a"]}
+    for left, named in ((older, "the old one"), (newer, r"gone \(pid 1 on elsewhere\)")):
+        store.put(ADDRESS, json.dumps(left).encode(), age_s=5)
+        with pytest.raises(ValueError, match=f"{named}.* is working on this run"):
+            acquire()
+        store.put(ADDRESS, json.dumps(left).encode(), age_s=100)
+        with acquire() as lease:
+            lease.check()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ttl_s": "60"},
+        {"ttl_s": None},
+        {"ttl_s": float("nan")},
+        {"ttl_s": 0},
+        {"ttl_s": 1e300},
+        {"pid": "1"},
+        {"pid": 10**30},
+        {"pid": -1},
+        {"owner": 7},
+        {"token": None},
+        {"machine": ["m"]},
+        {"beat": True},
+    ],
+    ids=str,
+)
+def test_what_is_no_lease_is_said_and_left(store: SmallS3, wrong: dict[str, object]) -> None:
+    left_by_the_dead(store, age_s=100)
+    left = json.dumps(json.loads(store.objects[ADDRESS].data) | wrong).encode()
+    for garbage in (left, b"[" * 2000, b"", b"[1]", b"\xff", left[:-3]):
+        store.put(ADDRESS, garbage, age_s=100)
+        for is_exclusive in (True, False):
+            with pytest.raises(ValueError, match="is no lease: find out who wrote it"):
+                acquire(is_exclusive=is_exclusive)
+        assert store.objects[ADDRESS].data == garbage
 
 
 def test_a_store_that_cannot_be_written_is_not_said_to_lack_conditions(store: SmallS3) -> None:
