@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -19,36 +21,96 @@ _READ_ROWS = 64
 _GROUP_BYTES = 32 * 2**20
 _FILE_BYTES = 256 * 2**20
 """A file is in memory until it is written, which happens at once or not at all."""
+_UNFINISHED = "_UNFINISHED"
+"""There from before the first file until after `_SUCCESS`, and different in every call."""
+_PART = re.compile(r"part-\d{5,}\.parquet")
 
 
 def materialise(view: pa.Table, target: str) -> list[str]:
     """Write the rows of a view as Parquet files and, last of all, a `_SUCCESS` that lists them.
 
+    A call that fails takes away what it has written, and the next one what a killed one has left.
+
     Args:
         view: `sample_id`, `run_id`, `file` and `row`, in files' order.
-        target: a folder with nothing in it.
+        target: a folder with nothing else in it.
 
     Returns:
         The names of the files.
 
     Raises:
-        ValueError: the target is not empty, or the runs disagree on the type of a column.
+        ValueError: there are no rows, the target is not empty, or the runs disagree on the type of
+            a column.
     """
     target = storage.absolute(target)
-    if storage.exists(target) and (
-        not storage.is_folder(target) or storage.list_files(target) or storage.list_folders(target)
-    ):
-        raise ValueError(f"--materialise {target}: something is there already; name a new folder")
+    stopped = _left_by_a_stopped_call(target)
+    if not view.num_rows:
+        # Without a row there are no columns: nothing that a reader could open.
+        raise ValueError(
+            f"--materialise {target}: no finished run of the dataset has a picture yet, so nothing "
+            "was written: come back after one that has"
+        )
     picks = _picks(view)
     merged = _merged_schema([pick.file for pick in picks])
+    for file in stopped:
+        storage.remove(file)
+    mark = uuid.uuid4().hex
+    storage.write(storage.join(target, _UNFINISHED), mark.encode())
     writer = Files(folder=target, schema=merged)
-    for pick in picks:
-        for table in _rows(pick, merged):
-            writer.write(table)
-    writer.close()
-    success = json.dumps({"results": writer.names}, indent=1)
-    storage.write(storage.join(target, "_SUCCESS"), success.encode())
+    try:
+        for pick in picks:
+            _check_mark(target, mark)
+            for table in _rows(pick, merged):
+                writer.write(table)
+        writer.close()
+        _check_mark(target, mark)
+        success = json.dumps({"results": writer.names}, indent=1)
+        storage.write(storage.join(target, "_SUCCESS"), success.encode())
+    except BaseException:
+        if _mark(target) == mark:
+            for file in _left_by_a_stopped_call(target):
+                storage.remove(file)
+        raise
+    storage.remove(storage.join(target, _UNFINISHED))
     return writer.names
+
+
+def _left_by_a_stopped_call(target: str) -> list[str]:
+    """The files in a folder that a call was stopped at; none where there is nothing.
+
+    Raises:
+        ValueError: there is something else.
+    """
+    if not storage.exists(target):
+        return []
+    what = "something is there already"
+    if storage.is_folder(target):
+        files, mark = storage.list_files(target), storage.join(target, _UNFINISHED)
+        ours = [file for file in files if _PART.fullmatch(file.rpartition("/")[2])]
+        ours += [mark] if mark in files else []  # the last to go: a call killed before has it still
+        is_ours = not files or {*files, mark} == {*ours}
+        if is_ours and not storage.list_folders(target):
+            return ours
+        if storage.join(target, "_SUCCESS") in files:
+            what = "a merged view is there already, and is not replaced"
+    raise ValueError(f"--materialise {target}: {what}; name a new folder")
+
+
+def _mark(target: str) -> str | None:
+    try:
+        return storage.read(storage.join(target, _UNFINISHED)).decode(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _check_mark(target: str, mark: str) -> None:
+    """Refuse to go on where another call has begun, which took this one's files away.
+
+    Raises:
+        ValueError: one has.
+    """
+    if _mark(target) != mark:
+        raise ValueError(f"--materialise {target}: another call has begun there meanwhile")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,14 +200,26 @@ def file_schema(uris: Sequence[str]) -> pa.Schema:
 
 
 def fitted(table: pa.Table, columns: pa.Schema) -> pa.Table:
-    """A table under a schema that `unified` made: what it lacks is null."""
-    arrays = [
-        table[wanted.name].cast(wanted.type)
-        if wanted.name in table.column_names
-        else pa.nulls(table.num_rows, wanted.type)
-        for wanted in columns
-    ]
-    return pa.table(arrays, schema=columns)
+    """A table under a schema that `unified` made: what it lacks is null.
+
+    Raises:
+        ValueError: a column has a value that the common type cannot hold.
+    """
+    return pa.table([_fitted(table, wanted) for wanted in columns], schema=columns)
+
+
+def _fitted(table: pa.Table, wanted: pa.Field) -> pa.ChunkedArray | pa.Array:
+    if wanted.name not in table.column_names:
+        return pa.nulls(table.num_rows, wanted.type)
+    column = table[wanted.name]
+    try:
+        return column.cast(wanted.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        said = " ".join(str(error).split())
+        raise ValueError(
+            f"column {wanted.name!r} is {column.type} in one run and fits {wanted.type} of all "
+            f"runs together not in every value: {said}"
+        ) from None
 
 
 def _plain_schema(uri: str) -> pa.Schema:
@@ -163,10 +237,7 @@ def _picks(view: pa.Table) -> list[_Pick]:
 
 
 def _merged_schema(files: Sequence[str]) -> pa.Schema:
-    merged = file_schema(files)
-    if not files:
-        merged = pa.schema([schema.SAMPLE_ID])
-    return merged.append(schema.RUN_URI).with_metadata(schema.HUGGING_FACE_METADATA)
+    return file_schema(files).append(schema.RUN_URI).with_metadata(schema.HUGGING_FACE_METADATA)
 
 
 def _rows(pick: _Pick, merged: pa.Schema) -> Iterator[pa.Table]:
