@@ -241,11 +241,11 @@ class Planner:
             whole |= {"prompt": prompt, "prompt_origin": origin}
             whole["seed"] = resolve_seed(row.get("seed"), row["id"])
             root = self.manifest.root
-            references = [storage.resolve(uri, against=root) for uri in brief.reference_uri]
-            whole["image_uri"] = _usable("image_uri", resolve_uri(row, root))
+            whole["image_uri"] = resolve_uri(row, root)
             whole["clipping_path"] = brief.clipping_path
-            whole["mask_uri"] = _usable("mask_uri", resolve_mask_uri(row, root))
-            whole["reference_uris"] = [_usable("reference_uri", uri) for uri in references]
+            whole["mask_uri"] = resolve_mask_uri(row, root)
+            references = brief.reference_uri
+            whole["reference_uris"] = [_resolved("reference_uri", uri, root) for uri in references]
         except RowError as found:
             return [{**whole, "error": error_value("plan", found)}]
         return [
@@ -448,32 +448,39 @@ def resolve_uri(row: Mapping[str, Any], root: str) -> str | None:
     A Hugging Face `Image` may be bytes, or the path of a file beside the manifest.
 
     Raises:
-        RowError: `bad_request`, the row has neither.
+        RowError: `bad_request`, the row has neither, or nothing can be at what it says.
     """
-    uri = row.get("image_uri")
-    if uri is not None and uri.strip():
-        return storage.resolve(uri.strip(), against=root)
+    if _is_said(row.get("image_uri")):
+        return _resolved("image_uri", row["image_uri"], root)
     if _image_bytes(row.get("image")) is not None:
         return None
     path = _image_path(row.get("image"))
-    if path is not None and path.strip():
-        return storage.resolve(path.strip(), against=root)
+    if path is not None and _is_said(path):
+        return _resolved("image.path", path, root)
     raise RowError(ErrorCode.BAD_REQUEST, "image_uri is empty, and so is image: fill one in")
 
 
 def resolve_mask_uri(row: Mapping[str, Any], root: str) -> str | None:
-    """The absolute URI of a row's mask; None when it has none."""
+    """The absolute URI of a row's mask; None when it has none. Raises as `resolve_uri`."""
     uri = row.get("mask_uri")
-    return storage.resolve(uri.strip(), against=root) if uri is not None and uri.strip() else None
+    return _resolved("mask_uri", uri, root) if uri is not None and _is_said(uri) else None
 
 
-def _usable(column: str, uri: str | None) -> str | None:
-    """The URI as it is.
+def _is_said(uri: str | None) -> bool:
+    return uri is not None and bool(uri.strip(storage.BLANK))
+
+
+def _resolved(column: str, cell: str, root: str) -> str:
+    """The absolute URI that a cell means.
 
     Raises:
         RowError: `bad_request`, nothing can be at such an address.
     """
-    fault = None if uri is None else storage.address_fault(uri)
+    try:
+        uri = storage.resolve(cell.strip(storage.BLANK), against=root)
+    except ValueError as error:
+        raise RowError(ErrorCode.BAD_REQUEST, f"{column} {error}") from None
+    fault = storage.address_fault(uri)
     if fault is not None:
         raise RowError(ErrorCode.BAD_REQUEST, f"{column} {fault}")
     return uri

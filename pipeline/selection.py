@@ -219,5 +219,7 @@ def _rows_of(manifest: Manifest, ids: pa.Table, root: str) -> Iterator[pa.Table]
 
 
 def _resolved(uri: Any, root: str) -> str | None:
-    # An empty one stays: that the row has none is for the plan to say.
-    return storage.resolve(uri.strip(), against=root) if uri and uri.strip() else uri
+    try:
+        return storage.resolve(uri.strip(storage.BLANK), against=root) if uri else uri
+    except ValueError:  # what is wrong with it is for the plan to say, and that there is none
+        return str(uri)

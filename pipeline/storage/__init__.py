@@ -1,15 +1,16 @@
 """Where bytes live: local folders, object stores and the web, behind one handful of verbs.
 
-The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `verbs` does
-things there, `photographs` reads what a manifest names, `listing` tells what has changed, `search`
-finds that in buckets, `mirroring` brings weights to a node, `lease` keeps two drivers off one run
-(as `object_claim` or `file_claim`, signed by a `holder`); `s3` makes the requests, `agreement`
-holds what comes against its checksums, `retry` asks again, `connection` is the environment's
-settings and the loop they run in.
+The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `addresses`
+takes them from a manifest's cells, `verbs` does things there, `photographs` reads what a manifest
+names, `listing` tells what has changed, `search` finds that in buckets, `mirroring` brings weights
+to a node, `lease` keeps two drivers off one run (as `object_claim` or `file_claim`, signed by a
+`holder`); `s3` makes the requests, `agreement` holds what comes against its checksums, `retry` asks
+again, `connection` is the environment's settings and the loop they run in.
 """
 
 from __future__ import annotations
 
+from pipeline.storage.addresses import BLANK, resolve
 from pipeline.storage.agreement import Doubt, Fetched
 from pipeline.storage.connection import disconnect
 from pipeline.storage.files import TEMPORARY_PREFIX
@@ -18,7 +19,7 @@ from pipeline.storage.lease import Lease
 from pipeline.storage.listing import Looker, Versions, versions
 from pipeline.storage.mirroring import mirror
 from pipeline.storage.photographs import PhotoReader, ReadPolicy
-from pipeline.storage.uris import absolute, address_fault, join, parent, resolve, scheme_of
+from pipeline.storage.uris import absolute, address_fault, join, parent, scheme_of
 from pipeline.storage.verbs import (
     arrow_filesystem,
     arrow_path,
@@ -35,6 +36,7 @@ from pipeline.storage.verbs import (
 from pipeline.storage.web import Allowance
 
 __all__ = [
+    "BLANK",
     "TEMPORARY_PREFIX",
     "Allowance",
     "Doubt",

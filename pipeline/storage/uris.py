@@ -44,13 +44,6 @@ def parent(uri: str) -> str:
     return uri.rstrip("/").rpartition("/")[0] or "/"
 
 
-def resolve(uri: str, *, against: str) -> str:
-    """An absolute URI for `uri`; a relative one is taken from the folder `against`."""
-    if _SCHEME.match(uri) or uri.startswith("/"):
-        return absolute(uri) if scheme_of(uri) == "file" else uri
-    return join(against, uri)
-
-
 def bucket_and_key(uri: str) -> tuple[str, str]:
     """The two halves of an `s3://` URI; the key is taken to the letter.
 
@@ -89,6 +82,11 @@ def address_fault(uri: str) -> str | None:
     bucket, _, key = uri.partition("://")[2].partition("/")
     if not bucket:
         return f"{_short(uri)} names no bucket: write s3://bucket/key"
+    if "@" in uri and not {"@", ":"}.isdisjoint(bucket) and not bucket.startswith("arn:"):
+        return (  # without a word of it: it may be a key of access
+            "cannot be: where the bucket's name belongs there is something before an '@': write "
+            "s3://bucket/key, and set AWS_PROFILE or AWS_ACCESS_KEY_ID"
+        )
     if not _BUCKET.fullmatch(bucket) or not bucket.strip("."):
         return (
             f"{_short(uri)}: {_short(bucket)} cannot be the name of a bucket: those are made of "
