@@ -373,6 +373,17 @@ def check_untyped(manifest: Manifest, columns: Sequence[str]) -> None:
             )
 
 
+def check_doubtful(manifest: Manifest, columns: Sequence[str]) -> None:
+    """Read those of some columns whose values may not fit their types, in the selected rows.
+
+    Raises:
+        ValueError: one does not; one line that names the file and the column.
+    """
+    doubtful = [name for name in columns if name in manifest.table.doubtful]
+    for _ in manifest.batches(doubtful) if doubtful else ():
+        pass
+
+
 _KIND_OF: dict[str, ColumnKind] = {**COLUMNS, "seed": "integer"}
 _KINDS: dict[ColumnKind, str] = {
     "integer": "an integer",

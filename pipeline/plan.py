@@ -28,7 +28,7 @@ from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.recolor import SCREEN_PROMPT
 from pipeline.imaging.solid import Rgb8, parse_color, solid_color
 from pipeline.kept import Held, Kept
-from pipeline.manifest import Manifest, brief_columns, check_untyped
+from pipeline.manifest import Manifest, brief_columns, check_doubtful, check_untyped
 from pipeline.recipe import Recipe
 from pipeline.tables import as_kind, python_rows
 
@@ -99,6 +99,7 @@ class Planner:
                 )
             self.manifest.field(name)
         check_untyped(self.manifest, [*columns, "seed"])
+        check_doubtful(self.manifest, self._columns())
         colored = not _COLORING.isdisjoint(columns) or self._brief.background_color is not None
         prompted = "prompt" in names or config.template or config.default is not None
         if not (prompted or colored):

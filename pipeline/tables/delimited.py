@@ -51,6 +51,10 @@ class _Delimited:
     def untyped(self) -> frozenset[str]:
         return frozenset(self.schema.names)
 
+    @property
+    def doubtful(self) -> frozenset[str]:
+        return frozenset()
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         return (batch for _, batch in self.batches_by_file(columns))
 

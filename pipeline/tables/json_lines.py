@@ -49,6 +49,10 @@ class _JsonLines:
     def untyped(self) -> frozenset[str]:
         return frozenset()
 
+    @property
+    def doubtful(self) -> frozenset[str]:
+        return frozenset()
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         return (batch for _, batch in self.batches_by_file(columns))
 

@@ -30,6 +30,7 @@ class LakeTable:
     """What that library raises."""
     conflicts: Mapping[str, str] = field(default_factory=dict)
     untyped: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """These columns of all rows, a few at a time."""

@@ -36,6 +36,7 @@ class _Parquet:
     schema: pa.Schema
     conflicts: Mapping[str, str]
     untyped: frozenset[str]
+    doubtful: frozenset[str]
     num_rows: int
     weights: Mapping[str, Mapping[str, float]]
     """Of files with large rows: bytes that a row of each column takes."""
@@ -114,6 +115,7 @@ def open_parquet(files: Sequence[str], *, key: str | None = None) -> FileTable:
         schema=united.schema,
         conflicts=united.conflicts,
         untyped=untyped,
+        doubtful=united.doubtful,
         num_rows=num_rows,
         weights=weights,
     )

@@ -79,6 +79,13 @@ class _Partitioned:
     def untyped(self) -> frozenset[str]:
         return (self.table.untyped | self._added()) - set(self.in_folders)
 
+    @property
+    def doubtful(self) -> frozenset[str]:
+        """With those that files have as well, which may say something else."""
+        said = frozenset(name for values in self.values.values() for name in values)
+        both = said.intersection(self.table.schema.names)
+        return (self.table.doubtful | both) - set(self.in_folders)
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         schema = self.schema
         fields = [schema.field(name) for name in columns]

@@ -35,7 +35,14 @@ class _Renamed:
 
     @property
     def untyped(self) -> frozenset[str]:
-        return frozenset(new for new, old in self.names.items() if old in self.table.untyped)
+        return self._called(self.table.untyped)
+
+    @property
+    def doubtful(self) -> frozenset[str]:
+        return self._called(self.table.doubtful)
+
+    def _called(self, names: frozenset[str]) -> frozenset[str]:
+        return frozenset(new for new, old in self.names.items() if old in names)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         asked = list(dict.fromkeys(self.names[name] for name in columns))

@@ -34,6 +34,10 @@ class _Spelled:
         """With the column: a condition may compare it with numbers still."""
         return self.table.untyped | {self.name}
 
+    @property
+    def doubtful(self) -> frozenset[str]:
+        return self.table.doubtful
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         schema = pa.schema([self.schema.field(name) for name in columns])
         for batch in self.table.batches(columns):

@@ -26,6 +26,10 @@ class Table(Protocol):
     def untyped(self) -> frozenset[str]:
         """Columns of text whose values may mean numbers: nobody has said what they are."""
 
+    @property
+    def doubtful(self) -> frozenset[str]:
+        """Columns of which a value may not fit their type: that is found out by reading them."""
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """These columns of all rows, as they are; text may hold bytes that are no UTF-8.
 

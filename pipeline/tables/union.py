@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +21,8 @@ class Union:
 
     schema: pa.Schema
     conflicts: Mapping[str, str]
+    doubtful: frozenset[str]
+    """Columns of which some file may have a value that is none of the type over all files."""
 
 
 def union(schemas: Iterable[tuple[str, pa.Schema]]) -> Union:
@@ -38,14 +41,16 @@ def union(schemas: Iterable[tuple[str, pa.Schema]]) -> Union:
             known = kinds.setdefault(name, [])
             if plain(type_) not in (other.type for other in known):
                 known.append(_Kind(file, plain(type_)))
-    fields = []
+    fields, doubtful = list[pa.Field](), set[str]()
     for name, listed in kinds.items():
         merged = _merged(listed)
         if isinstance(merged, str):
             conflicts.setdefault(name, f"column {name!r} is {merged}: cast one of them")
         if name not in conflicts:
             fields.append(pa.field(name, merged))
-    return Union(schema=pa.schema(fields), conflicts=conflicts)
+            if not all(_always_fits(kind.type, merged) for kind in listed):
+                doubtful.add(name)
+    return Union(schema=pa.schema(fields), conflicts=conflicts, doubtful=frozenset(doubtful))
 
 
 class _Kind(NamedTuple):
@@ -101,6 +106,10 @@ def widened(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         return None  # Arrow would make bytes of both, or 0 and 1
     if pa.types.is_date(one) != pa.types.is_date(other):
         return None  # a date and an instant
+    if pa.types.is_decimal(one) and pa.types.is_integer(other):
+        return _decimal_of(one, other)
+    if pa.types.is_integer(one) and pa.types.is_decimal(other):
+        return _decimal_of(other, one)
     try:
         merged = pa.unify_schemas(
             [pa.schema([("x", one)]), pa.schema([("x", other)])], promote_options="permissive"
@@ -108,6 +117,29 @@ def widened(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     except pa.ArrowException:
         return None
     return merged.field("x").type
+
+
+_DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
+"""Of whole numbers, by their bits."""
+
+
+def _decimal_of(decimal: pa.DataType, integer: pa.DataType) -> pa.DataType | None:
+    """Decimals with room for whole numbers: Arrow's own choice has a digit or more too few."""
+    digits = _DIGITS[integer.bit_width] + (integer == pa.uint64())
+    precision = max(decimal.precision - decimal.scale, digits) + decimal.scale
+    return pa.decimal128(precision, decimal.scale) if precision <= 38 else None
+
+
+def _always_fits(own: pa.DataType, wider: pa.DataType) -> bool:
+    """Whether each value of a file's type is one of the type over all files, by the types alone."""
+    own = _decoded(own)
+    if own == wider or pa.types.is_null(own):
+        return True
+    if is_text(own) or pa.types.is_fixed_size_binary(own) or pa.types.is_binary(own):
+        return True
+    of_one_kind = pa.types.is_integer(own) == pa.types.is_integer(wider)
+    is_number = pa.types.is_integer(own) or pa.types.is_floating(own)
+    return bool(is_number and of_one_kind and own.bit_width < wider.bit_width)
 
 
 def plain(type_: pa.DataType) -> pa.DataType:
@@ -151,14 +183,28 @@ def fitted(batch: pa.RecordBatch, columns: Sequence[pa.Field], file: str) -> pa.
             continue
         array = batch.column(index)
         try:
-            arrays.append(array if array.type == column.type else array.cast(column.type))
-        except pa.ArrowException as error:
+            arrays.append(array if array.type == column.type else _cast(array, column.type))
+        except (pa.ArrowException, UnfitError) as error:
             said = " ".join(str(error).split())
             raise ValueError(
                 f"{file}: column {column.name!r} is {array.type} here and {column.type} over all "
                 f"files, which not all of its values are ({said}): cast it"
             ) from None
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns))
+
+
+class UnfitError(Exception):
+    """A value would change on its way to another type."""
+
+
+def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    found = array.cast(type_)
+    # Arrow rounds a decimal that has more digits than a floating-point number, and says nothing.
+    if pa.types.is_decimal(_decoded(array.type)) and pa.types.is_floating(type_):
+        changed = pc.not_equal(found.cast(_decoded(array.type), safe=False), array)
+        if pc.any(changed).as_py():
+            raise UnfitError(f"such as {array.filter(changed)[0].as_py()}")
+    return found
 
 
 def is_text(type_: pa.DataType) -> bool:

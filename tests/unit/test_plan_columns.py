@@ -351,3 +351,55 @@ def test_bytes_come_before_a_path(make_manifest: MakeManifest) -> None:
     uri = make_manifest(id=["a"], image=[{"bytes": b"x", "path": "1.jpg"}], prompt=["oak"])
     (row,) = planned(uri).to_pylist()
     assert (row["image_input"], row["image_uri"], row["error"]) == (b"x", None, None)
+
+
+def files(folder: Path, *columns: pa.Array, folders: tuple[str, ...] = ("", "")) -> str:
+    """A manifest of a file for each column x, of a row each."""
+    for number, (column, below) in enumerate(zip(columns, folders, strict=True)):
+        table = pa.table(
+            {"id": [f"s{number}"], "image_uri": ["1.jpg"], "prompt": ["oak"], "x": column}
+        )
+        (folder / "m" / below).mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, folder / "m" / below / f"{number}.parquet")
+    return str(folder / "m")
+
+
+LATE = pa.array([dt.datetime(9999, 12, 31)], pa.timestamp("us"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (pa.array([2**53 + 1]), pa.array([0.5])),
+        (pa.array([2**63], pa.uint64()), pa.array([-1])),
+        (LATE, pa.array([dt.datetime(2026, 1, 1)], pa.timestamp("ns"))),
+        (pa.array([Decimal("12345678901234567890.1")]), pa.array([0.5])),
+        (pa.array([[2**53 + 1]]), pa.array([[0.5]])),
+    ],
+    ids=lambda array: str(array.type),
+)
+@pytest.mark.parametrize("use", ["keep=[x]", "prompt.template='{x}'"])
+def test_a_value_that_does_not_fit_over_all_files_is_told_before_anything_is_planned(
+    tmp_path: Path, one: pa.Array, other: pa.Array, use: str
+) -> None:
+    uri = files(tmp_path, one, other)
+    with pytest.raises(ValueError, match=r"0\.parquet: column 'x' is .* over all files"):
+        planner(uri, use)
+    planned(uri)  # and nobody else is disturbed
+
+
+def test_what_folders_and_files_disagree_about_is_told_before_anything_is_planned(
+    tmp_path: Path,
+) -> None:
+    two = (pa.array([1]), pa.array([3]))
+    uri = files(tmp_path, *two, folders=("x=1", "x=2"))
+    with pytest.raises(ValueError, match="'x' holds '3', and its folder says '2'"):
+        planner(uri, "keep=[x]")
+    planned(uri)
+
+
+@pytest.mark.parametrize("whole", [pa.int8(), pa.int64(), pa.uint64()], ids=str)
+def test_whole_numbers_and_decimals_meet_in_decimals(tmp_path: Path, whole: pa.DataType) -> None:
+    largest = 2 ** (whole.bit_width - (not pa.types.is_unsigned_integer(whole))) - 1
+    uri = files(tmp_path, pa.array([Decimal("1.5")]), pa.array([largest], whole))
+    assert planned(uri, "keep=[x]")["x"].to_pylist() == [Decimal("1.5"), Decimal(largest)]
