@@ -1,7 +1,8 @@
 """The ledger of a run: its folder, what was planned, what is done, and when it is finished.
 
-    <output>/run_id=<id>/  run.json  _plan/  results/  images/  results.json  report.json
-                           report.html  _SUCCESS
+    <output>/README.md
+    <output>/run_id=<id>/  README.md  run.json  _plan/  results/  images/  results.json
+                           report.json  report.html  _SUCCESS
 
 Progress lives here and nowhere else, so that losing every machine of the cluster loses nothing.
 """
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.activity import doing
+from pipeline.card import write_cards
 from pipeline.documents import as_json, read_document
 from pipeline.plan import BYTES_PER_FILE, ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
@@ -312,6 +314,7 @@ def start_ledger(
         "not_looked_at": dict(sorted(looker.unseen.items())),
         "adopted": {} if settled is None else dict(settled.adopted),
     }
+    write_cards(uri)
     # Last, so that a run.json always speaks of a complete plan; and once.
     storage.create(storage.join(uri, "run.json"), as_json(document))
     ledger = open_ledger(uri, request=request)

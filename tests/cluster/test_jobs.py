@@ -109,7 +109,7 @@ def test_a_run_is_stopped_and_goes_on_and_comes_to_its_exit_code(head, ask, tmp_
     assert "24 rows: 23 with a picture, 1 failed" in said.out
     assert outcomes(run)["00"] == "not_found"
     assert sum(outcome == "ok" for outcome in outcomes(run).values()) == NUM_ROWS - 1
-    assert len(list(output.iterdir())) == 1
+    assert len(list(output.glob("run_id=*"))) == 1
     assert main(["verify", str(run)]) == 0
 
     capsys.readouterr()
@@ -127,7 +127,7 @@ def test_a_run_is_stopped_and_goes_on_and_comes_to_its_exit_code(head, ask, tmp_
 def test_nights_and_failures_are_submitted_the_same_way(head, ask, catalogue, tmp_path, capsys):
     output = tmp_path / "out"
     assert main(ask("nightly", *FEW)) == 0
-    (night,) = output.iterdir()
+    (night,) = output.glob("run_id=*")
     assert outcomes(night) == {"00": "not_found", "01": "ok", "02": "ok", "03": "ok"}
     before = sorted(night.rglob("*"))
     capsys.readouterr()

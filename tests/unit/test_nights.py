@@ -91,7 +91,9 @@ def made(config: RunConfig, report: Report) -> list[str]:
 
 
 def folders(config: RunConfig) -> list[str]:
-    return sorted(path.name.removeprefix("run_id=") for path in Path(config.output).iterdir())
+    return sorted(
+        path.name.removeprefix("run_id=") for path in Path(config.output).glob("run_id=*")
+    )
 
 
 def files_below(config: RunConfig) -> dict[str, bytes]:
