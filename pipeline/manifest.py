@@ -19,6 +19,7 @@ from pipeline.tables import (
     Faults,
     Reading,
     Table,
+    bare,
     is_kind,
     is_number,
     is_text,
@@ -32,6 +33,7 @@ from pipeline.tables import (
 logger = logging.getLogger(__name__)
 
 _TEXT_COLUMNS = ("id", "image_uri", "mask_uri", "prompt")
+_OURS = frozenset({*_TEXT_COLUMNS, "image", "seed", *COLUMNS})
 _NOTHING = pa.schema([])
 
 
@@ -413,7 +415,11 @@ def _check_columns(manifest: Manifest) -> None:
     folded = [name.casefold() for name in schema.names]
     twice = sorted(name for name in schema.names if folded.count(name.casefold()) > 1)
     if twice:
-        raise ValueError(f"manifest {manifest.uri}: columns {twice} share a name: rename one")
+        other = next(name for name in twice if name not in _OURS)
+        raise ValueError(
+            f"manifest {manifest.uri}: columns {twice} share a name but for case: give one "
+            f"another, such as --map other_{other}={other!r}"
+        )
     there = {*schema.names, *manifest.table.conflicts}
     _check_spelling(manifest.uri, schema.names)
     if "id" not in there:
@@ -449,26 +455,61 @@ def _check_spelling(uri: str, names: Sequence[str]) -> None:
     """Refuse a name that is one of ours but for blanks around it: nobody would look at it."""
     for name in names:
         meant = name.strip()
-        if meant != name and meant in {*_TEXT_COLUMNS, "image", *_KIND_OF}.difference(names):
+        if meant != name and meant in _OURS.difference(names):
             raise ValueError(
                 f"manifest {uri}: the column {name!r} has blanks around its name: take them out, "
                 f"or say --map {meant}={name!r}"
             )
 
 
+def check_names(manifest: Manifest, *, ignored: Sequence[str], used: Sequence[str]) -> None:
+    """Refuse columns that are called like ours but for case, blanks and dashes.
+
+    Args:
+        manifest: of which nobody would look at such a column.
+        ignored: columns of ours that mean something else here.
+        used: columns that somebody looks at under the names that they have.
+
+    Raises:
+        ValueError: there is one; one line with the option that says what it is.
+    """
+    there = {*manifest.schema.names, *manifest.table.conflicts}
+    ours = {bare(name): name for name in sorted(_OURS.difference(there, ignored))}
+    for theirs in manifest.schema.names:
+        meant = ours.get(bare(theirs))
+        if meant is None or theirs in used:
+            continue
+        # A shop's own column of paths is no mistake beside the one that is asked for.
+        if meant == "image" and (
+            "image_uri" in there or not _is_bytes(manifest.schema.field(theirs).type)
+        ):
+            continue
+        otherwise = f"--map other_{meant}={theirs!r}"
+        if meant in COLUMNS:
+            otherwise = f"put {meant} into the recipe's ignore_columns"
+        raise ValueError(
+            f"manifest {manifest.uri}: nobody looks at column {theirs!r}, which is called nearly "
+            f"like {meant!r}: say --map {meant}={theirs!r}, or, if it means something else, "
+            f"{otherwise}"
+        )
+
+
 def _check_image(manifest: Manifest) -> None:
     if "image" not in manifest.schema.names:
         return
     type_ = manifest.schema.field("image").type
-    if _is_text(type_):
+    if _is_text(type_) and not pa.types.is_null(type_):
+        paths = "--map image_uri=image"
+        if "image_uri" in manifest.schema.names:
+            paths = "--map other_image=image, as image_uri is there as well"
         raise ValueError(
             f"manifest {manifest.uri}: column 'image' is text, and holds photographs: paths and "
-            "URIs belong into image_uri; rename it, such as with --map image_uri=image"
+            f"URIs belong into image_uri; rename it, such as with {paths}"
         )
     if not _is_bytes(type_):
         raise ValueError(
             f"manifest {manifest.uri}: column 'image' must be binary (or a struct with binary "
-            f"'bytes'), is {type_}"
+            f"'bytes'), is {type_}: write the bytes of each file, or its path into image_uri"
         )
 
 
@@ -507,6 +548,10 @@ def _is_text(type_: pa.DataType) -> bool:
 def _is_bytes(type_: pa.DataType) -> bool:
     if pa.types.is_struct(type_):  # a Hugging Face `Image`
         held, named = (type_.get_field_index(name) for name in ("bytes", "path"))
-        is_held = held >= 0 and _is_bytes(type_.field(held).type)
-        return is_held or (held < 0 <= named and _is_text(type_.field(named).type))
-    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
+        is_named = named >= 0 and _is_text(type_.field(named).type)
+        if held < 0 or pa.types.is_null(type_.field(held).type):
+            return is_named
+        return _is_bytes(type_.field(held).type)
+    return bool(
+        pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_null(type_)
+    )

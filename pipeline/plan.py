@@ -28,7 +28,13 @@ from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.recolor import SCREEN_PROMPT
 from pipeline.imaging.solid import Rgb8, parse_color, solid_color
 from pipeline.kept import Held, Kept
-from pipeline.manifest import Manifest, brief_columns, check_doubtful, check_untyped
+from pipeline.manifest import (
+    Manifest,
+    brief_columns,
+    check_doubtful,
+    check_names,
+    check_untyped,
+)
 from pipeline.recipe import Recipe
 from pipeline.tables import as_kind, python_rows
 
@@ -90,6 +96,8 @@ class Planner:
         """
         names = [*self.manifest.schema.names, *self.manifest.table.conflicts]
         config = self.recipe.prompt
+        used = [*template_columns(config.template), *config.columns]
+        check_names(self.manifest, ignored=self.recipe.ignore_columns, used=used)
         columns = self.brief_columns
         self._kept.check()
         for name in template_columns(config.template):

@@ -25,7 +25,7 @@ from pipeline.tables.formats import FORMATS, choose
 from pipeline.tables.opening import Opened, open_named, open_table
 from pipeline.tables.readable import NO_UTF8, Faults, python_rows, readable
 from pipeline.tables.reading import AS_IT_IS, Reading, parse_reading
-from pipeline.tables.renamed import nearest
+from pipeline.tables.renamed import bare, nearest
 from pipeline.tables.spelled import is_number, spelled
 from pipeline.tables.table import UNTYPED, Table
 from pipeline.tables.union import is_text
@@ -44,6 +44,7 @@ __all__ = [
     "Table",
     "as_kind",
     "as_meant",
+    "bare",
     "can_hold",
     "choose",
     "exactly",

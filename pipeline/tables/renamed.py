@@ -98,5 +98,14 @@ def nearest(name: str, there: Sequence[str]) -> str:
     return f", did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
+def bare(name: str) -> str:
+    """A name without case, blanks, dashes and marks that nobody sees.
+
+    >>> [bare(name) for name in ("Mask URI", "maskUri", "mask-uri", "mask_uri\u200b")]
+    ['maskuri', 'maskuri', 'maskuri', 'maskuri']
+    """
+    return "".join(sign for sign in name.casefold() if sign.isalnum())
+
+
 def _folded(name: str) -> str:
     return "_".join(name.casefold().replace("_", " ").split())

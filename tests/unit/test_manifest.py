@@ -165,7 +165,7 @@ def test_names_of_columns_are_taken_as_they_are(make_manifest: MakeManifest) -> 
         ({"id": ["a"], "image": ["x"]}, "rename it, such as with --map image_uri=image"),
         ({"id": ["a"], "image": [[1, 2]]}, "column 'image' must be binary (or a struct with"),
         ({"id": ["a"], "image": [{"data": b"x"}]}, "column 'image' must be binary (or a struct"),
-        ({"ID": ["a"], "id": ["b"], "image_uri": ["x"]}, "columns ['ID', 'id'] share a name"),
+        ({"ID": ["a"], "id": ["b"], "image_uri": ["x"]}, "such as --map other_ID='ID'"),
     ],
 )
 def test_columns_that_cannot_be_used_are_refused(

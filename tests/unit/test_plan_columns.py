@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.brief import COLUMNS
 from pipeline.manifest import open_manifest
 from pipeline.plan import Planner
 from pipeline.recipe import parse_recipe
+from pipeline.tables import Reading
 from pipeline.tables.union import plain
 from tests.conftest import MakeManifest
 from tests.hostile.arrow_types import columns
@@ -403,3 +405,49 @@ def test_whole_numbers_and_decimals_meet_in_decimals(tmp_path: Path, whole: pa.D
     largest = 2 ** (whole.bit_width - (not pa.types.is_unsigned_integer(whole))) - 1
     uri = files(tmp_path, pa.array([Decimal("1.5")]), pa.array([largest], whole))
     assert planned(uri, "keep=[x]")["x"].to_pylist() == [Decimal("1.5"), Decimal(largest)]
+
+
+@pytest.mark.parametrize("name", ["Seed", "SEED", "seed\u200b", "Mask URI", "maskUri", "mask-uri",
+                                  "Num_Results", "numResults", "Background color"])  # fmt: skip
+def test_a_column_that_is_called_nearly_like_ours_is_not_passed_over(
+    make_manifest: MakeManifest, name: str
+) -> None:
+    uri = make_manifest(**{"id": ["a"], "image_uri": ["1.jpg"], "prompt": ["oak"], name: ["7"]})
+    said = refusal(uri)
+    assert f"nobody looks at column {name!r}" in said
+    meant = said.partition("like '")[2].partition("'")[0]
+    assert f"say --map {meant}={name!r}, or" in said
+    assert errors(planned(uri, reading=Reading(names=((f"other_{meant}", name),)))) == [None]
+    if meant in COLUMNS:
+        assert errors(planned(uri, f"ignore_columns=[{meant}]")) == [None]
+
+
+def test_a_column_that_somebody_looks_at_may_be_called_nearly_like_ours(
+    make_manifest: MakeManifest,
+) -> None:
+    uri = make_manifest(id=["a"], image_uri=["1.jpg"], Prompt=["oak"], Image=["b.jpg"])
+    assert "nobody looks at column 'Prompt'" in refusal(uri, "prompt.default=pine")
+    assert planned(uri, "prompt.template='{Prompt} table'")["prompt"].to_pylist() == ["oak table"]
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_photograph_that_is_null_in_every_row_is_none(tmp_path: Path, lines: bool) -> None:
+    row = {"id": "a", "image_uri": "1.jpg", "prompt": "oak", "image": None}
+    named = {"id": "b", "prompt": "oak", "image": {"bytes": None, "path": "2.jpg"}}
+    for number, one in enumerate((row, named)):
+        uri = tmp_path / ("m.jsonl" if lines else "m.parquet")
+        if lines:  # as datasets writes pictures that it has not opened
+            uri.write_text(json.dumps(one))
+        else:
+            pq.write_table(pa.Table.from_pylist([one]), uri)
+        (found,) = planned(str(uri)).to_pylist()
+        assert found["error"] is None
+        assert found["image_uri"] == f"{tmp_path}/{number + 1}.jpg"
+
+
+def test_text_beside_the_photographs_address_is_told_how_to_stay(
+    make_manifest: MakeManifest,
+) -> None:
+    uri = make_manifest(id=["a"], image_uri=["1.jpg"], prompt=["oak"], image=["big"])
+    assert "--map other_image=image, as image_uri is there as well" in refusal(uri)
+    assert errors(planned(uri, reading=Reading(names=(("other_image", "image"),)))) == [None]
