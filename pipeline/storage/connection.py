@@ -108,6 +108,7 @@ class Connection:
                         "the endpoint that AWS_ENDPOINT_URL or the profile names is no address: "
                         "write https://host or https://host:port"
                     ) from None
+                self._s3.meta.events.register("before-call.s3.HeadBucket", _follow_no_redirect)
             return self._s3
 
     async def keep(self, resource: AbstractAsyncContextManager[T]) -> T:
@@ -140,6 +141,15 @@ def disconnect() -> None:
     if _connection.cache_info().currsize:
         connection().close()
         _connection.cache_clear()
+
+
+def _follow_no_redirect(params: dict[str, Any], **_: Any) -> None:
+    """Stop the client from asking for ever.
+
+    Where a server redirects and names no region, the client asks HeadBucket for it; where that is
+    redirected too, it asks HeadBucket for it (aiobotocore 3.10: RecursionError).
+    """
+    params["context"].setdefault("s3_redirect", {})["redirected"] = True
 
 
 @cache

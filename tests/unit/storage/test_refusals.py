@@ -102,6 +102,20 @@ def test_the_region_that_a_store_names_is_passed_on(store: SmallS3, verb: str) -
         ask(verb)
 
 
+@pytest.mark.parametrize("verb", ["GET", "HEAD", "PUT", "LIST"])
+@pytest.mark.parametrize(
+    ("status", "code"), [(301, "PermanentRedirect"), (307, "TemporaryRedirect"), (302, "")]
+)
+def test_a_redirect_that_says_not_where_to_ends(
+    store: SmallS3, verb: str, status: int, code: str
+) -> None:
+    store.manners = Manners(refuses=lambda *_: (status, code))
+    with pytest.raises(OSError, match=f"HTTP {status}") as caught:
+        ask(verb)
+    assert "AWS_ENDPOINT_URL" in str(caught.value)
+    assert len(store.seen) <= 4
+
+
 def test_what_a_server_says_is_not_repeated(store: SmallS3) -> None:
     said = web.Response(
         status=403,
