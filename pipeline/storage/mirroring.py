@@ -17,8 +17,10 @@ from pathlib import Path
 
 from pipeline.errors import ErrorCode, TransientError
 from pipeline.storage.connection import connection
+from pipeline.storage.pages import version_of
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
+from pipeline.storage.search import look_up
 from pipeline.storage.uris import bucket_and_key
 
 logger = logging.getLogger(__name__)
@@ -82,9 +84,13 @@ def mirror(uri: str, *, cache: Path | None = None, backoff: Backoff = BACKOFF) -
 
 async def _listing(s3: S3, bucket: str, prefix: str) -> list[_Object]:
     return [
-        _Object(key.removeprefix(prefix), page.etags[key].strip('"'), page.sizes[key])
+        _Object(
+            key.removeprefix(prefix),
+            version_of(etag),
+            page.sizes[key] if key in page.sizes else await s3.size(f"s3://{bucket}/{key}"),
+        )
         async for page in s3.pages(bucket, prefix=prefix)
-        for key in page.sizes
+        for key, etag in page.etags.items()
         if not key.endswith("/")  # consoles mark folders so
     ]
 
@@ -128,17 +134,30 @@ def _copied(s3: S3, uri: str, found: _Object, path: Path) -> tuple[str | None, s
 async def _copy(s3: S3, uri: str, found: _Object, descriptor: int) -> str | None:
     turn = asyncio.Semaphore(_SPANS_AT_ONCE)
 
+    etags = set[str]()
+
     async def copy(start: int) -> str | None:
         async with turn:
             span = (start, min(start + _SPAN_BYTES, found.num_bytes))
             part = await s3.get(uri, span=span)
-            if found.etag and part.etag and part.etag.strip('"') != found.etag:
-                raise TransientError(ErrorCode.STORAGE, f"{uri}: replaced while it was read")
+            etags.add(version_of(part.etag))
             await asyncio.to_thread(os.pwrite, descriptor, part.data, start)
             return part.md5
 
     said = await asyncio.gather(*map(copy, range(0, found.num_bytes, _SPAN_BYTES)))
+    if found.etag and etags - {found.etag, ""} and not await _is_as_listed(s3, uri, found, etags):
+        raise TransientError(ErrorCode.STORAGE, f"{uri}: replaced while it was read")
     return said[0] if said else None
+
+
+async def _is_as_listed(s3: S3, uri: str, found: _Object, etags: set[str]) -> bool:
+    """Whether an object is still the one that was listed, though its bytes came with another ETag.
+
+    What compresses or caches before a store makes ETags of its own; all spans have the same then.
+    """
+    bucket, key = bucket_and_key(uri)
+    looked = await look_up(s3, {bucket: [key]})
+    return len(etags) == 1 and looked[bucket].etags.get(key) == found.etag
 
 
 @contextmanager

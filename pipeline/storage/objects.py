@@ -11,8 +11,9 @@ from fsspec.utils import glob_translate
 
 from pipeline.errors import ErrorCode, TransientError
 from pipeline.storage.connection import Connection
+from pipeline.storage.pages import Listed
 from pipeline.storage.retry import BACKOFF, Backoff
-from pipeline.storage.s3 import S3, ConflictError, Listed
+from pipeline.storage.s3 import S3
 from pipeline.storage.uris import bucket_and_key
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,15 @@ class Objects:
 
     def is_folder(self, uri: str) -> bool:
         bucket, prefix = _folder(uri)
-        page = self._connection.run(self._s3.page(bucket, prefix=prefix, most=1))
-        return bool(page.sizes)
+
+        async def is_any() -> bool:
+            page = await self._s3.page(bucket, prefix=prefix, most=1)
+            if page.etags or page.next_page is None:
+                return bool(page.etags)
+            # An empty page is no end of a listing.
+            return any([page.etags async for page in self._s3.pages(bucket, prefix=prefix)])
+
+        return self._connection.run(is_any())
 
     def size(self, uri: str) -> int:
         return self._connection.run(self._s3.size(uri))
@@ -69,14 +77,12 @@ class Objects:
         try:
             put = self._s3.put(uri, data, content_type=content_type, if_absent=True)
             self._connection.run(put)
-        except ConflictError:
-            # Perhaps it is our own, whose answer got lost.
+        except (OSError, TransientError) as error:  # some refuse it, and some break over it
+            logger.debug("%s: not written on a condition: %s", uri, error)
+        # Looked at in any case: perhaps it is our own, whose answer got lost.
+        if self._is_object(uri):
             return self.read(uri) == data
-        except FileNotFoundError:
-            raise
-        except OSError as error:  # others refuse a write that has one
-            logger.debug("%s: written without a condition: %s", uri, error)
-            self.write(uri, data, content_type=content_type)
+        self.write(uri, data, content_type=content_type)
         return True
 
     def remove(self, uri: str) -> None:
@@ -85,19 +91,17 @@ class Objects:
 
     def list_files(self, uri: str, *, suffix: str) -> list[str]:
         bucket, prefix = _folder(uri)
-        return [
+        return sorted(
             f"s3://{bucket}/{key}"
-            for page in self._list(bucket, prefix, flat=True)
-            for key in page.sizes
+            for key in self._keys(bucket, prefix, flat=True)
             if key.endswith(suffix) and not key.endswith("/")  # consoles mark folders so
-        ]
+        )
 
     def list_folders(self, uri: str) -> list[str]:
         bucket, prefix = _folder(uri)
         pages = self._list(bucket, prefix, flat=False)
-        return sorted(
-            f"s3://{bucket}/{folder.rstrip('/')}" for page in pages for folder in page.folders
-        )
+        folders = {folder.rstrip("/") for page in pages for folder in page.folders}
+        return sorted(f"s3://{bucket}/{folder}" for folder in folders)
 
     def list_folder(self, uri: str) -> dict[str, int | None]:
         """What is directly in a folder: `bucket/key` and bytes; None for a folder in it."""
@@ -105,7 +109,9 @@ class Objects:
         found: dict[str, int | None] = {}
         for page in self._list(bucket, prefix, flat=False):
             found |= {f"{bucket}/{folder.rstrip('/')}": None for folder in page.folders}
-            found |= {f"{bucket}/{key}": size for key, size in page.sizes.items() if key != prefix}
+            for key in page.etags.keys() - {prefix}:
+                name = f"{bucket}/{key}"
+                found[name] = page.sizes[key] if key in page.sizes else self.size(f"s3://{name}")
         return found
 
     def glob_files(self, pattern: str) -> list[str]:
@@ -114,18 +120,21 @@ class Objects:
         # Below the folder of the first wildcard only where the pattern goes there.
         flat = "/" in key_pattern[len(fixed) :] or "**" in key_pattern
         matches = re.compile(glob_translate(key_pattern)).match
-        return [
+        return sorted(
             f"s3://{bucket}/{key}"
-            for page in self._list(bucket, fixed, flat=flat)
-            for key in page.sizes
+            for key in self._keys(bucket, fixed, flat=flat)
             if matches(key) and not key.endswith("/")
-        ]
+        )
 
     def _is_object(self, uri: str) -> bool:
         with suppress(FileNotFoundError):
             self._connection.run(self._s3.size(uri))
             return True
         return False
+
+    def _keys(self, bucket: str, prefix: str, *, flat: bool) -> set[str]:
+        """Each once, though a page may begin with what the one before ended with."""
+        return {key for page in self._list(bucket, prefix, flat=flat) for key in page.etags}
 
     def _list(self, bucket: str, prefix: str, *, flat: bool) -> list[Listed]:
         async def collect() -> list[Listed]:

@@ -26,6 +26,7 @@ from botocore.exceptions import (
 from pipeline.errors import ErrorCode, RowError
 from pipeline.storage.agreement import Fetched, doubt_of, md5_of, read_twice_if_they_differ
 from pipeline.storage.connection import Connection
+from pipeline.storage.pages import Course, Listed, read_page
 from pipeline.storage.refusals import explained, unsent
 from pipeline.storage.retry import BACKOFF, Backoff, code_of, is_transient, retrying, status_of
 from pipeline.storage.uris import bucket_and_key
@@ -58,20 +59,6 @@ class Found(Fetched):
     """When the server answered, by its own clock, like `modified_at`."""
     content_encoding: str
     """As the object was stored with; empty: none. `data` is what is stored."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
-    """One page of a listing, in the store's order: on AWS that of the keys' UTF-8 bytes."""
-
-    etags: dict[str, str]
-    """ETag by key; empty where the store gives none."""
-    sizes: dict[str, int]
-    """Bytes by key."""
-    folders: list[str]
-    """What the delimiter rolled up, each with its trailing slash."""
-    next_page: str | None
-    """The token that continues the listing; None at its end."""
 
 
 class S3:
@@ -233,21 +220,28 @@ class S3:
             f"s3://{bucket}/{prefix}",
             lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=most, **given),
         )
-        objects = answer.get("Contents", [])
-        return Listed(
-            etags={found["Key"]: found.get("ETag", "") for found in objects},
-            sizes={found["Key"]: int(found["Size"]) for found in objects},
-            folders=[folder["Prefix"] for folder in answer.get("CommonPrefixes", [])],
-            next_page=answer.get("NextContinuationToken"),
-        )
+        return read_page(answer, prefix=prefix, flat=flat)
 
     async def pages(self, bucket: str, *, prefix: str, flat: bool = True) -> AsyncIterator[Listed]:
-        """All of a listing, page by page."""
-        page = await self.page(bucket, prefix=prefix, flat=flat)
-        yield page
-        while page.next_page:
-            page = await self.page(bucket, prefix=prefix, flat=flat, token=page.next_page)
+        """All of a listing, page by page.
+
+        Raises:
+            OSError: it does not come to its end.
+        """
+        token, course = None, Course()
+        while True:
+            page = await self.page(bucket, prefix=prefix, flat=flat, token=token)
             yield page
+            if page.next_page is None and not page.is_cut:
+                return
+            if page.is_cut or course.is_circle(page):
+                how = "breaks off" if page.is_cut else "goes in circles"
+                raise OSError(
+                    f"s3://{bucket}/{prefix}: the store's listing {how}, so that files would be "
+                    "missed: it does not follow S3's ListObjectsV2 (NextContinuationToken); use "
+                    "another store, or take out what stands before it"
+                )
+            token = page.next_page
 
     async def start_upload(self, uri: str, *, content_type: str | None) -> str:
         """Begin a multipart upload; returns its id."""

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
 from pipeline.errors import TransientError
-from pipeline.storage.s3 import S3, Listed
+from pipeline.storage.pages import Course, Listed, version_of
+from pipeline.storage.s3 import S3
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,6 @@ _KEYS_PER_WALK = 5000
 _MISSING_PER_PAGE = 50
 """As many keys that were not found are worth a page more of their folder, which is read page after
 page; keys are asked for by themselves many at once."""
-_MOST_EMPTY_PAGES = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +40,7 @@ class Looked:
     """What became of keys of one bucket. Those in neither are not there."""
 
     etags: Mapping[str, str] = field(default_factory=dict)
-    """ETag by key, without quotes; never empty."""
+    """What the ETag says, by key; never empty."""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """Why nothing can be said of a key, by key."""
 
@@ -128,7 +128,7 @@ class _Bucket:
                 last = max(last, after or "")
             found |= _sought(page, sought)
             if not page.next_page:
-                return found, is_whole
+                return found, is_whole and not page.is_cut
             keys = list(page.etags)
             if not keys or any(one >= other for one, other in pairwise([last, *keys])):
                 return found, False
@@ -199,21 +199,16 @@ class _Bucket:
         A store that gives a page or a token again would keep us for ever: no more is read of it.
         """
         sought, found = frozenset(keys), dict[str, str]()
-        token, num_pages, num_empty = None, 0, 0
-        seen = set[tuple[str, str]]()
+        token, num_pages, course = None, 0, Course()
         while most_pages is None or num_pages < most_pages:
             page = await self._page(prefix=prefix, token=token, flat=flat)
             found |= _sought(page, sought)
             if not page.next_page or len(found) == len(sought):
-                return found, True
-            first = next(iter([*page.etags, *page.folders]), None)
-            marks = {("token", page.next_page), *([] if first is None else [("first", first)])}
-            num_pages, num_empty = num_pages + 1, num_empty + (first is None)
-            if not seen.isdisjoint(marks) or num_empty > _MOST_EMPTY_PAGES:
+                return found, not page.is_cut or len(found) == len(sought)
+            if course.is_circle(page):
                 logger.warning("the listing of s3://%s/%s goes in circles", self._name, prefix)
                 return found, False
-            seen |= marks
-            token = page.next_page
+            num_pages, token = num_pages + 1, page.next_page
         return found, False
 
     async def _page(
@@ -236,7 +231,7 @@ def _sought(page: Listed, sought: Collection[str]) -> dict[str, str]:
 
 def _with_etags(found: Mapping[str, str]) -> Looked:
     # A store that gives no ETag tells no version: an empty one would never change.
-    bare = {key: etag.strip('"') for key, etag in found.items()}
+    bare = {key: version_of(etag) for key, etag in found.items()}
     return Looked(
         etags={key: etag for key, etag in bare.items() if etag},
         unseen={key: HAS_NO_ETAG for key, etag in bare.items() if not etag},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
@@ -16,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from pipeline import storage
 from pipeline.storage.retry import Backoff
 from tests.small_s3 import SmallS3
+from tests.unit.storage.listers import Lister
 
 SECRET = "wJalrXUtnFEMI-not-a-real-key"
 _numbers = itertools.count()
@@ -79,6 +81,18 @@ def small_store() -> Iterator[SmallS3]:
 def store(small_store: SmallS3) -> SmallS3:
     small_store.forget()
     return small_store
+
+
+@pytest.fixture
+def lister(point_at: PointAt) -> Iterator[Lister]:
+    server = Lister()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    point_at(server.url)
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture

@@ -40,11 +40,21 @@ class Habits:
 
     order: Order = by_byte
     start_after: Literal["own order", "by byte", "ignored", "refused"] = "own order"
-    tokens: Literal["fine", "ignored", "repeated", "endless"] = "fine"
+    tokens: Literal["fine", "ignored", "repeated", "endless", "none", "after the end"] = "fine"
     only_folders: bool = False
     """A prefix must end in a slash."""
     etags: bool = True
+    etag: Callable[[str], str] = lambda name: f'"{name}"'
+    """How one is written."""
+    sizes: bool = True
     page: int = 10
+    """At most."""
+    overlap: int = 0
+    """Names of a page that are on the next one too."""
+    empty_first: bool = False
+    """The first page holds nothing, and a token."""
+    passes_over: frozenset[str] = field(default_factory=frozenset)
+    """Parameters of a request that are as if not said."""
     refused: frozenset[str] = field(default_factory=frozenset)
     """Prefixes that may not be listed."""
 
@@ -75,7 +85,8 @@ class _Page(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         habits = self.server.habits
-        asked = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        said = parse_qsl(urlsplit(self.path).query, keep_blank_values=True)
+        asked = {name: value for name, value in said if name not in habits.passes_over}
         self.server.counts["requests"] += 1
         prefix, after = asked.get("prefix", ""), asked.get("start-after")
         if prefix in habits.refused:
@@ -101,15 +112,21 @@ class _Page(BaseHTTPRequestHandler):
             order = by_byte if habits.start_after == "by byte" else habits.order
             # By an order of its own a store still gives a tail of its listing.
             first = sum(order(name[0]) <= order(after) for name in names)
-        last = first + min(habits.page, int(asked["max-keys"]))
+        elif habits.empty_first and names:
+            self.answer(200, _page([], "0", habits, is_truncated=True))
+            return
+        last = first + min(habits.page, int(asked.get("max-keys", habits.page)))
         following = {
-            "fine": f"{last}",
+            "fine": f"{last - habits.overlap}",
+            "none": None,
+            "after the end": f"{last}",
             "repeated": "0",
             "ignored": f"0-{next(self.server.numbers)}",
             "endless": f"0-{next(self.server.numbers)}",
         }[habits.tokens]
         more = last < len(names) or habits.tokens == "endless"
-        self.answer(200, _page(names[first:last], following if more else None, habits))
+        given = following if more or habits.tokens == "after the end" else None
+        self.answer(200, _page(names[first:last], given, habits, is_truncated=more))
 
     def refuse(self, status: int, code: str) -> None:
         self.server.counts[code] += 1
@@ -135,17 +152,21 @@ def _rolled(key: str, prefix: str, delimiter: str | None) -> tuple[str, bool] | 
     return (f"{prefix}{name}/", True) if slash else (key, False)
 
 
-def _page(names: Sequence[tuple[str, bool]], token: str | None, habits: Habits) -> str:
+def _page(
+    names: Sequence[tuple[str, bool]], token: str | None, habits: Habits, *, is_truncated: bool
+) -> str:
     parts = []
     for name, is_folder in names:
         if is_folder:
             parts.append(f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>")
             continue
-        etag = f"<ETag>&quot;{name.encode().hex()}&quot;</ETag>" if habits.etags else ""
-        parts.append(f"<Contents><Key>{escape(name)}</Key><Size>1</Size>{etag}</Contents>")
+        etag = escape(habits.etag(name.encode().hex())) if habits.etags else None
+        said = "" if etag is None else f"<ETag>{etag}</ETag>"
+        size = "<Size>1</Size>" if habits.sizes else ""
+        parts.append(f"<Contents><Key>{escape(name)}</Key>{size}{said}</Contents>")
     more = "" if token is None else f"<NextContinuationToken>{token}</NextContinuationToken>"
     return (
         '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name>'
-        f"<IsTruncated>{str(token is not None).lower()}</IsTruncated>{more}{''.join(parts)}"
+        f"<IsTruncated>{str(is_truncated).lower()}</IsTruncated>{more}{''.join(parts)}"
         "</ListBucketResult>"
     )

@@ -14,6 +14,8 @@ from aiohttp import web
 
 from pipeline.errors import FatalError, TransientError
 from pipeline.storage import Lease
+from pipeline.storage.connection import connection
+from pipeline.storage.objects import Objects
 from pipeline.storage.retry import Backoff
 from tests.small_s3 import DEAF, RGW_16, SWIFT, Manners, Refusal, SmallS3
 
@@ -239,6 +241,16 @@ def test_a_lease_without_conditions_is_taken_over_beats_keeps_others_off_and_is_
                 acquire(is_exclusive=is_exclusive)
     assert unreliable.objects == {}
     assert unreliable.conditions() == []
+
+
+def test_an_object_is_created_where_conditions_are_not_to_be_relied_on(
+    unreliable: SmallS3,
+) -> None:
+    store, uri = Objects(connection(), backoff=QUICK), "s3://shop/out/results.json"
+    assert store.create(uri, b"first", content_type=None)
+    assert not store.create(uri, b"second", content_type=None)
+    assert store.create(uri, b"first", content_type=None)
+    assert unreliable.objects["shop/out/results.json"].data == b"first"
 
 
 def test_a_lease_without_conditions_is_left_to_who_took_it(store: SmallS3) -> None:

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -11,9 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.storage import search
 from pipeline.storage.listing import Versions, versions
+from pipeline.storage.pages import version_of
 from pipeline.storage.retry import Backoff
 from tests.unit.storage import listers
-from tests.unit.storage.conftest import PointAt
 from tests.unit.storage.listers import Lister
 
 ORDERS = [listers.by_byte, listers.by_folder, listers.backwards, listers.scattered]
@@ -21,24 +20,12 @@ STARTS = ["own order", "by byte", "ignored", "refused"]
 """How a store takes a key to start after."""
 
 
-@pytest.fixture
-def lister(point_at: PointAt) -> Iterator[Lister]:
-    server = Lister()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    point_at(server.url)
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def found(keys: list[str]) -> Versions:
     return versions([f"s3://shop/{key}" for key in keys], backoff=Backoff(attempts=2, first_s=0.01))
 
 
 def etags(keys: list[str]) -> dict[str, str]:
-    return {f"s3://shop/{key}": key.encode().hex() for key in keys}
+    return {f"s3://shop/{key}": version_of(key.encode().hex()) for key in keys}
 
 
 def test_a_folder_beside_files_of_its_stem(lister: Lister) -> None:
@@ -72,6 +59,9 @@ KEYS = st.lists(st.text("a-/.é", min_size=1, max_size=5), min_size=1, max_size=
     start_after=st.sampled_from(STARTS),
     only_folders=st.booleans(),
     page=st.integers(1, 7),
+    overlap=st.integers(0, 2),
+    etag=st.sampled_from(["{}".format, '"{}"'.format, 'W/"{}"'.format]),
+    passes_over=st.sampled_from([(), ("max-keys",), ("delimiter",), ("delimiter", "prefix")]),
 )
 def test_every_version_is_found_whatever_the_order(
     lister: Lister,
@@ -81,13 +71,19 @@ def test_every_version_is_found_whatever_the_order(
     start_after: str,
     only_folders: bool,
     page: int,
+    overlap: int,
+    etag: Callable[[str], str],
+    passes_over: tuple[str, ...],
 ) -> None:
     lister.holds(
         [*{*keys, *others}],
         order=order,
         start_after=start_after,
         only_folders=only_folders,
-        page=page,
+        page=page + overlap,
+        overlap=overlap,
+        etag=etag,
+        passes_over=frozenset(passes_over),
     )
     looked = found([*keys, "none", "a/none"])
     assert looked == etags(keys)
