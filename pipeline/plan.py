@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import posixpath
 import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -272,7 +271,7 @@ class Planner:
         self, looker: storage.Looker, rows: Sequence[Mapping[str, Any]], kept: pa.Table
     ) -> pa.Table:
         """Planned rows with their versions, looked up together, their fingerprints, and `kept`."""
-        versions = self._versions(looker, rows)
+        versions, spelled = self._versions(looker, rows)
         dated = [
             {
                 **row,
@@ -280,6 +279,10 @@ class Planner:
                 # For the fingerprint only.
                 "mask_version": versions.get(row["mask_uri"]),
                 "reference_versions": [versions.get(uri) for uri in row["reference_uris"]],
+                # Whoever reads the plan, or the dataset, finds each under the name it has.
+                "image_uri": spelled.get(row["image_uri"], row["image_uri"]),
+                "mask_uri": spelled.get(row["mask_uri"], row["mask_uri"]),
+                "reference_uris": [spelled.get(uri, uri) for uri in row["reference_uris"]],
             }
             for row in rows
         ]
@@ -294,22 +297,22 @@ class Planner:
 
     def _versions(
         self, looker: storage.Looker, rows: Sequence[Mapping[str, Any]]
-    ) -> Mapping[str, str]:
-        """Of what was looked at; of the rest what an earlier run has seen, so that it stays."""
+    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Versions by URI, and the names of what is there in another spelling.
+
+        What was not looked at has the version that an earlier run has seen, so that it stays.
+        """
         photos = [row["image_uri"] for row in rows if row["image_input"] is None]
         masks = (row["mask_uri"] for row in rows)
         references = chain.from_iterable(row["reference_uris"] for row in rows)
         uris = dict.fromkeys([*photos, *masks, *references])
-        found = looker.versions([uri for uri in uris if self._may_look_at(uri)])
-        return {**self.seen_before(list(found.unseen)), **found} if found.unseen else found
-
-    def _may_look_at(self, uri: str | None) -> bool:
-        """Whether a photograph may be read at all: what may not is not looked at either."""
-        if uri is None or storage.scheme_of(uri) not in self.recipe.fetch.allowed_schemes:
-            return False
-        if storage.scheme_of(uri) != "file":
-            return True
-        return posixpath.normpath(uri).startswith(self.manifest.root.rstrip("/") + "/")
+        found = looker.versions([uri for uri in uris if uri is not None], below=self.manifest.root)
+        if not found.unseen:
+            return found, found.spelled
+        named = {uri: found.spelled.get(uri, uri) for uri in found.unseen}
+        seen = self.seen_before(list(named.values()))
+        known = {uri: seen[name] for uri, name in named.items() if name in seen}
+        return {**known, **found}, found.spelled
 
 
 def _taken(kept: pa.Table, places: Sequence[int]) -> pa.Table:
@@ -486,7 +489,7 @@ def _resolved(column: str, cell: str, root: str) -> str:
         RowError: `bad_request`, nothing can be at such an address.
     """
     try:
-        uri = storage.resolve(cell.strip(storage.BLANK), against=root)
+        uri = storage.resolve(cell, against=root)
     except ValueError as error:
         raise RowError(ErrorCode.BAD_REQUEST, f"{column} {error}") from None
     fault = storage.address_fault(uri)

@@ -220,6 +220,6 @@ def _rows_of(manifest: Manifest, ids: pa.Table, root: str) -> Iterator[pa.Table]
 
 def _resolved(uri: Any, root: str) -> str | None:
     try:
-        return storage.resolve(uri.strip(storage.BLANK), against=root) if uri else uri
+        return storage.resolve(uri, against=root) if uri else uri
     except ValueError:  # what is wrong with it is for the plan to say, and that there is none
         return str(uri)

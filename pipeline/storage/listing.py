@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import posixpath
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
 from pipeline.storage.connection import connection
+from pipeline.storage.folder import LocalFolder
 from pipeline.storage.photographs import ReadPolicy
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
-from pipeline.storage.search import MAY_NOT_BE_LISTED, look_up
+from pipeline.storage.search import HAS_NO_ETAG, MAY_NOT_BE_LISTED, look_up
+from pipeline.storage.spellings import respelled
 from pipeline.storage.uris import absolute, address_fault, bucket_and_key, scheme_of
 from pipeline.storage.web import GAVE_NO_ANSWER, Allowance, NotSeenError, WebReader
 
@@ -30,10 +33,19 @@ _SILENCES = 5
 class Versions(dict[str, str]):
     """A version of each image that is there, by URI."""
 
-    def __init__(self, found: Mapping[str, str], unseen: Mapping[str, str]) -> None:
-        """Take what was found, and why nothing can be said of others, by URI."""
+    def __init__(
+        self,
+        found: Mapping[str, str],
+        unseen: Mapping[str, str],
+        spelled: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take what was found, and of others, by URI, why nothing can be said.
+
+        `spelled` has the URIs of those that are there in another spelling, by the URI asked for.
+        """
         super().__init__(found)
         self.unseen = dict(unseen)
+        self.spelled = dict(spelled or {})
 
 
 class Looker:
@@ -61,16 +73,18 @@ class Looker:
         self._silent = Counter[str]()
         self.unseen = Counter[str]()
 
-    def versions(self, uris: Iterable[str]) -> Versions:
+    def versions(self, uris: Iterable[str], *, below: str | None = None) -> Versions:
         """As the function `versions`, and of web photographs what their servers say."""
         chosen, found, unseen = list[str](), dict[str, str](), dict[str, str]()
         for uri in uris:
             scheme = scheme_of(uri)
+            if scheme not in self._policy.allowed_schemes:
+                continue
             if scheme in self._schemes:
                 chosen.append(uri)
-            elif scheme in self._policy.allowed_schemes:
+            elif scheme != "file" or below is None or _is_below(uri, below):
                 unseen[uri] = f"fetch.versions leaves out {scheme}"
-        listed = versions(chosen, backoff=self._backoff)
+        listed = versions(chosen, below=below, backoff=self._backoff)
         found, unseen = found | listed, unseen | listed.unseen
         asked = [uri for uri in chosen if scheme_of(uri) in ("http", "https")]
         if asked:
@@ -81,7 +95,7 @@ class Looker:
                 elif answer is not None:
                     found[uri] = answer
         self.unseen.update(unseen.values())
-        return Versions(found, unseen)
+        return Versions(found, unseen, listed.spelled)
 
     async def _ask_all(self, uris: Sequence[str]) -> list[str | NotSeenError | None]:
         if self._web is None:
@@ -105,13 +119,21 @@ class Looker:
         return list(await asyncio.gather(*map(ask, uris)))
 
 
-def versions(uris: Iterable[str], *, backoff: Backoff = BACKOFF) -> Versions:
+def versions(
+    uris: Iterable[str], *, below: str | None = None, backoff: Backoff = BACKOFF
+) -> Versions:
     """A version of each image that changes when the image does, by URI.
 
     An object's ETag; of a local file `<bytes>-<mtime in ns>`. Absent: what does not exist, what is
     no address, and `https` images, which cannot be listed. Absent and named with the reason
     (`unseen`): what lies where it may not be listed, and what a store tells no version of.
-    Neighbours of these have their versions.
+    Neighbours of these have their versions. What is there in another spelling only (`spelled`), as
+    a `PhotoReader` would find it, is looked for where the name itself is not there.
+
+    Args:
+        uris: of images.
+        below: the local folder outside which nothing is looked at; None: anywhere.
+        backoff: how patient to be with an object store.
 
     Raises:
         TransientError: a listing got no answer, after all retries.
@@ -119,11 +141,31 @@ def versions(uris: Iterable[str], *, backoff: Backoff = BACKOFF) -> Versions:
     by_scheme: dict[str, set[str]] = defaultdict(set)
     for uri in uris:
         by_scheme[scheme_of(uri)].add(uri)
-    files, objects = _of_files(by_scheme["file"]), _of_objects(by_scheme["s3"], backoff)
-    return Versions(files | objects, files.unseen | objects.unseen)
+    files = _of_files(by_scheme["file"], "/" if below is None else below)
+    objects = _of_objects(by_scheme["s3"], backoff)
+    return Versions(files | objects, files.unseen | objects.unseen, files.spelled | objects.spelled)
 
 
-def _of_files(uris: set[str]) -> Versions:
+def _of_files(uris: set[str], root: str) -> Versions:
+    within = LocalFolder(root if scheme_of(root) == "file" else None)
+    inside = {uri for uri in uris if _is_below(uri, root)}
+    exact = _of_listed(inside)
+    spelled = dict[str, str]()
+    for uri in uris - exact.keys() - exact.unseen.keys():
+        if address_fault(uri) is None and len(there := within.otherwise(uri)) == 1:
+            spelled[uri] = there[0]
+    others = _of_listed(set(spelled.values()))
+    found = {uri: others[other] for uri, other in spelled.items() if other in others}
+    unseen = {uri: others.unseen[one] for uri, one in spelled.items() if one in others.unseen}
+    return Versions({**exact, **found}, exact.unseen | unseen, spelled)
+
+
+def _is_below(uri: str, root: str) -> bool:
+    return posixpath.normpath(absolute(uri)).startswith(root.rstrip("/") + "/")
+
+
+def _of_listed(uris: set[str]) -> Versions:
+    """Of files under their own names."""
     folders: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for uri in uris:
         path = Path(absolute(uri))
@@ -145,8 +187,33 @@ def _of_files(uris: set[str]) -> Versions:
 
 
 def _of_objects(uris: set[str], backoff: Backoff) -> Versions:
-    keys: dict[str, set[str]] = defaultdict(set)
     named = {uri: bucket_and_key(uri) for uri in uris if address_fault(uri) is None}
+    exact = _looked_up(named, backoff)
+    # Only of what is not there: who writes names as they are pays for no further listing.
+    others = {
+        uri: {f"s3://{bucket}/{other}": (bucket, other) for other in respelled(key)}
+        for uri, (bucket, key) in named.items()
+        if uri not in exact and uri not in exact.unseen
+    }
+    all_others = {one: place for each in others.values() for one, place in each.items()}
+    again = _looked_up(all_others, backoff)
+    found, unseen, spelled = dict(exact), dict(exact.unseen), dict[str, str]()
+    for uri, candidates in others.items():
+        other = next((one for one in candidates if one in again or one in again.unseen), None)
+        if other is None:
+            continue
+        if again.unseen.get(other) in (None, HAS_NO_ETAG):
+            spelled[uri] = other
+        if other in again:
+            found[uri] = again[other]
+        else:
+            unseen[uri] = again.unseen[other]
+    return Versions(found, unseen, spelled)
+
+
+def _looked_up(named: Mapping[str, tuple[str, str]], backoff: Backoff) -> Versions:
+    """Of objects by URI, each given with its bucket and key."""
+    keys: dict[str, set[str]] = defaultdict(set)
     for bucket, key in named.values():
         keys[bucket].add(key)
     if not keys:

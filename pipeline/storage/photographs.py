@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.storage.addresses import quoted
 from pipeline.storage.agreement import Fetched
 from pipeline.storage.connection import Connection, connection
+from pipeline.storage.folder import LocalFolder
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
-from pipeline.storage.uris import absolute, address_fault, scheme_of, shortened
+from pipeline.storage.spellings import respelled
+from pipeline.storage.uris import absolute, address_fault, bucket_and_key, scheme_of, shortened
 from pipeline.storage.web import WebPolicy, WebReader, as_stored
 
 _NO_SUCH_PLACE = frozenset(
@@ -80,7 +82,7 @@ class PhotoReader:
             backoff: how often and how fast a storage that fails is asked again.
         """
         self._policy = policy
-        self._local_root = None if local_root is None else os.path.realpath(local_root)
+        self._folder = LocalFolder(local_root)
         self._max_bytes = max_bytes
         self._connection = connection()
         self._s3 = S3(self._connection, backoff=backoff)
@@ -120,6 +122,23 @@ class PhotoReader:
 
     async def _read_object(self, uri: str) -> Fetched:
         try:
+            return await self._get(uri)
+        except RowError as error:
+            if error.code is not ErrorCode.NOT_FOUND:
+                raise
+            missing = error
+        bucket, key = bucket_and_key(uri)
+        others = respelled(key)
+        for other in others:
+            try:
+                return await self._get(f"s3://{bucket}/{other}")
+            except RowError as error:
+                if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST):
+                    raise
+        raise missing
+
+    async def _get(self, uri: str) -> Fetched:
+        try:
             found = await self._s3.get(uri, max_bytes=self._max_bytes)
         except ValueError as error:
             raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {error}") from None
@@ -135,13 +154,21 @@ class PhotoReader:
         )
 
     def _read_local(self, uri: str) -> bytes:
-        # realpath follows links: a link inside the folder must not lead out of it.
-        path = os.path.realpath(absolute(uri))
-        if self._local_root is None or not path.startswith(self._local_root.rstrip("/") + "/"):
+        others = self._folder.otherwise(uri)
+        if len(others) > 1:
+            raise RowError(
+                ErrorCode.NOT_FOUND,
+                f"nothing at {shortened(uri)}, and {len(others)} files whose names differ from it, "
+                "and from each other, only in how letters are composed (NFC, NFD): write one of "
+                "them to the letter",
+            )
+        path = self._folder.real(others[0] if others else absolute(uri))
+        if path is None:
             raise RowError(
                 ErrorCode.URI_NOT_ALLOWED,
-                f"image_uri {uri!r} lies outside the manifest's folder {self._local_root}",
+                f"image_uri {quoted(uri)} lies outside the manifest's folder {self._folder}",
             )
+        uri = shortened(uri)
         try:
             status = Path(path).stat()
             if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever

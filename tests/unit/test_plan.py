@@ -167,7 +167,9 @@ def test_a_negative_seed_is_an_error(seed: int) -> None:
         ("s3://bucket/shoe.jpg", "/data", "s3://bucket/shoe.jpg"),
         ("https://host/shoe.jpg?x=1", "/data", "https://host/shoe.jpg?x=1"),
         ("shoe.jpg", "s3://bucket/shop", "s3://bucket/shop/shoe.jpg"),
-        (" shoe.jpg\n", "/data", "/data/shoe.jpg"),
+        # A file may be called so; where there is none, it is looked for without the blanks.
+        (" shoe.jpg\n", "/data", "/data/ shoe.jpg\n"),
+        (" shoe.jpg \n", "s3://bucket", "s3://bucket/ shoe.jpg "),
     ],
 )
 def test_relative_uris_start_from_the_manifests_folder(uri: str, root: str, resolved: str) -> None:
@@ -198,6 +200,34 @@ def test_what_can_be_no_address_costs_its_row_and_names_the_column(
     assert "360,023 characters" in said[0]
     assert "write s3://bucket/key" in said[1]
     assert max(map(len, said)) < 400
+
+
+def test_a_plan_names_each_picture_as_it_is_called_there(
+    make_manifest: MakeManifest, tmp_path: Path
+) -> None:
+    for name in ("Gro\u0308\u00dfe.jpg", "masks/a.png", "style.jpg "):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    uri = make_manifest(
+        id=["a", "b"],
+        image_uri=["Gr\u00f6\u00dfe.jpg", None],
+        image=[{"bytes": None, "path": None}, {"bytes": None, "path": "Gr\u00f6\u00dfe.jpg"}],
+        mask_uri=["masks\\a.png ", "masks/a.png"],
+        reference_uri=["style.jpg ", "style.jpg "],
+        prompt=["oak"] * 2,
+    )
+    before = planned(uri)
+    assert [row["error"] for row in before] == [None] * 2
+    assert [row["image_uri"] for row in before] == [f"{tmp_path}/Gro\u0308\u00dfe.jpg"] * 2
+    assert [row["mask_uri"] for row in before] == [f"{tmp_path}/masks/a.png"] * 2
+    assert [row["reference_uris"] for row in before] == [[f"{tmp_path}/style.jpg "]] * 2
+    assert None not in [row["image_version"] for row in before]
+    seen = [row["fingerprint"] for row in before]
+    for name in ("Gro\u0308\u00dfe.jpg", "masks/a.png", "style.jpg "):
+        (tmp_path / name).write_bytes(b"replaced")
+        now = [row["fingerprint"] for row in planned(uri)]
+        assert set(seen).isdisjoint(now)
+        seen = now
 
 
 @pytest.mark.parametrize("image", [b"jpeg", {"bytes": b"jpeg", "path": None}])

@@ -108,7 +108,7 @@ def test_the_new_manifest_has_all_columns_and_absolute_uris(output: str, tmp_pat
         f"{tmp_path}/images/x.jpg",
         "s3://b/y.jpg",
         None,
-        f"{tmp_path}/images/z.jpg",
+        f"{tmp_path}/ images/z.jpg",  # which the plan looks for as it is written, and then without
     ]
     assert [rows[name]["mask_uri"] for name in BRANDS] == [f"{tmp_path}/masks/x.png", *[None] * 3]
     assert open_manifest(str(tmp_path / "new")).count() == 4
