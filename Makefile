@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-WHOLE := 2.7 GB, some minutes
+WHOLE := 2.9 GB, some minutes
 SLIM := 730 MB, a minute or two
 DEMO_READY := .venv/.demo-ready
 # For `make test-lowest` and `test-newest`, see docs/versions.md. PyTorch is the same in both: each

@@ -35,20 +35,15 @@ class Drivers:
             folder: for its log, and for what it keeps while it works.
             options: more words of its command line.
         """
-        self._catalogue, self._address, self._path = catalogue, address, folder / "driver.log"
-        self._options = options
+        self._catalogue, self._path = catalogue, folder / "driver.log"
+        self.words = _words(catalogue, address, options)
+        """The command line of each: another driver with the same words means the same run."""
         self._temporary = folder / "tmp"
         self._temporary.mkdir()
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "jobs.cli", "run", "studio", "--address", self._address]
-        command += ["--manifest", self._catalogue.manifest, "--output", self._catalogue.output]
-        command += self._options
-        settings = ["render.thumbnail_px=64", "render.shadow.enabled=true"]
-        settings += [f"resources.{stage}.max_actors=2" for stage in ("matte", "render")]
-        for setting in settings:
-            command += ["--set", setting]
+        command = [sys.executable, "-m", "jobs.cli", *self.words]
         environment = {
             **os.environ,
             "RAY_AUTH_MODE": "disabled",
@@ -105,6 +100,16 @@ class Drivers:
         said = self._path.read_text()[before:]
         assert code == 1, said
         assert "Traceback" not in said, said
+
+
+def _words(catalogue: Catalogue, address: str, options: Sequence[str]) -> list[str]:
+    words = ["run", "studio", "--address", address, *options]
+    words += ["--manifest", catalogue.manifest, "--output", catalogue.output]
+    settings = ["render.thumbnail_px=64", "render.shadow.enabled=true"]
+    settings += [f"resources.{stage}.max_actors=2" for stage in ("matte", "render")]
+    for setting in settings:
+        words += ["--set", setting]
+    return words
 
 
 def left_behind(

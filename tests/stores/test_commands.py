@@ -49,13 +49,12 @@ def test_a_second_driver_is_refused_and_the_first_one_finishes(
     store, address, watched, note, tmp_path
 ) -> None:
     catalogue = Catalogue.make(24)
-    places = ["--manifest", catalogue.manifest, "--output", catalogue.output]
     drivers = Drivers(catalogue, address, tmp_path, options=store.options)
     deadline = time.monotonic() + _HELD_S
     while catalogue.lease() is None and time.monotonic() < deadline:
         assert drivers.process.poll() is None, drivers.said()
         time.sleep(0.05)
-    second = backlot("run", "studio", *places, "--address", address, *store.options)
+    second = backlot(*drivers.words)
     assert "another" in only_line(second) or "holds" in only_line(second), second.stderr
     assert drivers.process.poll() is None, "the first one was done before the second one asked"
     assert drivers.process.wait(timeout=300) == 0, drivers.said()
