@@ -40,7 +40,7 @@ def test_killed_drivers_lose_and_double_no_row(
     dice = random.Random(SEED)
     drivers = Drivers(catalogue, address, tmp_path, options=store.options)
     totals: Counter[str] = Counter()
-    num_kills = num_runs = 0
+    num_kills = num_in_work = num_runs = 0
     while num_kills < NUM_KILLS:
         if not moment(catalogue, drivers, dice, is_in_work=num_kills % 3 == 0):
             # All done before enough was killed: once more from the start.
@@ -50,6 +50,7 @@ def test_killed_drivers_lose_and_double_no_row(
             catalogue.empty()
             drivers.start()
             continue
+        num_in_work += catalogue.num_result_files() > 0
         victim = drivers.process
         children = psutil.Process(victim.pid).children(recursive=True)
         drivers.kill()
@@ -62,7 +63,8 @@ def test_killed_drivers_lose_and_double_no_row(
     note(
         "scenarios",
         "kill -9 and again",
-        f"{num_kills} kills, lost {totals['lost']}, doubled {totals['doubled']}",
+        f"{num_kills} kills, {num_in_work} with results already there: "
+        f"lost {totals['lost']}, doubled {totals['doubled']}",
     )
     counted = json.dumps(totals)
     logger.info(
