@@ -93,7 +93,7 @@ stores: $(READY)  ## Start real object stores and try the same things on each: t
 
 # Apart from .venv: together they are as large as everything else. Spark wants a Java.
 readers:  ## Read a dataset with pandas, Polars, DuckDB, Spark and others, as docs/readers.md says
-	@echo "Installing the readers of tests/readers/requirements.txt into .venv-readers: some GB"
+	@echo "Installing the readers of tests/readers/requirements.txt into .venv-readers: 2.8 GB"
 	@test -x .venv-readers/bin/python || $(PYTHON) -m venv .venv-readers
 	@.venv-readers/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 		-r tests/readers/requirements.txt -e .
@@ -104,8 +104,8 @@ clean:  ## Remove what the other verbs made
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 manifests: $(READY)  ## Print what becomes of manifests as other tools make them: docs/manifests.md
-	$(BIN)/python -m pip install --quiet --no-deps --target build/manifests \
-	  polars==2.1.0 polars-runtime-32==2.1.0
+	$(BIN)/python -m pip install --quiet --no-deps --target build/manifests -c constraints.txt \
+	  polars==2.1.0 polars-runtime-32==2.1.0 pylance lance-namespace lance-namespace-urllib3-client
 	PYTHONPATH=build/manifests $(BIN)/python -m tests.manifests
 
 .PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile stores readers manifests clean

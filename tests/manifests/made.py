@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
+from tests.manifests import lakes
+
 IDS = ["00123", "9007199254740993", "NA", "1e5", "Ärmel-1"]
 TITLES = ["Mug, 0.3 l", 'The "big" one', "Zwei\nZeilen", "x;y|z", "Küche"]
 FRAME = pd.DataFrame(
@@ -153,6 +155,14 @@ def _datasets(method: str, name: str, **options: Any) -> Callable[[Path], None]:
     return write
 
 
+def _lake(
+    write: Callable[..., None], name: str = "products", **options: Any
+) -> Callable[[Path], None]:
+    rows = pa.Table.from_pandas(FRAME, preserve_index=False)
+    rows = rows.cast(pa.schema([(column, pa.string()) for column in rows.column_names]))
+    return lambda folder: write(folder / name, rows, **options)
+
+
 def _pandas(method: str, name: str, **options: Any) -> Callable[[Path], None]:
     return lambda folder: getattr(FRAME, method)(folder / name, **options)
 
@@ -205,6 +215,14 @@ MADE = [
             ("write_json", "m.json"),
         )
     ),
+    Made(tool="Delta", package="deltalake", what="after a delete, an append", name="products",
+         write=_lake(lakes.delta)),
+    Made(tool="Delta", package="deltalake", what="with a checkpoint", name="products",
+         write=_lake(lakes.delta, checkpoint=True)),
+    Made(tool="Iceberg", package="pyiceberg", what="after a delete, an append",
+         name=lakes.ICEBERG, write=_lake(lakes.iceberg, name="")),
+    Made(tool="Lance", package="pylance", what="after a delete, an append", name="products.lance",
+         write=_lake(lakes.lance, "products.lance")),
     Made(tool="Spark", package=None, what="Parquet with INT96, a killed writer's _temporary",
          write=_spark_parquet),
     Made(tool="Spark", package=None, what="JSON, a partition of no rows", write=_spark_json),

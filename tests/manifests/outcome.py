@@ -36,6 +36,8 @@ def wrong(made: Made, rows: list[dict[str, Any]]) -> str | None:
     failed = [row["error"] for row in rows if row["error"] is not None]
     if failed:
         return f"rows fail: {failed[0]}"
+    if {row["prompt"] for row in rows} != {"oak"}:
+        return f"prompts {sorted({row['prompt'] for row in rows})}"
     written = {row["id"]: row for row in ROWS}
     for row in rows:
         for name in made.columns:
