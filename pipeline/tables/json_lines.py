@@ -43,14 +43,11 @@ class _JsonLines:
     """Of each file, in their order."""
     schema: pa.Schema
     conflicts: Mapping[str, str]
+    doubtful: frozenset[str]
     num_rows: int
 
     @property
     def untyped(self) -> frozenset[str]:
-        return frozenset()
-
-    @property
-    def doubtful(self) -> frozenset[str]:
         return frozenset()
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -62,11 +59,8 @@ class _JsonLines:
     def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         schema = pa.schema([self.schema.field(name) for name in columns])
         for file in self.keys:
-            for _, rows in _blocks(file):
-                arrays = [
-                    array_of([row.get(column.name) for row in rows], column.type)
-                    for column in schema
-                ]
+            for numbers, rows in _blocks(file):
+                arrays = [_array(column, rows, _Places(file, numbers)) for column in schema]
                 yield file, pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def count(self) -> int:
@@ -113,8 +107,19 @@ def open_json_lines(files: Sequence[str], *, key: str | None = None) -> FileTabl
             for name, found in types.items()
             if found is None
         },
+        doubtful=frozenset(name for name, column in columns.items() if column.is_wider),
         num_rows=num_rows,
     )
+
+
+def _array(column: pa.Field, rows: Sequence[Mapping[str, Any]], places: _Places) -> pa.Array:
+    try:
+        return array_of([row.get(column.name) for row in rows], column.type)
+    except pa.ArrowException as error:  # a number within a list or an object
+        raise ValueError(
+            f"{places.of(0)} and after: column {column.name!r} is {column.type} over all rows, "
+            f"which not all of its values are ({' '.join(str(error).split())}): write it in one way"
+        ) from None
 
 
 def _empty(file: str) -> str:
@@ -151,6 +156,8 @@ class _Column:
     places: dict[str, str] = field(default_factory=dict)
     """By kind of value: where the first one is."""
     nested: pa.DataType | None = None
+    is_wider: bool = False
+    """Whether lists or objects have become of another type than those before, which may not fit."""
     trouble: str | None = None
 
     def look_at(self, values: Sequence[Any], places: _Places) -> None:
@@ -185,7 +192,13 @@ class _Column:
                 f"holds a key that is no UTF-8 in {places.of(index)}: save the file as UTF-8"
             )
             return
-        except (pa.ArrowException, OverflowError, RecursionError) as error:
+        except OverflowError:
+            self.trouble = (
+                f"holds a whole number of more than 64 bits, {places.of(0)} or after: write such "
+                "numbers as strings"
+            )
+            return
+        except (pa.ArrowException, RecursionError) as error:
             said = " ".join(str(error).split())
             self.trouble = f"mixes values of no common type, {places.of(0)} and after: {said}"
             return
@@ -194,6 +207,8 @@ class _Column:
             self.trouble = (
                 f"is {self.nested} before {places.of(0)} and {found} after it: write it in one way"
             )
+        self.is_wider |= self.nested is not None and wider != self.nested
+        self.is_wider |= found != wider
         self.nested = wider
 
     def type_(self) -> pa.DataType | None:

@@ -451,3 +451,15 @@ def test_text_beside_the_photographs_address_is_told_how_to_stay(
     uri = make_manifest(id=["a"], image_uri=["1.jpg"], prompt=["oak"], image=["big"])
     assert "--map other_image=image, as image_uri is there as well" in refusal(uri)
     assert errors(planned(uri, reading=Reading(names=(("other_image", "image"),)))) == [None]
+
+
+@pytest.mark.parametrize(("one", "other"), [([2**53 + 1], [0.5]), ({"x": 0.5}, {"x": 2**53 + 1})])
+def test_a_number_within_json_that_fits_no_other_row_is_told_before_anything_is_planned(
+    tmp_path: Path, one: Any, other: Any
+) -> None:
+    for name, x in (("1", one), ("2", other)):
+        row = {"id": name, "image_uri": "1.jpg", "prompt": "oak", "x": x}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row))
+    with pytest.raises(ValueError, match=r"[12]\.jsonl, line 1 and after: column 'x' is .*double"):
+        planner(str(tmp_path), "keep=[x]")
+    assert errors(planned(str(tmp_path))) == [None, None]
