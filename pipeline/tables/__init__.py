@@ -4,7 +4,8 @@
 `formats` their format, `lakes` the tables that some format keeps; `reading` is what somebody says
 of files. `parquet`, `delimited` and `json_lines` read one format each (`json_values` where there
 are no lines), `streams` unpacks and decodes text. `union` brings the columns of many files under
-one schema, `partitions` those of folders, `renamed` gives columns other names, `spelled` makes
+one schema, `partitions` those of folders, `renamed` gives columns other names (`names`
+says which come near each other), `spelled` makes
 text of the numbers in one. `exact` brings values under another type. `untyped` finds the types of
 values that are text, `text` carries it from Python to Arrow, and `readable` finds what of it
 cannot be read. No manifest and no recipe is known here.
@@ -22,10 +23,10 @@ from pipeline.tables.exact import (
 )
 from pipeline.tables.finding import find
 from pipeline.tables.formats import FORMATS, choose
+from pipeline.tables.names import bare, nearest
 from pipeline.tables.opening import Opened, open_named, open_table
 from pipeline.tables.readable import NO_UTF8, Faults, python_rows, readable
 from pipeline.tables.reading import AS_IT_IS, Reading, parse_reading
-from pipeline.tables.renamed import bare, nearest
 from pipeline.tables.spelled import is_number, spelled
 from pipeline.tables.table import UNTYPED, Table
 from pipeline.tables.union import is_text

@@ -11,9 +11,10 @@ import csv
 import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -29,7 +30,12 @@ from pipeline.threads import in_threads
 _DELIMITERS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
 _NOTHING = ' ,;\t|"\r\n'
-_EXCELS = re.compile(r'"?sep=(.)"?\s*')
+_EXCELS = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+_JSON = re.compile(r'\s*(\{\s*"|\[\s*[\[{])')
+_VALUE = re.compile(r"://|\.(jpe?g|png|webp|tiff?|avif|gif)$", re.IGNORECASE)
+"""What no column is called, and photographs are."""
+_LOOKED_BELOW = 20
+"""Lines below the first in which the names of the columns may stand."""
 """A first line that Excel takes for no row."""
 
 
@@ -102,7 +108,7 @@ def open_delimited(
     named = {file: [n for n in header.names if n] for file, header in headers.items()}
     if not any(named.values()):
         raise ValueError(_empty(files[0]))
-    check_key(key, named, "is it separated by another character, such as --csv-delimiter ';'?")
+    check_key(key, named)
     united = union(
         (file, pa.schema([(name, pa.string()) for name in names])) for file, names in named.items()
     )
@@ -116,17 +122,44 @@ def open_delimited(
 
 def _header(file: str, *, reading: Reading, key: str | None) -> _Header:
     separated = partial(_delimiter, file=file, key=key, told=reading.csv_delimiter)
-    for _, delimiter, header in _records(file, separated, reading.csv_encoding):
+    records = _records(file, separated, reading.csv_encoding)
+    for _, delimiter, header in records:
         if not all(map(is_utf8, header)):
             raise ValueError(
                 f"{file}: a column's name is no UTF-8: save the file as UTF-8, or say what it is, "
                 "such as --csv-encoding cp1252"
             )
+        if key is not None and key not in header:
+            _check_is_header(file, header, key, records)
         # Excel writes cells beside its table, and pandas its index, under no name.
         return _Header([name if name.strip() else "" for name in header], delimiter)
     if PurePosixPath(file).name.startswith("part-"):  # Spark's, of a partition without rows
         return _Header([], ",")
     raise ValueError(_empty(file))
+
+
+def _check_is_header(
+    file: str,
+    header: Sequence[str],
+    key: str,
+    below: Iterator[tuple[int, str, list[str]]],
+) -> None:
+    """Say what seems to be the matter with a first line that does not name a column."""
+    line = None
+    with suppress(ValueError):  # of a quote, whoever reads the rows says it
+        some = islice(below, _LOOKED_BELOW)
+        line = next((number for number, _, row in some if key in row), None)
+    if line is not None:
+        raise ValueError(
+            f"{file}: line {line} seems to name the columns, as {key!r} stands there: take out the "
+            "lines above it"
+        )
+    value = next((cell for cell in header if _VALUE.search(cell.strip())), None)
+    if value is not None:
+        raise ValueError(
+            f"{file}: its first line should name the columns, and holds {value[:80]!r}: write the "
+            "names above it, such as id,image_uri,prompt"
+        )
 
 
 def _empty(file: str) -> str:
@@ -145,9 +178,20 @@ def _delimiter(
         key: a column: what stands beside it separates, and nothing else does.
         told: by whoever wants the file read.
     """
-    if told or excels:
-        return str(told or excels)
-    found = {one: next(csv.reader([line], delimiter=one), []) for one in _DELIMITERS}
+    if _JSON.match(line):
+        raise ValueError(f"{file}: is JSON: call it .jsonl or .json")
+    said = told or excels
+    found = {
+        one: next(csv.reader([line], delimiter=one), []) for one in (*_DELIMITERS, said or ",")
+    }
+    apart = re.search(rf"(?<!\w){re.escape(key)}[\"']?(\W)", line.strip()) if key else None
+    if apart is not None and len(found[said] if said else max(found.values(), key=len)) == 1:
+        raise ValueError(
+            f"{file}: {_NAMES.get(said or ',', said)!r} separates nothing in its first line, "
+            f"{line.strip()[:80]!r}: say what does, such as --csv-delimiter {apart[1]!r}"
+        )
+    if said:
+        return said
     certain = [one for one, names in found.items() if len(names) > 1 and key in names]
     if len(certain) == 1:
         return certain[0]
@@ -162,8 +206,10 @@ def _blocks(file: str, header: _Header, encoding: str | None) -> Iterator[list[l
     records = _records(file, lambda *_: header.delimiter, encoding)
     next(records, None)
     width = len(header.names)
+    # A delimiter at the end of the header names nothing, and rows may do without theirs.
+    least = max((place for place, name in enumerate(header.names, start=1) if name), default=0)
     for line, _, row in records:
-        if len(row) < width or any(row[width:]):
+        if len(row) < least or any(row[width:]):
             raise ValueError(
                 f"{file}, line {line}: {len(row)} values, and the header names {width} columns: "
                 f"put a value that holds a {_NAMES.get(header.delimiter, header.delimiter)} or a "

@@ -46,6 +46,7 @@ FOREIGN = {
     **dict.fromkeys((".xml", ".rss"), "export the feed as CSV, TSV or JSON"),
     **dict.fromkeys((".pkl", ".pickle", ".h5", ".hdf5", ".dta", ".sas7bdat"), _AS_PARQUET),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", ".xz", ".lz4"), "unpack it"),
+    **dict.fromkeys((".snappy", ".deflate", ".br", ".lzo", ".z"), "unpack it, or pack it by gzip"),
 }
 """What to do with files that are tables, and that are not read."""
 
@@ -171,4 +172,6 @@ def _refusal(endings: Sequence[str]) -> str:
     advice = next((FOREIGN[ending] for ending in endings if ending in FOREIGN), None)
     if advice is not None:
         return f"{list(endings)} is not a manifest format: {advice} ({known})"
-    return f"{list(endings)} is not a manifest format: {known}"
+    if not any(endings):
+        return f"a name without an ending says no format, and it is no Parquet file: {known}"
+    return f"{list(endings)} is not a manifest format: {known}, or rename it if it is one"

@@ -133,6 +133,11 @@ def _check_is_row(row: Mapping[str, Any], key: str | None, place: str) -> None:
             f"{place}: is an object of objects and no row: write a list of rows, such as with "
             "pandas' to_json(..., orient='records', lines=True)"
         )
+    if isinstance(row.get(key or ""), list):
+        raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
+            f"{place}: is no row; it holds whole columns: write a list of rows, such as with "
+            "pandas' to_json(..., orient='records', lines=True)"
+        )
     for name, value in row.items():
         if key not in row and isinstance(value, list) and value and isinstance(value[0], dict):
             raise ValueError(
@@ -312,7 +317,10 @@ def _of_values(stream: io.BufferedReader, file: str) -> Iterator[tuple[int, dict
         for number, value, size in values(stream, _DECODER, most=MOST_ROW_BYTES):
             yield number, _as_row(value, f"{file}, line {number}"), size
     except JsonError as error:
-        raise ValueError(f"{file}, line {error.line}: not readable as json: {error}") from None
+        raise ValueError(
+            f"{file}, line {error.line}: not readable as json: {error}; write one object a line, "
+            "or one list of them"
+        ) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pipeline.tables.delimited import open_delimited
 from pipeline.tables.finding import find
@@ -16,7 +17,7 @@ from pipeline.tables.readable import NO_UTF8
 from pipeline.tables.reading import AS_IT_IS, Reading
 from pipeline.tables.renamed import renamed
 from pipeline.tables.table import FileTable, Table
-from pipeline.wording import first_line
+from pipeline.wording import first_line, visible
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,8 +59,12 @@ def open_named(name: str, *, reading: Reading, key: str) -> Opened:
     chosen = choose(found)
     if chosen is None:
         hidden = found.passed_over()
+        what = "nothing there"
+        if found.files:
+            ending = f"such as {PurePosixPath(found.files[0]).name}"
+            what = visible(f"none of {len(found.files):,} files has an ending of tables, {ending}")
         raise ValueError(
-            f"nothing there{'' if hidden is None else f' ({hidden})'}; name a Parquet, CSV or JSON "
+            f"{what}{'' if hidden is None else f' ({hidden})'}; name a Parquet, CSV or JSON "
             "Lines file, a folder of them, or a pattern such as 'catalog/*.parquet'"
         )
     said = [said for said in (found.passed_over(), chosen.passed_over()) if said is not None]

@@ -14,7 +14,8 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.tables.streams import BATCH_BYTES, BUFFER_BYTES
+from pipeline.tables.formats import head
+from pipeline.tables.streams import BATCH_BYTES, BUFFER_BYTES, what_it_is
 from pipeline.tables.table import UNTYPED, FileTable
 from pipeline.tables.union import check_key, fitted, is_coded_text, union
 from pipeline.threads import in_threads
@@ -147,7 +148,9 @@ def _footer(fragments: _Fragments, file: str) -> tuple[pa.Schema, int, dict[str,
         fragment = fragments.of(file)
         schema, metadata = fragment.physical_schema, fragment.metadata
         return schema.remove_metadata(), int(metadata.num_rows), _weights(metadata)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        raise _no_parquet(file, error) from None
+    except (pa.ArrowException, OSError) as error:
         raise _refusal(file, error) from None
 
 
@@ -243,3 +246,21 @@ def _is_of_bytes(type_: pa.DataType) -> bool:
 
 def _refusal(file: str, error: Exception) -> ValueError:
     return ValueError(f"{file}: not readable as parquet: {first_line(error)}")
+
+
+def _no_parquet(file: str, error: Exception) -> ValueError:
+    """What to say of a file of which not even the footer can be read."""
+    start = head(file, 64)
+    if not start:
+        return ValueError(f"{file}: not readable as parquet: it is empty: copy it here again")
+    if start.startswith(b"PAR1"):
+        return ValueError(
+            f"{file}: not readable as parquet: it is cut off, or damaged: copy it here again "
+            f"({first_line(error)})"
+        )
+    if start.startswith(b"PARE"):
+        return ValueError(
+            f"{file}: not readable as parquet: it is encrypted: write it in the clear"
+        )
+    told = what_it_is(start) or "is no Parquet file: call it what it is, such as .csv or .jsonl"
+    return ValueError(f"{file}: not readable as parquet: it {told}")

@@ -98,7 +98,9 @@ def _encoding(said: str) -> str:
     try:
         found = codecs.lookup(said)
         "".encode(found.name)  # hex, rot13 and their like are no encodings of text
-    except (LookupError, ValueError):
+        codecs.getincrementaldecoder(found.name)("surrogateescape").decode(b"")
+        "a".encode(found.name, "surrogateescape")  # and idna's no encoding of lines
+    except (LookupError, ValueError, TypeError):
         raise ValueError(
             f"--csv-encoding {said!r}: there is no such encoding; name one as Python does, such "
             "as cp1252, utf-16 or shift_jis"

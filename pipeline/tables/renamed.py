@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import pyarrow as pa
 
+from pipeline.tables.names import nearest
 from pipeline.tables.table import Table
 
 
@@ -85,27 +85,3 @@ def renamed(table: Table, names: Mapping[str, str]) -> Table:
     for new, old in names.items():
         kept.setdefault(old, []).append(new)
     return _Renamed(table=table, names={new: old for old in there for new in kept[old]})
-
-
-def nearest(name: str, there: Sequence[str]) -> str:
-    """Which names somebody may have meant, to follow a message; empty where none comes near.
-
-    >>> nearest("Image src", ["Handle", "Image Src"])
-    ", did you mean 'Image Src'?"
-    """
-    folded = {_folded(other): other for other in reversed(there)}
-    found = [folded[key] for key in get_close_matches(_folded(name), folded, n=2)]
-    return f", did you mean {' or '.join(map(repr, found))}?" if found else ""
-
-
-def bare(name: str) -> str:
-    """A name without case, blanks, dashes and marks that nobody sees.
-
-    >>> [bare(name) for name in ("Mask URI", "maskUri", "mask-uri", "mask_uri\u200b")]
-    ['maskuri', 'maskuri', 'maskuri', 'maskuri']
-    """
-    return "".join(sign for sign in name.casefold() if sign.isalnum())
-
-
-def _folded(name: str) -> str:
-    return "_".join(name.casefold().replace("_", " ").split())

@@ -10,6 +10,7 @@ import bz2
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,12 +48,13 @@ _FOREIGN = {
     b"FEA1": "is a Feather file: write it as Parquet",
     b"SQLite format 3": "is a database: export its table as Parquet",
     b"\xfd7zXZ": "is packed by xz: unpack it, or pack it by gzip or zstd",
-    b"<?xml": "is XML: export it as CSV, TSV or JSON",
-    b"<rss": "is XML: export it as CSV, TSV or JSON",
-    b"<!DOCTYPE": "is a web page and no table: was it saved while signed out?",
-    b"<!doctype": "is a web page and no table: was it saved while signed out?",
-    b"<html": "is a web page and no table: was it saved while signed out?",
+    b"\x04\x22\x4d\x18": "is packed by lz4: unpack it, or pack it by gzip or zstd",
+    b"%PDF": "is a PDF and no table: export it as CSV",
+    b"version https://git-lfs": "stands for a file that Git LFS holds: fetch that, by git lfs pull",
 }
+_PAGE = re.compile(rb"<(!doctype html|html|head|body|table)\b", re.IGNORECASE)
+_MARKUP = re.compile(rb"<[?!]?[A-Za-z]")
+_PACKED_TWICE = "is packed twice: unpack it once"
 
 
 def lines(
@@ -96,15 +98,21 @@ def opened(file: str, *, encoding: str | None = None) -> Iterator[io.BufferedRea
             stream = _unpacked(packed, file)
             start = stream.peek(_START_BYTES)[:_START_BYTES]
             _check_text(file, start)
-            found = encoding or _encoding_of(file, start)
+            if stream is not packed and _packed_by(start):
+                raise ValueError(f"{file}: {_PACKED_TWICE}")
+            found = _marked(start) or encoding or _encoding_of(file, start)
             yield stream if _is_utf8(found) else _buffered(_Recoded(stream, found))
-    except (EOFError, zlib.error) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _damaged(file, error) from None
+    except UnicodeError as error:
+        fix = "say another --csv-encoding, or none" if encoding else "save it in UTF-8"
         raise ValueError(
-            f"{file}: is cut off, or damaged: {_said(error)}; copy it here again"
+            f"{file}: is no {getattr(error, 'encoding', encoding)}: "
+            f"{getattr(error, 'reason', error)}: copy it here again, if it is cut off, or {fix}"
         ) from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: is no {error.encoding}: {error.reason}") from None
     except (pa.ArrowException, OSError) as error:
+        if "compressed stream" in str(error).lower() or "decompress" in str(error).lower():
+            raise _damaged(file, error) from None
         raise ValueError(f"{file}: cannot be read: {_said(error)}") from None
 
 
@@ -112,17 +120,40 @@ def _said(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def _damaged(file: str, error: Exception) -> ValueError:
+    return ValueError(f"{file}: is cut off, or damaged: {_said(error)}; copy it here again")
+
+
 def _check_text(file: str, start: bytes) -> None:
+    advice = what_it_is(start)
+    if advice is not None:
+        raise ValueError(f"{file}: {advice}")
+
+
+def what_it_is(start: bytes) -> str | None:
+    r"""What a file is that is no text of rows, by its first bytes, and what to do; None: it may be.
+
+    >>> what_it_is(b"\n<HTML><body>")
+    'is a web page and no table: was it saved while signed out?'
+    """
     for magic, advice in _FOREIGN.items():
         if start.startswith(magic):
-            raise ValueError(f"{file}: {advice}")
+            return advice
+    text = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    if _PAGE.match(text):
+        return "is a web page and no table: was it saved while signed out?"
+    return "is XML: export it as CSV, TSV or JSON" if _MARKUP.match(text) else None
+
+
+def _marked(start: bytes) -> str | None:
+    """The encoding that a file itself says it has: more certain than whatever is said of many."""
+    if start.startswith(codecs.BOM_UTF8):
+        return "utf-8"
+    return next((encoding for mark, encoding in _MARKS if start.startswith(mark)), None)
 
 
 def _encoding_of(file: str, start: bytes) -> str:
-    """Of text, where it is certain: by its mark, or by the zeros beside letters of ASCII."""
-    for mark, encoding in _MARKS:
-        if start.startswith(mark):
-            return encoding
+    """Of text, where it is certain: by the zeros beside letters of ASCII."""
     first, second = start[0::2], start[1::2]
     if b"\0" not in start:
         return "utf-8"
@@ -140,16 +171,24 @@ def _is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii")
 
 
+def _packed_by(start: bytes) -> str | None:
+    if start.startswith(_BZIP2) and start[3:4].isdigit():
+        return "bzip2"
+    return next(
+        (by for mark, by in ((_GZIP, "gzip"), (_ZSTD, "zstd")) if start.startswith(mark)), None
+    )
+
+
 def _unpacked(packed: io.BufferedReader, file: str) -> io.BufferedReader:
-    start = packed.peek(4)
-    if start.startswith(_GZIP):
-        inner: Any = gzip.GzipFile(fileobj=packed)
-    elif start.startswith(_BZIP2) and start[3:4].isdigit():
-        inner = bz2.BZ2File(packed)
-    elif start.startswith(_ZSTD):
-        inner = pa.CompressedInputStream(packed, "zstd")
-    else:
+    by = _packed_by(packed.peek(4))
+    if by is None:
         return packed
+    if by == "gzip":
+        inner: Any = gzip.GzipFile(fileobj=packed)
+    elif by == "bzip2":
+        inner = bz2.BZ2File(packed)
+    else:
+        inner = pa.CompressedInputStream(packed, "zstd")
     return _buffered(_Bounded(inner, packed, file))
 
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.tables.names import nearest
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Union:
@@ -58,13 +60,12 @@ class _Kind(NamedTuple):
     type: pa.DataType
 
 
-def check_key(key: str | None, columns: Mapping[str, Sequence[str]], hint: str = "") -> None:
+def check_key(key: str | None, columns: Mapping[str, Sequence[str]]) -> None:
     """Refuse files of which some have a column that tells rows apart, and one has not.
 
     Args:
         key: that column; None: there is none.
         columns: of each file; those of one without rows are none.
-        hint: what may be the matter, in a sentence.
 
     Raises:
         ValueError: names the file.
@@ -72,9 +73,10 @@ def check_key(key: str | None, columns: Mapping[str, Sequence[str]], hint: str =
     lacking = [file for file, names in columns.items() if names and key not in names]
     if key is None or not lacking or len(lacking) == sum(map(bool, columns.values())):
         return
+    there = list(columns[lacking[0]])
     raise ValueError(
-        f"{lacking[0]}: has no column {key!r}, which other files have; it has "
-        f"{list(columns[lacking[0]])}{': ' if hint else ''}{hint}"
+        f"{lacking[0]}: has no column {key!r}, which other files have; it has {there}: add it, "
+        f"rename one, or leave the file out{nearest(key, there)}"
     )
 
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.tables import Table, open_table
+from pipeline.tables import Reading, Table, open_table
 from pipeline.tables.streams import BATCH_ROWS
 
 
@@ -94,6 +95,14 @@ def test_rows_come_a_few_at_a_time(tmp_path: Path) -> None:
         (b"PK\3\4 a workbook called .csv", ": is an Excel workbook or a zip archive: save it as"),
         (b"PAR1 and more", ": is a Parquet file: call it .parquet"),
         (b"<!DOCTYPE html><title>Sign in", ": is a web page and no table: was it saved while"),
+        (b"\n <HTML lang='en'>", ": is a web page and no table: was it saved while"),
+        (b"\xef\xbb\xbf<products><id>", ": is XML: export it as CSV, TSV or JSON"),
+        (b"<Error><Code>AccessDenied</Code>", ": is XML: export it as CSV, TSV or JSON"),
+        (b"version https://git-lfs.github.com/spec/v1\n", ": stands for a file that Git LFS holds"),
+        (b'{"id": "1"}\n', ": is JSON: call it .jsonl or .json"),
+        (b'[{"id": "1"}]', ": is JSON: call it .jsonl or .json"),
+        (gzip.compress(gzip.compress(b"id,p\n1,a\n")), ": is packed twice: unpack it once"),
+        (gzip.compress(b"id,p\n") + b"xy", ": is cut off, or damaged: Not a gzipped file"),
         (
             b"i\0d,\0p\n\0",
             ": is no text in UTF-8: save it so, or say what it is, such as --csv-enc",
@@ -128,3 +137,49 @@ def test_a_row_may_hold_a_photograph_and_no_film(
     assert ", line 2: a double quote is opened" in refusal(
         tmp_path, 'id,p\n1,"' + "x\n" * 2000 + '"\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "id^p\n1^a\n",
+            "'comma' separates nothing in its first line, 'id^p': say what does, such ",
+        ),
+        ('"id":"p"\n1:a\n', "such as --csv-delimiter ':'"),
+        ("sep=;\nid,p\n1,a\n", "'semicolon' separates nothing in its first line, 'id,p'"),
+        ("Products of November\nid,p\n1,a\n", "line 2 seems to name the columns, as 'id' stands "),
+        ("# shop,,\n\n# 2026\nid,p\n1,a\n", "line 4 seems to name the columns, as 'id' stands "),
+        ("a,1.jpg\nb,2.jpg\n", "its first line should name the columns, and holds '1.jpg'"),
+        ("a,https://x/1\nb,https://x/2\n", "its first line should name the columns, and holds"),
+    ],
+)
+def test_a_first_line_that_is_no_header_is_told(tmp_path: Path, text: str, said: str) -> None:
+    (file,) = write(tmp_path, m=text)
+    with pytest.raises(ValueError, match=r"\S") as caught:
+        open_table([file], "CSV", key="id")
+    assert said in str(caught.value)
+    assert str(caught.value).startswith(f"{file}: ")
+    if "such as --csv-delimiter '" in said:
+        sign = str(caught.value).rpartition("--csv-delimiter '")[2][0]
+        table = open_table([file], "CSV", key="id", reading=Reading(csv_delimiter=sign))
+        assert rows(table, "id", "p") == [{"id": "1", "p": "a"}]
+
+
+def test_of_several_files_the_one_without_the_column_is_told_what_comes_near(
+    tmp_path: Path,
+) -> None:
+    files = write(tmp_path, a="id,p\n1,a\n", b="ID,p\n2,b\n")
+    with pytest.raises(ValueError, match=r"has no column 'id'.* did you mean 'ID'"):
+        open_table(files, "CSV", key="id")
+
+
+def test_a_delimiter_at_the_end_of_the_header_asks_nothing_of_the_rows(tmp_path: Path) -> None:
+    table = open_table(write(tmp_path, m="id,p,,\n1,a\n2,b,,\n3,c,,x\n"), "CSV")
+    assert [row["id"] for row in rows(table, "id", "p")] == ["1", "2", "3"]
+    with pytest.raises(ValueError, match="line 2: 1 values"):
+        rows(open_table(write(tmp_path, m="id,p,\n1\n"), "CSV"), "id")
+
+
+def test_excels_line_counts_in_any_case(tmp_path: Path) -> None:
+    assert rows(open_table(write(tmp_path, m="SEP=;\nid;p\n1;a\n"), "CSV"), "p") == [{"p": "a"}]

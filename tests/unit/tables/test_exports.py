@@ -77,11 +77,11 @@ def test_what_stands_beside_the_id_separates(
 def test_what_excel_adds_is_no_row_and_no_column(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_bytes(
-        b"\xef\xbb\xbfsep=;\r\n;;;;\r\nid;image_uri;prompt;;\r\n1;a;b;;\r\n2;c;d\r\n2;e;f;;;;\r\n"
+        b"\xef\xbb\xbfsep=;\r\n;;;;\r\nid;image_uri;prompt;;\r\n1;a;b;;\r\n2;c\r\n2;e;f;;;;\r\n"
         b" ; ;;;\r\n;;;;\r\n"
     )
-    assert "line 5: 3 values, and the header names 5 columns" in refused(path)
-    path.write_bytes(path.read_bytes().replace(b"2;c;d\r\n", b""))
+    assert "line 5: 2 values, and the header names 5 columns" in refused(path)
+    path.write_bytes(path.read_bytes().replace(b"2;c\r\n", b""))
     assert found(path) == [("1", "a", "b"), ("2", "e", "f")]
     assert open_manifest(str(path)).schema.names == ["id", "image_uri", "prompt"]
 
@@ -107,14 +107,8 @@ def test_each_file_of_a_folder_has_its_own_way(tmp_path: Path) -> None:
         )
     assert len(found(tmp_path)) == 9
     said = refused(tmp_path, delimiter=",", encoding="utf-8")
-    assert said.endswith(
-        "0.csv: a column's name is no UTF-8: save the file as UTF-8, or say what it is, such as "
-        "--csv-encoding cp1252"
-    )
-    (tmp_path / "0.csv").unlink()
-    said = refused(tmp_path, delimiter=",")
-    assert f"{tmp_path}/2.csv: has no column 'id', which other files have" in said
-    assert "--csv-delimiter" in said
+    assert f"{tmp_path}/0.csv: 'comma' separates nothing in its first line, 'id;image_uri" in said
+    assert "say what does, such as --csv-delimiter ';'" in said
 
 
 @pytest.mark.parametrize(
@@ -270,6 +264,8 @@ def test_what_is_said_of_csv_is_refused_elsewhere(tmp_path: Path, name: str) -> 
     ("said", "message"),
     [
         ({"delimiter": ""}, "--csv-delimiter '': give one character"),
+        ({"encoding": "idna"}, "--csv-encoding 'idna': there is no such encoding"),
+        ({"encoding": "punycode"}, "--csv-encoding 'punycode': there is no such encoding"),
         (
             {"delimiter": ";;"},
             "--csv-delimiter ';;': give one character, such as ';', or a name: tab",
@@ -295,3 +291,33 @@ def test_delimiters_have_names() -> None:
         for one in ("tab", "TAB", "\\t", "\t", "pipe")
     ]
     assert signs == ["\t", "\t", "\t", "\t", "|"]
+
+
+def test_a_mark_in_the_file_is_more_certain_than_what_is_said_of_all(tmp_path: Path) -> None:
+    rows = "id,image_uri,prompt\n{},a.jpg,Küche\n"
+    marked = {"a": "utf-8-sig", "b": "utf-16", "c": "cp1252"}
+    for name, encoding in marked.items():
+        (tmp_path / f"{name}.csv").write_bytes(rows.format(name).encode(encoding))
+    reading = parse_reading([], encoding="cp1252")
+    manifest = open_manifest(str(tmp_path), reading=reading)
+    read = [row for batch, _ in manifest.batches(["id", "prompt"]) for row in batch.to_pylist()]
+    assert read == [{"id": name, "prompt": "Küche"} for name in marked]
+
+
+def test_an_encoding_that_the_file_has_not_is_told(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("id,image_uri\n1,a.jpg\n")
+    with pytest.raises(ValueError, match=r"is no utf-16: .* say another --csv-encoding, or none"):
+        open_manifest(str(tmp_path / "m.csv"), reading=parse_reading([], encoding="utf-16"))
+
+
+def test_json_by_columns_is_told_from_rows(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_text(json.dumps({"id": ["a", "b"], "image_uri": ["1", "2"]}))
+    assert "line 1: is no row; it holds whole columns: write a list" in refused(tmp_path / "m.json")
+
+
+def test_a_folder_of_other_files_is_not_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "20261101_ab.gz").write_bytes(gzip.compress(b"id,image_uri\n1,a.jpg\n"))
+    (tmp_path / "0000_part_00").write_text("id|image_uri\n1|a.jpg\n")
+    assert "none of 2 files has an ending of tables, such as 0000_part_00; name a" in refused(
+        tmp_path
+    )

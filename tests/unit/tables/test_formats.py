@@ -67,10 +67,11 @@ def test_of_a_folder_those_files_are_rows_that_can_only_be_rows(
     ("files", "said"),
     [
         ({"a.parquet": PARQUET, "b.csv": TEXT}, "mixes ['.csv', '.parquet']: keep one format"),
-        ({"part-00000": PARQUET, "part-00001": TEXT}, "[''] is not a manifest format: use .parq"),
+        ({"part-00000": PARQUET, "part-00001": TEXT}, "a name without an ending says no format"),
         ({"data-0.arrow": b"", "state.json": b"{}"}, "['.arrow'] is not a manifest format: write "),
         ({"a.xlsx": b"", "b.ods": b""}, "['.ods', '.xlsx'] is not a manifest format: save it as"),
         ({"a.orc": b""}, "['.orc'] is not a manifest format: write it as Parquet, such as with"),
+        ({"m.csv.lzo": b"", "n.csv.zip": b""}, "['.lzo', '.zip'] is not a manifest format: unpack"),
         ({"feed.xml": b""}, "['.xml'] is not a manifest format: export the feed as CSV, TSV or JS"),
     ],
 )
