@@ -28,7 +28,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
-from pipeline.storage.retry import code_of, describe, status_of
+from pipeline.storage.retry import NO_ROOM, code_of, describe, is_page, status_of
 from pipeline.storage.uris import bucket_and_key
 
 _SKEW_S = 240.0
@@ -63,9 +63,19 @@ _KMS = (
     "and let these credentials use it"
 )
 _NOT_S3 = (
-    "no object store answers so: check AWS_ENDPOINT_URL, and that requests are signed "
-    "(BACKLOT_S3_ANONYMOUS unset) if the store wants that"
+    "no object store answers so: check AWS_ENDPOINT_URL (its port, and https:// where TLS is "
+    "spoken), and that requests are signed (BACKLOT_S3_ANONYMOUS unset) if the store wants that"
 )
+_PAGE = (
+    "check AWS_ENDPOINT_URL, or let what stands before the store (proxy, firewall, portal) pass "
+    "these requests"
+)
+_PROXY = "a proxy wants a login: set it in HTTPS_PROXY, or pass the proxy by (NO_PROXY)"
+_LARGE = (
+    "that is larger than the store, or a proxy before it, takes: raise the limit there (nginx: "
+    "client_max_body_size)"
+)
+_LOCKED = "the object is locked (retention, legal hold): name another place"
 _UNABLE = "this store cannot do that"
 
 _SAID: Mapping[str, str] = {
@@ -108,22 +118,11 @@ _SAID: Mapping[str, str] = {
         _ACCOUNT,
     ),
     **dict.fromkeys(("InvalidObjectState", "ObjectNotInActiveTierError"), _ARCHIVED),
+    **dict.fromkeys(("FileImmutable", "ObjectImmutable", "ObjectLocked"), _LOCKED),
+    "EntityTooLarge": _LARGE,
     **dict.fromkeys(("MethodNotAllowed", "NotImplemented", "UnsupportedOperation"), _UNABLE),
 }
 """What an S3 error code means, of Amazon or of others, and what to do."""
-_ROOM = frozenset(
-    {
-        "BucketQuotaExceeded",
-        "InsufficientCapacity",
-        "InsufficientStorage",
-        "QuotaExceeded",
-        "QuotaExceededException",
-        "ServiceQuotaExceeded",
-        "StorageFull",
-        "XMinioStorageFull",
-        "XMinioAdminBucketQuotaExceeded",
-    }
-)
 _REGIONS = frozenset(
     {
         "AuthorizationHeaderMalformed",
@@ -175,7 +174,7 @@ def explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueErr
     if (
         code in _NO_ADDRESSES
         or status == 414
-        or (status == 400 and code in _WRONG_REQUESTS and _is_odd(key))
+        or (status == 400 and code in _WRONG_REQUESTS and _is_odd(key) and not is_page(error))
     ):
         return ValueError(
             f"{uri!r}: {endpoint} can hold nothing under this name ({describe(error)}): rename it"
@@ -185,14 +184,15 @@ def explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueErr
             f"bucket {bucket!r} does not exist at {endpoint}: check the name, AWS_ENDPOINT_URL and "
             "the region"
         )
-    if status == 404:
+    if status == 404 and not is_page(error):
         return FileNotFoundError(f"nothing at {uri}")
-    if code in _ROOM or status == 507:
+    if code in NO_ROOM or status == 507:
         return OSError(errno.ENOSPC, f"{endpoint} refused with {describe(error)}: {_FULL}", uri)
     advice = _advice(error, bucket)
     said = f"{uri}: {endpoint} refused with {describe(error)}{advice and f': {advice}'}"
     is_refusal = status in (301, 307, 401, 403) or code in _SAID or code in _REGIONS
-    return PermissionError(said) if is_refusal and advice != _UNABLE else OSError(said)
+    is_other = advice in (_UNABLE, _LARGE)
+    return PermissionError(said) if is_refusal and not is_other else OSError(said)
 
 
 def unsent(error: BotoCoreError, uri: str, endpoint: str) -> OSError:
@@ -229,9 +229,13 @@ def _advice(error: ClientError, bucket: str) -> str:
         return _of_the_clock(skew_s)
     if code in _REGIONS or status_of(error) in (301, 307):
         return _of_the_region(error, bucket)
+    if status_of(error) in (407, 413):
+        return _PROXY if status_of(error) == 407 else _LARGE
     if code in _SAID:
         return _SAID[code]
-    if code.upper().startswith("KMS."):
+    if is_page(error):
+        return _PAGE
+    if "KMS" in code.upper():
         return _KMS
     if code in _ACCESS and status_of(error) in (401, 403):
         return (
@@ -279,5 +283,7 @@ def _code(error: ClientError) -> str:
 
 
 def _is_odd(key: str) -> bool:
-    parts = key.split("/")
+    if not key:
+        return False
+    parts = key.removesuffix("/").split("/")  # the prefix of a listing ends in one
     return not all(_PLAIN.fullmatch(part) and part.strip(".") for part in parts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -18,11 +18,15 @@ import aiohttp
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
     CredentialRetrievalError,
     EndpointConnectionError,
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
+    ProxyConnectionError,
+    ReadTimeoutError,
     ResponseStreamingError,
     SSLError,
 )
@@ -42,6 +46,8 @@ ATTEMPT_S = 300.0
 """A server that sends a byte now and then is as good as dead: 64 MiB in 300 s is 0.2 MB/s."""
 
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+_LASTING_STATUS = frozenset({501, 505, 507, 508, 510, 511})
+"""Of 500 and above; the others are a server's, or a CDN's that has lost its origin (52x)."""
 _PASSING_CODES = frozenset(
     {
         "BadDigest",  # what was sent did not arrive as it was
@@ -49,16 +55,41 @@ _PASSING_CODES = frozenset(
         "ConditionalRequestConflict",  # two conditional writes met: one of them is to try again
         "IncompleteBody",
         "InternalError",
+        "InternalFailure",
+        "KMS.DependencyTimeoutException",
+        "KMS.KMSInternalException",
+        "KMS.ThrottlingException",
         "OperationAborted",
         "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
         "RequestTimeout",
+        "RequestTimeoutException",
+        "ServerBusy",
         "ServiceUnavailable",
         "SlowDown",
+        "ThrottledException",
         "Throttling",
         "ThrottlingException",
+        "TooManyRequests",
+        "TooManyRequestsException",
         "XAmzContentSHA256Mismatch",
     }
 )
+NO_ROOM = frozenset(
+    {
+        "BucketQuotaExceeded",
+        "InsufficientCapacity",
+        "InsufficientStorage",
+        "QuotaExceeded",
+        "QuotaExceededException",
+        "ServiceQuotaExceeded",
+        "StorageFull",
+        "XMinioAdminBucketQuotaExceeded",
+        "XMinioStorageFull",
+    }
+)
+"""What S3 codes say where nothing more can be written, with whatever status."""
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,79}")
 _LASTING_TLS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
@@ -77,6 +108,18 @@ _PASSING_FAULTS = (
     ResponseStreamingError,
     TimeoutError,
 )
+
+_WORDS: Mapping[type[Exception], str] = {
+    FlexibleChecksumError: "the bytes do not agree with the store's checksum",
+    ResponseParserError: "an answer that is no object store's (AWS_ENDPOINT_URL) or was cut short",
+    IncompleteReadError: "an answer that was cut short",
+    ResponseStreamingError: "an answer that was cut short",
+    ReadTimeoutError: "no answer in time",
+    ConnectTimeoutError: "no connection in time",
+    ConnectionClosedError: "the connection was closed before an answer came",
+    ProxyConnectionError: "no connection to the proxy (HTTP_PROXY, HTTPS_PROXY)",
+    TimeoutError: "no whole answer in time",
+}
 
 T = TypeVar("T")
 
@@ -123,10 +166,9 @@ async def retrying(
             if not is_transient(error):
                 raise
             if retry + 1 >= backoff.attempts:
-                raise TransientError(
-                    ErrorCode.STORAGE,
-                    f"{what}: {describe(error)}, {backoff.attempts} times in a row",
-                ) from None
+                said = f"{what}: {describe(error)}, {backoff.attempts} times in a row"
+                fix = _fix(error)
+                raise TransientError(ErrorCode.STORAGE, f"{said}: {fix}" if fix else said) from None
         await asyncio.sleep(backoff.delay(retry))
         retry += 1
 
@@ -134,9 +176,11 @@ async def retrying(
 def is_transient(error: Exception) -> bool:
     """Whether the same request may well succeed in a moment."""
     if isinstance(error, ClientError):
-        return status_of(error) in _PASSING_STATUS or code_of(error) in _PASSING_CODES
+        if code_of(error) in NO_ROOM:
+            return False
+        return _may_pass(status_of(error)) or code_of(error) in _PASSING_CODES
     if isinstance(error, aiohttp.ClientResponseError):
-        return error.status in _PASSING_STATUS or error.status > 504  # 52x: a CDN lost its origin
+        return error.status in _PASSING_STATUS or error.status > 504
     if isinstance(error, SSLError) and any(said in str(error) for said in _LASTING_TLS):
         return False  # not this certificate, and no TLS at all there
     return isinstance(error, _PASSING_FAULTS)
@@ -146,17 +190,61 @@ def describe(error: Exception) -> str:
     """A fault in a few words, none of them the server's: those may quote what was sent."""
     if isinstance(error, ClientError):
         code, status = code_of(error), f"HTTP {status_of(error)}"
+        if is_page(error):
+            return f"a web page for an answer ({status})"
         return f"{code} ({status})" if _WORD.fullmatch(code) else status
     if isinstance(error, aiohttp.ClientResponseError):
         return f"HTTP {error.status}"
-    if isinstance(error, FlexibleChecksumError):
-        return "the bytes do not agree with the store's checksum"
-    if isinstance(error, ResponseParserError):
-        return "an answer that is no object store's (AWS_ENDPOINT_URL) or was cut short"
     if isinstance(error, EndpointConnectionError):
-        endpoint = urlsplit(str(error.kwargs.get("endpoint_url", "")))
-        return f"no connection to {endpoint.netloc.rpartition('@')[2]}"
+        return _unconnected(error)
+    for kind, words in _WORDS.items():
+        if isinstance(error, kind):
+            return words
     return type(error).__name__
+
+
+def is_page(error: ClientError) -> bool:
+    """Whether a web page came with it, which is no object store's: a proxy, a portal, a console."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    has_code = _WORD.fullmatch(code_of(error)) and code_of(error) != "unknown"
+    return (
+        not has_code
+        and error.operation_name not in ("HeadObject", "HeadBucket")
+        and is_html(headers)
+    )
+
+
+def is_html(headers: Mapping[str, str]) -> bool:
+    """Whether an answer has a body that is a web page; headers by lower-case names."""
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    return has_body and headers.get("content-type", "").lower().startswith("text/html")
+
+
+def _may_pass(status: int) -> bool:
+    return status in _PASSING_STATUS or (status >= 500 and status not in _LASTING_STATUS)
+
+
+def _unconnected(error: EndpointConnectionError) -> str:
+    asked = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+    cause, place = error.kwargs.get("error"), asked.netloc.rpartition("@")[2]
+    if isinstance(cause, aiohttp.ClientConnectorDNSError):
+        return f"no address is known for {cause.host}"
+    if isinstance(cause, aiohttp.ClientConnectorError) and (
+        cause.host != asked.hostname or (asked.port and cause.port != asked.port)
+    ):
+        return f"{place} sends us to {cause.host}:{cause.port}, to which there is no connection"
+    return f"no connection to {place}"
+
+
+def _fix(error: Exception) -> str:
+    """What to do about a fault of an object store that did not pass; empty: wait."""
+    if isinstance(error, EndpointConnectionError):
+        return "check AWS_ENDPOINT_URL, the network, and that the store runs"
+    if isinstance(error, ClientError):
+        if is_page(error):
+            return "check AWS_ENDPOINT_URL, and what stands before the store (proxy, portal)"
+        return "the store is busy or down: try again later"
+    return ""
 
 
 def code_of(error: ClientError) -> str:

@@ -22,13 +22,22 @@ from botocore.exceptions import (
     IncompleteReadError,
     ParamValidationError,
 )
+from botocore.parsers import ResponseParserError
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.storage.agreement import Fetched, doubt_of, md5_of, read_twice_if_they_differ
 from pipeline.storage.connection import Connection
 from pipeline.storage.pages import Course, Listed, read_page
 from pipeline.storage.refusals import explained, unsent
-from pipeline.storage.retry import BACKOFF, Backoff, code_of, is_transient, retrying, status_of
+from pipeline.storage.retry import (
+    BACKOFF,
+    Backoff,
+    code_of,
+    is_html,
+    is_transient,
+    retrying,
+    status_of,
+)
 from pipeline.storage.uris import bucket_and_key
 
 _CHUNK_BYTES = 256 * 2**10
@@ -124,9 +133,9 @@ class S3:
         """Bytes in an object."""
         bucket, key = bucket_and_key(uri)
 
-        async def request(client: Any) -> dict[str, Any]:
+        async def request(client: Any) -> int | None:
             try:
-                return dict(await client.head_object(Bucket=bucket, Key=key))
+                answer = await client.head_object(Bucket=bucket, Key=key)
             except ClientError as error:
                 if status_of(error) not in (404, 416) and not is_transient(error):
                     # An answer to HEAD has no body that would say why: that to GET has.
@@ -134,11 +143,12 @@ class S3:
                     async with answer["Body"]:
                         pass  # it may be read after all
                 raise
+            return None if "ContentLength" not in answer else int(answer["ContentLength"])
 
-        answer, _ = await self._ask(uri, request)
-        if "ContentLength" not in answer:
+        num_bytes, _ = await self._ask(uri, request)
+        if num_bytes is None:
             raise OSError(f"{uri}: the store does not say how large it is (Content-Length)")
-        return int(answer["ContentLength"])
+        return num_bytes
 
     async def put(
         self,
@@ -302,12 +312,16 @@ class S3:
             client = await self._connection.s3()
             endpoint = urlsplit(client.meta.endpoint_url).netloc.rpartition("@")[2]
             try:
-                return await request(client)
+                found = await request(client)
             except ClientError as error:
                 num_met += has_condition and status_of(error) == 409
                 if num_met < _MEETINGS:
                     raise
                 raise ConflictError(f"{uri} was changed by somebody else") from None
+            # What nobody wrote is read as nothing listed, and as something written.
+            if isinstance(found, dict) and is_html(found["ResponseMetadata"]["HTTPHeaders"]):
+                raise ResponseParserError("a web page")
+            return found
 
         try:
             return await retrying(attempt, what=uri, backoff=self.backoff)

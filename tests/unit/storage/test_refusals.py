@@ -51,6 +51,12 @@ def ask(verb: str, uri: str = URI) -> object:
         (403, "InvalidObjectState", "restore it first"),
         (400, "KMS.DisabledException", "key management"),
         (501, "NotImplemented", "cannot do that"),
+        (501, "XMinioKMSNotConfigured", "key management"),
+        (409, "FileImmutable", "retention"),
+        (413, "", "raise the limit there"),
+        (400, "EntityTooLarge", "raise the limit there"),
+        (407, "", "HTTPS_PROXY"),
+        (400, "", "https:// where TLS is spoken"),
         (403, "SomethingNobodyKnows", "refused with SomethingNobodyKnows (HTTP 403)"),
         (418, "", "AWS_ENDPOINT_URL"),
     ],
@@ -66,6 +72,66 @@ def test_a_refusal_says_its_true_cause_in_one_line(
     assert "\n" not in message
     assert (ACCESS in message) is (said == ACCESS)
     assert "shop" in message
+
+
+def test_a_full_store_is_not_asked_again(store: SmallS3) -> None:
+    store.manners = Manners(refuses=lambda *_: (503, "XMinioStorageFull"))
+    with pytest.raises(OSError, match="raise the quota"):
+        ask("PUT")
+    assert len(store.seen) == 1
+
+
+def page(status: int, text: str = "<html><p>Sorry<br></html>") -> web.Response:
+    return web.Response(status=status, text=text, content_type="text/html")
+
+
+@pytest.mark.parametrize("verb", ["GET", "PUT", "LIST"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 451])
+def test_a_page_is_not_taken_for_a_stores_refusal(store: SmallS3, verb: str, status: int) -> None:
+    store.manners = Manners(refuses=lambda *_: page(status))
+    with pytest.raises(OSError, match=rf"a web page for an answer \(HTTP {status}\)") as caught:
+        ask(verb)
+    assert "AWS_ENDPOINT_URL" in str(caught.value)
+    assert ACCESS not in str(caught.value)
+    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=FEW)
+    (error,) = reader.read_many([URI])
+    assert error.retryable  # it says nothing of the photograph
+
+
+@pytest.mark.parametrize("verb", ["PUT", "LIST"])
+@pytest.mark.parametrize("status", [200, 502, 503, 504])
+@pytest.mark.parametrize("text", ["<html><p>Sorry<br></html>", "<?xml version='1.0'?><html/>"])
+def test_a_page_that_may_pass_is_said_to_be_one(
+    store: SmallS3, verb: str, status: int, text: str
+) -> None:
+    store.manners = Manners(refuses=lambda *_: page(status, text))
+    with pytest.raises(TransientError, match=r"2 times in a row") as caught:
+        ask(verb)
+    assert "AWS_ENDPOINT_URL" in str(caught.value)
+    assert "page" in str(caught.value) or "no object store's" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (429, "TooManyRequests"),
+        (400, "TooManyRequestsException"),
+        (400, "KMS.ThrottlingException"),
+        (509, ""),
+        (520, ""),
+        (524, ""),
+        (529, ""),
+        (599, ""),
+    ],
+)
+def test_what_may_pass_is_asked_for_again(store: SmallS3, status: int, code: str) -> None:
+    store.put("shop/shoes/1.jpg", b"x")
+    answers = iter([(status, code)])
+    store.manners = Manners(refuses=lambda *_: next(answers, None))
+    assert ask("GET").data == b"x"
+    store.manners = Manners(refuses=lambda *_: (status, code))
+    with pytest.raises(TransientError, match="busy or down: try again later"):
+        ask("GET")
 
 
 @pytest.mark.parametrize("verb", ["GET", "HEAD", "PUT", "LIST"])
@@ -151,6 +217,16 @@ def test_a_key_that_the_store_cannot_hold_costs_its_row_for_good(
     assert "rename it" in error.message
 
 
+@pytest.mark.parametrize("prefix", ["shoes/", "", "shoes/red-1/"])
+@pytest.mark.parametrize("code", ["InvalidArgument", ""])
+def test_a_listing_that_is_refused_does_not_blame_its_prefix(
+    store: SmallS3, prefix: str, code: str
+) -> None:
+    store.manners = Manners(refuses=lambda *_: (400, code))
+    with pytest.raises(OSError, match="refused with"):
+        connection().run(S3(connection(), backoff=FEW).page("shop", prefix=prefix))
+
+
 @pytest.mark.parametrize("code", ["InvalidRequest", "BadRequest"])
 def test_a_wrong_request_for_a_plain_key_does_not_blame_the_key(store: SmallS3, code: str) -> None:
     store.manners = Manners(refuses=lambda *_: (400, code))
@@ -182,6 +258,19 @@ def test_settings_that_cannot_be_used_are_said(
 def test_where_nobody_listens_the_place_is_named(point_at: PointAt) -> None:
     point_at("http://127.0.0.1:9")
     with pytest.raises(TransientError, match=r"no connection to 127\.0\.0\.1:9, 2 times"):
+        ask("GET")
+
+
+def test_a_host_that_nobody_knows_is_named(point_at: PointAt) -> None:
+    point_at("http://store.invalid:9000")
+    with pytest.raises(TransientError, match=r"no address is known for store\.invalid"):
+        ask("GET")
+
+
+def test_where_a_store_sends_us_is_named(store: SmallS3) -> None:
+    elsewhere = {"Location": "http://127.0.0.1:9/shop/shoes/1.jpg"}
+    store.manners = Manners(refuses=lambda *_: web.Response(status=307, headers=elsewhere))
+    with pytest.raises(TransientError, match=r"sends us to 127\.0\.0\.1:9"):
         ask("GET")
 
 
