@@ -112,7 +112,9 @@ def _read(fetched: Fetched | RowError, what: str) -> Fetched:
     if isinstance(fetched, RowError):
         if what == "image":
             raise fetched
-        raise type(fetched)(fetched.code, f"the {what}: {fetched.message}")
+        # A reader knows of addresses, and which column one is of is known here.
+        message = f"the {what}: {fetched.message}".replace(": image_uri ", f": {what}_uri ", 1)
+        raise type(fetched)(fetched.code, message.replace(" of image_uri ", f" of {what}_uri ", 1))
     if not fetched.data:
         error = RowError(ErrorCode.EMPTY_FILE, f"the {what} has no bytes")
         raise doubted(error, joined(_doubts(fetched, what)))

@@ -34,9 +34,10 @@ _BROKEN = re.compile(rf"({_KNOWN})(?::|%3a|;//|//)(.*)", re.IGNORECASE | re.DOTA
 _BARE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,11}):/")
 _WITHIN = re.compile(rf"{_KNOWN}://[^\s\"'<>|,;()\[\]{{}}]+", re.IGNORECASE)
 _NEXT = re.compile(rf"(?:(\s)\s*|([,;|])\s*)(?={_KNOWN}://)", re.IGNORECASE)
-_PICTURE = re.compile(
-    r"\.(?:jpe?g|jfif|png|webp|gif|tiff?|bmp|avif|heic|heif|psd|jp2)", re.IGNORECASE
+PICTURE = re.compile(
+    r"\.(?:jpe?g|jfif|png|webp|gif|tiff?|bmp|avif|heic|heif|psd|jp2)$", re.IGNORECASE
 )
+"""How names of pictures end."""
 _HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z][\w-]*(?::\d+)?(?:/|$)|\d+(?:\.\d+){3}|localhost\b")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\")
 _DATA = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
@@ -186,16 +187,15 @@ def _refuse_several(text: str) -> None:
         before = text[start : found.start()]
         # A URL may hold another; one that a picture's name comes before is the next.
         path = before.partition("?")[0]
-        if found[1] is None and text[:1] in "hH" and not _ends_as_picture(path):
+        if (
+            found[1] is None
+            and text[:1] in "hH"
+            and (path.count("://") != 1 or not PICTURE.search(path))
+        ):
             continue
         parts, start = parts + 1, found.end()
     if parts > 1:
         raise ValueError(_several(text, parts))
-
-
-def _ends_as_picture(url: str) -> bool:
-    found = list(_PICTURE.finditer(url))
-    return bool(found) and found[-1].end() == len(url) and url.count("://") == 1
 
 
 def _several(text: str, num: int) -> str:

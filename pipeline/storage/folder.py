@@ -23,7 +23,7 @@ class LocalFolder:
         self._listings: dict[tuple[str, int], dict[str, list[str]]] = {}
 
     def __str__(self) -> str:
-        return str(self._real)
+        return "no folder of this machine" if self._real is None else self._real
 
     def real(self, path: str) -> str | None:
         """Where a path leads to through all links; None: out of the folder."""
@@ -37,15 +37,19 @@ class LocalFolder:
         path = absolute(uri)
         if self._real is None or os.path.lexists(path):
             return []
-        roots = [f"{root.rstrip('/')}/" for root in (self._root, self._real) if root]
-        above = next((root for root in roots if path.startswith(root)), "/")
-        name = path[len(above) :]
+        above, name = self.split(path)
         for text in (name, *rewritten(name)):
-            found = self._below(above.rstrip("/"), text.split("/"))
+            found = self._below(above, text.split("/"))
             within = [one for one in found if self.real(one) is not None]
             if within:
                 return within
         return []
+
+    def split(self, path: str) -> tuple[str, str]:
+        """A path as the folder and what is below it; one that lies elsewhere, from the root on."""
+        roots = [root.rstrip("/") for root in (self._root, self._real) if root is not None]
+        above = next((root for root in roots if path.startswith(f"{root}/")), "")
+        return above, path[len(above) + 1 :]
 
     def _below(self, folder: str, parts: list[str]) -> list[str]:
         """The paths that have these names, in any spelling of their letters where need be."""

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.storage.absent import no_file, no_object
 from pipeline.storage.addresses import quoted
 from pipeline.storage.agreement import Fetched
 from pipeline.storage.connection import Connection, connection
@@ -19,7 +20,14 @@ from pipeline.storage.folder import LocalFolder
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.spellings import respelled
-from pipeline.storage.uris import absolute, address_fault, bucket_and_key, scheme_of, shortened
+from pipeline.storage.uris import (
+    absolute,
+    address_fault,
+    bucket_and_key,
+    object_behind,
+    scheme_of,
+    shortened,
+)
 from pipeline.storage.web import WebPolicy, WebReader, as_stored
 
 _NO_SUCH_PLACE = frozenset(
@@ -109,7 +117,7 @@ class PhotoReader:
             raise RowError(
                 ErrorCode.URI_NOT_ALLOWED,
                 f"scheme {scheme!r} of image_uri is not in fetch.allowed_schemes "
-                f"{list(self._policy.allowed_schemes)}",
+                f"{list(self._policy.allowed_schemes)}{_instead(uri)}",
             )
         fault = address_fault(uri)
         if fault is not None:
@@ -135,19 +143,19 @@ class PhotoReader:
             except RowError as error:
                 if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST):
                     raise
-        raise missing
+        raise no_object(key=key, said=missing.message)
 
     async def _get(self, uri: str) -> Fetched:
         try:
             found = await self._s3.get(uri, max_bytes=self._max_bytes)
         except ValueError as error:
-            raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {error}") from None
+            raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {_in_short(error, uri)}") from None
         except FileNotFoundError as error:
-            raise RowError(ErrorCode.NOT_FOUND, str(error)) from None
+            raise RowError(ErrorCode.NOT_FOUND, _in_short(error, uri)) from None
         except PermissionError as error:
-            raise TransientError(ErrorCode.ACCESS_DENIED, str(error)) from None
+            raise TransientError(ErrorCode.ACCESS_DENIED, _in_short(error, uri)) from None
         except OSError as error:  # an answer nobody foresaw: the next run may fare better
-            raise TransientError(ErrorCode.STORAGE, str(error)) from None
+            raise TransientError(ErrorCode.STORAGE, _in_short(error, uri)) from None
         whole = Fetched(found.data, found.retries, found.doubt)
         return await as_stored(
             whole, found.content_encoding, what=shortened(uri), max_bytes=self._max_bytes
@@ -166,13 +174,14 @@ class PhotoReader:
         if path is None:
             raise RowError(
                 ErrorCode.URI_NOT_ALLOWED,
-                f"image_uri {quoted(uri)} lies outside the manifest's folder {self._folder}",
+                f"image_uri {quoted(uri)} lies outside the manifest's folder, {self._folder}: put "
+                "the pictures below it",
             )
-        uri = shortened(uri)
+        shown = shortened(uri)
         try:
             status = Path(path).stat()
             if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
-                raise RowError(ErrorCode.NOT_FOUND, f"{uri} is no file")
+                raise RowError(ErrorCode.NOT_FOUND, f"{shown} is no file")
             size = status.st_size
             if size > self._max_bytes:
                 raise RowError(
@@ -180,14 +189,29 @@ class PhotoReader:
                 )
             data = Path(path).read_bytes()
         except FileNotFoundError:
-            raise RowError(ErrorCode.NOT_FOUND, f"nothing at {uri}") from None
+            root, name = self._folder.split(absolute(uri))
+            raise no_file(uri, root=root, name=name) from None
         except PermissionError:
-            raise TransientError(ErrorCode.ACCESS_DENIED, f"not allowed to read {uri}") from None
+            raise TransientError(ErrorCode.ACCESS_DENIED, f"not allowed to read {shown}") from None
         except OSError as error:
-            words = f"cannot read {uri}: {error.strerror}"
+            words = f"cannot read {shown}: {error.strerror}"
             if error.errno in _NO_SUCH_PLACE:
                 raise RowError(ErrorCode.NOT_FOUND, words) from None
             raise TransientError(ErrorCode.STORAGE, words) from None  # the disk's fault
         if len(data) != size:
-            raise TransientError(ErrorCode.STORAGE, f"{uri} was written while it was read")
+            raise TransientError(ErrorCode.STORAGE, f"{shown} was written while it was read")
         return data
+
+
+def _in_short(error: Exception, uri: str) -> str:
+    """An error's words, with no more of the address than is read."""
+    return str(error).replace(uri, shortened(uri))
+
+
+def _instead(url: str) -> str:
+    """What else may be done about a URL whose scheme is not allowed."""
+    if scheme_of(url) not in ("http", "https"):
+        return ""
+    named = object_behind(url)
+    other = "" if named is None else f", or write {shortened(named)}, which it is"
+    return f": add it, and the host to fetch.allowed_hosts{other}"

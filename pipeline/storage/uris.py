@@ -11,6 +11,10 @@ _BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:aws[^/]+")
 """Wider than Amazon's own rule, which is not that of every S3-compatible store; an access point is
 named by its ARN."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_AMAZON = re.compile(
+    r"https?://(?:([a-z0-9.-]+)\.)?s3(?:[.-](?:dualstack\.)?[a-z0-9-]+)?\.amazonaws\.com(?:\.cn)?/(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
 _MOST_KEY_BYTES = 1024
 """S3's limit, in UTF-8."""
 _SHOWN = 200
@@ -57,6 +61,22 @@ def bucket_and_key(uri: str) -> tuple[str, str]:
     if not bucket:
         raise ValueError(f"{uri!r} names no bucket: write s3://bucket/key")
     return bucket, key
+
+
+def object_behind(url: str) -> str | None:
+    """The `s3://` URI of what an S3 URL of Amazon's leads to, signed or not; None: another URL.
+
+    >>> object_behind("https://catalog.s3.eu-west-1.amazonaws.com/red%20shoe.jpg?X-Amz-Date=1")
+    's3://catalog/red shoe.jpg'
+    >>> object_behind("https://s3.amazonaws.com/catalog/shoe.jpg")
+    's3://catalog/shoe.jpg'
+    """
+    found = _AMAZON.fullmatch(url)
+    if found is None:
+        return None
+    path = unquote(re.split(r"[?#]", found[2], maxsplit=1)[0])
+    named = f"s3://{found[1]}/{path}" if found[1] else f"s3://{path}"
+    return named if address_fault(named) is None else None
 
 
 def address_fault(uri: str) -> str | None:

@@ -30,7 +30,7 @@ from pipeline.storage.encodings import undone
 from pipeline.storage.retry import Backoff, describe, is_transient, retrying
 from pipeline.storage.s3 import read_capped
 from pipeline.storage.targets import redirected, request_url
-from pipeline.storage.uris import scheme_of, shortened, without_secrets
+from pipeline.storage.uris import object_behind, scheme_of, shortened, without_secrets
 
 MOST_REDIRECTS = 20
 """As many as browsers follow (Fetch, section 4.4)."""
@@ -239,7 +239,11 @@ class WebReader:
             refusal = self._policy.refusal(url)
         if refusal is not None:
             asked = "" if address == uri else f"redirected to where we may not ({shown(address)}): "
-            raise RowError(ErrorCode.URI_NOT_ALLOWED, f"image_uri {shown(uri)}: {asked}{refusal}")
+            named = object_behind(uri)
+            other = "" if named is None else f"; or write {shortened(named)}, which it is"
+            raise RowError(
+                ErrorCode.URI_NOT_ALLOWED, f"image_uri {shown(uri)}: {asked}{refusal}{other}"
+            )
         assert url is not None
         return url
 
