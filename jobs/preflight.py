@@ -18,7 +18,7 @@ from jobs.address import check_address
 from jobs.fleet import Node, nodes, placed
 from jobs.quiet import quiet_cluster
 from pipeline import storage
-from pipeline.errors import FatalError, RowError
+from pipeline.errors import FatalError, RowError, TransientError
 from pipeline.flow import stages
 from pipeline.history import held_columns
 from pipeline.manifest import open_manifest
@@ -114,7 +114,7 @@ def _output_here(config: RunConfig) -> Check:
         check_named(config.output)
         check_apart(config.output, storage.absolute(config.manifest))
         check_writable(config.output)
-    except ValueError as error:
+    except (ValueError, TransientError) as error:
         return Check(
             name="output", ok=False, said=str(error), fix="grant write access, or name another"
         )
@@ -124,7 +124,7 @@ def _output_here(config: RunConfig) -> Check:
 def _lease_here(config: RunConfig) -> Check:
     try:
         check_lease(config.output, is_exclusive=not config.assume_single_driver)
-    except ValueError as error:
+    except (ValueError, TransientError) as error:
         return Check(name="lease", ok=False, said=str(error), fix="as the message says")
     said = "keeps a second driver off a run"
     if config.assume_single_driver and storage.scheme_of(config.output) != "file":
@@ -299,7 +299,7 @@ def try_out(node: Node, probe: Probe) -> Findings:
     unwritable = None
     try:
         check_writable(probe.output)
-    except ValueError as error:
+    except (ValueError, TransientError) as error:
         unwritable = str(error)
     sections: dict[str, BaseModel] = {
         "matte": recipe.matte,

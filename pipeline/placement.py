@@ -67,17 +67,22 @@ def check_writable(output: str) -> None:
     """Try to write under `output`, and take away again what that leaves.
 
     Raises:
-        ValueError: it cannot be written.
+        ValueError: it cannot be written, or what is there cannot be deleted.
+        TransientError: the store gave no answer.
     """
     root = storage.absolute(output)
     probe = storage.join(root, f"{storage.TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    lacking = "written"
     try:
         with folders_as_before(root):
             storage.write(probe, b"may this be written?")
+            lacking = "deleted from, only written to"
             storage.remove(probe)
-    except (OSError, TransientError) as error:
+    except TransientError as error:
+        raise TransientError(error.code, f"--output {output}: {error.message}") from None
+    except OSError as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ValueError(f"--output {output}: cannot be written: {reason}") from None
+        raise ValueError(f"--output {output}: cannot be {lacking}: {reason}") from None
 
 
 def check_lease(output: str, *, is_exclusive: bool) -> None:
@@ -85,6 +90,7 @@ def check_lease(output: str, *, is_exclusive: bool) -> None:
 
     Raises:
         ValueError: two drivers could have one at once there, and that is not to be; or none can.
+        TransientError: the store gave no answer.
     """
     root = storage.absolute(output)
     place = storage.join(root, f"{storage.TEMPORARY_PREFIX}{uuid.uuid4().hex}")
@@ -95,7 +101,9 @@ def check_lease(output: str, *, is_exclusive: bool) -> None:
             ).release()
     except ValueError as error:
         raise ValueError(f"--output {output}: {str(error).removeprefix(f'{place}: ')}") from None
-    except (OSError, TransientError) as error:
+    except TransientError as error:
+        raise TransientError(error.code, f"--output {output}: {error.message}") from None
+    except OSError as error:
         raise ValueError(f"--output {output}: can hold no lease: {of_error(error)}") from None
 
 

@@ -67,8 +67,8 @@ _NOT_S3 = (
     "spoken), and that requests are signed (BACKLOT_S3_ANONYMOUS unset) if the store wants that"
 )
 _PAGE = (
-    "check AWS_ENDPOINT_URL, or let what stands before the store (proxy, firewall, portal) pass "
-    "these requests"
+    "check AWS_ENDPOINT_URL (its port, and https:// where TLS is spoken), or let what stands "
+    "before the store (proxy, firewall, portal) pass these requests"
 )
 _PROXY = "a proxy wants a login: set it in HTTPS_PROXY, or pass the proxy by (NO_PROXY)"
 _LARGE = (
@@ -134,6 +134,18 @@ _REGIONS = frozenset(
         "TemporaryRedirect",
     }
 )
+
+_RIGHTS = {
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "ListObjectsV2": "s3:ListBucket",
+    "PutObject": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+}
 
 _NO_ADDRESSES = frozenset(
     {
@@ -239,12 +251,18 @@ def _advice(error: ClientError, bucket: str) -> str:
         return _KMS
     if code in _ACCESS and status_of(error) in (401, 403):
         return (
-            f"give these credentials access to bucket {bucket!r}, or use others (AWS_PROFILE, "
-            "AWS_ACCESS_KEY_ID; public: BACKLOT_S3_ANONYMOUS=1)"
+            f"give these credentials access to bucket {bucket!r}{_right(error)}, or use others "
+            "(AWS_PROFILE, AWS_ACCESS_KEY_ID; public: BACKLOT_S3_ANONYMOUS=1)"
         )
     if not code and status_of(error) < 500:
         return _NOT_S3
     return ""
+
+
+def _right(error: ClientError) -> str:
+    """What a policy calls the right that is missing: often there are some and not all."""
+    right = _RIGHTS.get(error.operation_name)
+    return "" if right is None else f" ({right})"
 
 
 def _of_the_clock(skew_s: float | None) -> str:

@@ -191,7 +191,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, ClientError):
         code, status = code_of(error), f"HTTP {status_of(error)}"
         if is_page(error):
-            return f"a web page for an answer ({status})"
+            is_web = is_html(_headers(error))
+            return f"{'a web page' if is_web else 'something else'} for an answer ({status})"
         return f"{code} ({status})" if _WORD.fullmatch(code) else status
     if isinstance(error, aiohttp.ClientResponseError):
         return f"HTTP {error.status}"
@@ -204,20 +205,26 @@ def describe(error: Exception) -> str:
 
 
 def is_page(error: ClientError) -> bool:
-    """Whether a web page came with it, which is no object store's: a proxy, a portal, a console."""
-    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    """Whether what came with it is no object store's: that of a proxy, a portal, a console."""
     has_code = _WORD.fullmatch(code_of(error)) and code_of(error) != "unknown"
-    return (
-        not has_code
-        and error.operation_name not in ("HeadObject", "HeadBucket")
-        and is_html(headers)
-    )
+    headers = _headers(error)
+    is_told = not has_code and error.operation_name not in ("HeadObject", "HeadBucket")
+    kind = headers.get("content-type", "").lower().partition(";")[0].strip()
+    return is_told and _has_body(headers) and (not kind.endswith("xml") or "html" in kind)
 
 
 def is_html(headers: Mapping[str, str]) -> bool:
     """Whether an answer has a body that is a web page; headers by lower-case names."""
-    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    return has_body and headers.get("content-type", "").lower().startswith("text/html")
+    return _has_body(headers) and headers.get("content-type", "").lower().startswith("text/html")
+
+
+def _headers(error: ClientError) -> Mapping[str, str]:
+    headers: Mapping[str, str] = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return headers
+
+
+def _has_body(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def _may_pass(status: int) -> bool:

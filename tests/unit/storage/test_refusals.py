@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from aiohttp import web
 
 from pipeline.errors import TransientError
+from pipeline.placement import check_lease, check_writable
 from pipeline.storage import PhotoReader, ReadPolicy, disconnect
 from pipeline.storage.connection import connection
 from pipeline.storage.retry import Backoff
@@ -96,6 +98,50 @@ def test_a_page_is_not_taken_for_a_stores_refusal(store: SmallS3, verb: str, sta
     reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=FEW)
     (error,) = reader.read_many([URI])
     assert error.retryable  # it says nothing of the photograph
+
+
+@pytest.mark.parametrize("verb", ["GET", "PUT", "LIST"])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_nor_is_what_another_service_says(store: SmallS3, verb: str, kind: str) -> None:
+    said = web.Response(status=403, text='{"message": "Forbidden"}', content_type=kind)
+    store.manners = Manners(refuses=lambda *_: said)
+    with pytest.raises(OSError, match="something else for an answer") as caught:
+        ask(verb)
+    assert "AWS_ENDPOINT_URL" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("verb", "right"),
+    [
+        ("GET", "s3:GetObject"),
+        ("HEAD", "s3:GetObject"),
+        ("PUT", "s3:PutObject"),
+        ("LIST", "s3:ListBucket"),
+    ],
+)
+def test_the_right_that_is_missing_is_named(store: SmallS3, verb: str, right: str) -> None:
+    store.manners = Manners(refuses=lambda *_: (403, "AccessDenied"))
+    with pytest.raises(PermissionError, match=rf"access to bucket 'shop' \({right}\)"):
+        ask(verb)
+
+
+def test_an_output_that_may_be_written_and_not_deleted_from_says_so(store: SmallS3) -> None:
+    def refuses(request: web.Request, _: str) -> tuple[int, str] | None:
+        return (403, "AccessDenied") if request.method == "DELETE" else None
+
+    store.manners = Manners(refuses=refuses)
+    with pytest.raises(ValueError, match=r"cannot be deleted from.*\(s3:DeleteObject\)"):
+        check_writable("s3://shop/out")
+
+
+def test_an_output_whose_store_is_down_is_no_wrong_request(
+    store: SmallS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backoff, "delay", lambda *_: 0.001)
+    store.manners = Manners(refuses=lambda *_: (503, "SlowDown"))
+    for check in (check_writable, partial(check_lease, is_exclusive=True)):
+        with pytest.raises(TransientError, match=r"--output s3://shop/out: .*SlowDown"):
+            check("s3://shop/out")
 
 
 @pytest.mark.parametrize("verb", ["PUT", "LIST"])
