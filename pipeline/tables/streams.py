@@ -38,6 +38,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
+"""Not in text, which has tabs and ends of lines."""
 _FOREIGN = {
     b"PAR1": "is a Parquet file: call it .parquet",
     b"PK\x03\x04": "is an Excel workbook or a zip archive: save it as CSV in UTF-8, or unpack it",
@@ -153,7 +155,10 @@ def _marked(start: bytes) -> str | None:
 
 
 def _encoding_of(file: str, start: bytes) -> str:
-    """Of text, where it is certain: by the zeros beside letters of ASCII."""
+    """Of text, where it is certain: by the zeros beside letters of ASCII.
+
+    A few zeros among text are in somebody's cell, here as further down in the file.
+    """
     first, second = start[0::2], start[1::2]
     if b"\0" not in start:
         return "utf-8"
@@ -161,9 +166,12 @@ def _encoding_of(file: str, start: bytes) -> str:
         return "utf-16-le"
     if all(second) and 2 * first.count(0) > len(first):
         return "utf-16-be"
+    if 8 * start.count(0) <= len(start) and not _CONTROL.search(start):
+        return "utf-8"
+    line = start.count(b"\n", 0, start.index(0)) + 1
     raise ValueError(
-        f"{file}: is no text in UTF-8: save it so, or say what it is, such as --csv-encoding "
-        "utf-16-le"
+        f"{file}, line {line}: has bytes that are zero, as no text in UTF-8 has so many: export it "
+        "again; if it is in UTF-16 or UTF-32, say so, such as --csv-encoding utf-16-le"
     )
 
 

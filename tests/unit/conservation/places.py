@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.storage import Lease
 from pipeline.storage.file_claim import FileClaim
+from pipeline.storage.retry import Backoff
 from tests.unit.conservation.actors import Actor
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ class Place:
 class Requests:
     """The requests that a lease makes of an object store."""
 
+    backoff = Backoff(first_s=0.0)
+
     def __init__(self, world: World) -> None:
         self._world = world
 
@@ -74,7 +77,13 @@ class Requests:
         return self._world.board.request(partial(self._world.memory.get, uri))
 
     async def put(
-        self, uri: str, data: bytes, *, if_match: str | None, if_absent: bool, **_: Any
+        self,
+        uri: str,
+        data: bytes,
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        **_: Any,
     ) -> Any:
         put = partial(self._world.memory.put, uri, data, if_match=if_match, if_absent=if_absent)
         return self._world.board.request(put, is_change=True), 0

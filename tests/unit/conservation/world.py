@@ -33,7 +33,7 @@ from pipeline import (
 from pipeline.ledger import Request
 from pipeline.request import RunConfig
 from pipeline.results import ResultWriter
-from pipeline.storage import Lease, lease, verbs
+from pipeline.storage import Lease, lease, object_claim, verbs
 from pipeline.storage.files import Files
 from tests.unit.conservation.actors import Actor, Fault, Switchboard
 from tests.unit.conservation.model import Model, Samples
@@ -241,7 +241,8 @@ class World:
     def _patch_all(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(verbs, "_place", self._place)
         patch.setattr(storage, "arrow_filesystem", self.arrow_filesystem)
-        patch.setattr(lease, "S3", lambda *_, **__: Requests(self))
+        for module in (lease, object_claim):
+            patch.setattr(module, "S3", lambda *_, **__: Requests(self))
         patch.setattr(lease, "connection", lambda: SimpleNamespace(run=without_waiting))
         parts = {"Event": threading.Event, "Lock": threading.Lock, "Thread": Idle}
         patch.setattr(lease, "threading", SimpleNamespace(**parts))
