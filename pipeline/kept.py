@@ -133,10 +133,12 @@ class Kept:
                 "dataset", name, own, held.type, held.run_id,
             )  # fmt: skip
             return
+        typed = "say what it is in keep_types, such as {" + name + ": text}, "
         raise ValueError(
             f"keep: column {name!r} is {held.type} in this dataset (run {held.run_id}) and {own} "
-            f"here, {which}: the dataset would be no table any more; say what it is in keep_types, "
-            "such as {" + name + ": text}, or name another --output"
+            f"here, {which}: the dataset would be no table any more; "
+            f"{typed if can_hold(pa.string(), own) else 'cast it to that, take it out of keep, '}"
+            "or name another --output"
         )
 
     def _misfit(self, name: str, own: pa.DataType, held: pa.DataType) -> str | None:

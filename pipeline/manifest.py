@@ -156,13 +156,13 @@ class Manifest:
             names = [
                 column.name
                 for column in self.schema
-                if column.name.casefold() not in besides and _sql_type(column.type)
+                if column.name.casefold() not in besides and sql_type(column.type)
             ]
         found = types_of(self.table, [name for name in names if name in self.table.untyped])
         fields = []
         for name in names:
             column = self.field(name)
-            type_ = found.get(name) or _sql_type(column.type)
+            type_ = found.get(name) or sql_type(column.type)
             if type_ is None:
                 raise ValueError(
                     f"column {name!r} is {column.type}, which a condition cannot read: cast it, or "
@@ -519,10 +519,10 @@ def _may_be_seed(manifest: Manifest) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _sql_type(type_: pa.DataType) -> pa.DataType | None:
+def sql_type(type_: pa.DataType) -> pa.DataType | None:
     """The type under which SQL compares values of this one; None: it cannot."""
     if pa.types.is_dictionary(type_):
-        return _sql_type(type_.value_type)
+        return sql_type(type_.value_type)
     if pa.types.is_float16(type_):
         return pa.float32()
     if pa.types.is_decimal(type_) and type_.precision <= 38:

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.history import PastRun, latest, past_runs
-from pipeline.manifest import Manifest, open_manifest
+from pipeline.manifest import Manifest, open_manifest, sql_type
 from pipeline.merge import Files, file_schema, fitted, unified
-from pipeline.sql import Stream, check_condition, query, quoted
+from pipeline.sql import Stream, check_condition, columns_of, query, quoted
 from pipeline.tables import UNTYPED, Reading, readable
 from pipeline.threads import in_threads
 
@@ -59,7 +59,10 @@ def choose(output: str, condition: str) -> Chosen | None:
     files = [
         _Newest(**pick) for pick in picks.rename_columns(["run_id", "file", "rows"]).to_pylist()
     ]
-    columns = _result_columns([pick.file for pick in files], condition)
+    try:
+        columns = _result_columns([pick.file for pick in files], condition)
+    except ValueError as error:
+        raise ValueError(f"--where {condition!r}: {error}") from None
     # Of all manifests first: what is wrong is said before any is searched.
     own = {source: _columns_read(condition, columns, one) for source, one in manifests.items()}
 
@@ -118,9 +121,29 @@ def _source(run: PastRun) -> Source:
 
 
 def _result_columns(files: Sequence[str], condition: str) -> pa.Schema:
-    """The columns of these files that a condition may name: never a picture it does not ask for."""
+    """The columns of these files that a condition may name: never a picture it does not ask for.
+
+    They are under types that SQL can compare.
+
+    Raises:
+        ValueError: SQL has no type for one that it names, or it is no expression.
+    """
+    found = []
     merged = file_schema(files)
-    return pa.schema([f for f in merged if f.name == "id" or _names(condition, f.name)])
+    named = columns_of(condition, merged.names) or ()
+    for column in merged:
+        if column.name == "id":
+            found.append(column)
+        elif _names(condition, column.name):
+            type_ = sql_type(column.type)
+            if type_ is not None:
+                found.append(column.with_type(type_))
+            elif column.name in named:
+                raise ValueError(
+                    f"column {column.name!r} is {column.type}, which a condition cannot read: "
+                    "leave it out of the condition"
+                )
+    return pa.schema(found)
 
 
 def _names(condition: str, column: str) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pytest
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.ledger import Origin
 from pipeline.manifest import open_manifest
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, parse_recipe
 from pipeline.selection import choose, write_manifest
 from pipeline.tables import Reading
 from tests.conftest import MakeManifest
@@ -90,6 +91,42 @@ def test_a_wrong_condition_is_one_line(output: str, condition: str, said: str) -
         choose(output, condition)
     assert str(caught.value).startswith(f"--where {condition!r}: ")
     assert "\n" not in str(caught.value)
+
+
+KEPT = {
+    "float16": (pa.array([1.5, 2.5], pa.float16()), "x > 2"),
+    "decimal64": (pa.array([Decimal("1.5"), Decimal("2.5")], pa.decimal64(12, 2)), "x = 2.5"),
+    "decimal256": (pa.array([Decimal(1), Decimal(2)], pa.decimal256(38, 0)), "x = 2"),
+    "dictionary": (pa.array(["a", "b"]).dictionary_encode(), "x = 'b'"),
+    "a list of text": (pa.array([["a"], ["b"]]), "list_contains(x, 'b')"),
+    "a map": (
+        pa.array([[("k", 1)], [("k", 2)]], pa.map_(pa.string(), pa.int64())),
+        "x[1].value = 2",
+    ),
+}
+
+
+@pytest.mark.parametrize(("column", "condition"), KEPT.values(), ids=KEPT)
+def test_conditions_compare_what_was_kept_as_they_do_in_a_manifest(
+    tmp_path: Path, make_manifest: MakeManifest, column: pa.Array, condition: str
+) -> None:
+    kept = parse_recipe("{name: plain, keep: [x]}", source="mine")
+    manifest = make_manifest(id=["a", "b"], image_uri=["x"] * 2, prompt=["p"] * 2, x=column)
+    past_run(str(tmp_path / "out"), "r1", manifest, recipe=kept)
+    assert chosen_ids(str(tmp_path / "out"), condition) == {"b"}
+
+
+def test_what_was_kept_and_sql_has_no_type_for_is_refused_by_name(
+    tmp_path: Path, make_manifest: MakeManifest
+) -> None:
+    kept = parse_recipe("{name: plain, keep: [x]}", source="mine")
+    wide = pa.array([Decimal("9" * 60)], pa.decimal256(76, 2))
+    manifest = make_manifest(id=["x"], image_uri=["x"], prompt=["p"], x=wide)
+    past_run(str(tmp_path / "out"), "r1", manifest, recipe=kept)
+    said = r"column 'x' is decimal256\(76, 2\), which a condition cannot read: leave it out"
+    with pytest.raises(ValueError, match=said):
+        choose(str(tmp_path / "out"), "x > 2")
+    assert chosen_ids(str(tmp_path / "out"), "id = 'x'") == {"x"}
 
 
 def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
