@@ -50,7 +50,7 @@ def undone(data: bytes, content_encoding: str, *, max_bytes: int | None) -> byte
         RowError: `too_many_bytes`; `unsupported_format`, an encoding that is not read;
             `corrupt_image`, one that does not come to its end.
     """
-    names = [name.strip().lower() for name in content_encoding.split(",")]
+    names = [name.partition(";")[0].strip().lower() for name in content_encoding.split(",")]
     names = [name for name in names if name not in _AS_IT_IS]
     if len(names) > _MOST:
         raise RowError(

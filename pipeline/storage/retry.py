@@ -48,6 +48,9 @@ ATTEMPT_S = 300.0
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _LASTING_STATUS = frozenset({501, 505, 507, 508, 510, 511})
 """Of 500 and above; the others are a server's, or a CDN's that has lost its origin (52x)."""
+_PASSING_ON_THE_WEB = frozenset({202, 206, 304, 408, 420, 421, 423, 425, 429})
+"""Being made (202; 423 at Cloudinary), too many requests (420), and what nobody asked for, as some
+caches send it: a part (206), or that nothing has changed (304)."""
 _PASSING_CODES = frozenset(
     {
         "BadDigest",  # what was sent did not arrive as it was
@@ -109,7 +112,14 @@ _PASSING_FAULTS = (
     TimeoutError,
 )
 
+
+class UnreadableAnswerError(aiohttp.ClientPayloadError):
+    """What a web server sent is no HTTP, or contradicts itself."""
+
+
 _WORDS: Mapping[type[Exception], str] = {
+    UnreadableAnswerError: "an answer that is no HTTP, or contradicts itself",
+    aiohttp.ClientPayloadError: "an answer that was cut short",
     FlexibleChecksumError: "the bytes do not agree with the store's checksum",
     ResponseParserError: "an answer that is no object store's (AWS_ENDPOINT_URL) or was cut short",
     IncompleteReadError: "an answer that was cut short",
@@ -180,7 +190,7 @@ def is_transient(error: Exception) -> bool:
             return False
         return _may_pass(status_of(error)) or code_of(error) in _PASSING_CODES
     if isinstance(error, aiohttp.ClientResponseError):
-        return error.status in _PASSING_STATUS or error.status > 504
+        return error.status in _PASSING_ON_THE_WEB or error.status >= 500
     if isinstance(error, SSLError) and any(said in str(error) for said in _LASTING_TLS):
         return False  # not this certificate, and no TLS at all there
     return isinstance(error, _PASSING_FAULTS)

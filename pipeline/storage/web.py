@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import ipaddress
 import math
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.agreement import Doubt, Fetched, doubt_of, read_twice_if_they_differ
 from pipeline.storage.connection import CONNECT_S, READ_S, Connection
 from pipeline.storage.encodings import undone
-from pipeline.storage.retry import Backoff, describe, is_transient, retrying
+from pipeline.storage.retry import Backoff, UnreadableAnswerError, describe, is_transient, retrying
 from pipeline.storage.s3 import read_capped
 from pipeline.storage.targets import redirected, request_url
 from pipeline.storage.uris import object_behind, scheme_of, shortened, without_secrets
@@ -40,7 +41,13 @@ _JUST_NOW_S = 60
 _CHUNK_BYTES = 256 * 2**10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({404, 410})
-_REFUSED = frozenset({401, 403, 407, 451})
+_REFUSED = frozenset({401, 402, 403, 407, 451})
+"""402: who runs the site has not paid for it, at Shopify and Vercel."""
+_DONE = frozenset({200, 203, 206})
+"""203: a proxy on the way has changed something."""
+_RANGE = re.compile(r"\s*bytes\s+0-(\d{1,18})/(\d{1,18})\s*", re.IGNORECASE)
+_LONGEST_HEADER = 2**16
+"""Some sites' Content-Security-Policy has 10,000 characters, and redirects to signed links too."""
 FetchedT = TypeVar("FetchedT", bound=Fetched)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -72,6 +79,10 @@ class WebPolicy:
         if not self.allow_private_addresses and not _may_be_global(host):
             return f"{host} is not a public address"
         return None
+
+
+class _StatusError(aiohttp.ClientResponseError):
+    """An answer that says no; its message is for people."""
 
 
 class NotSeenError(Exception):
@@ -147,7 +158,7 @@ class WebReader:
         except (RowError, aiohttp.ClientError, ValueError):
             return None  # the row says why
         if found.version is None and found.status not in _GONE:
-            raise NotSeenError(SAYS_NOTHING if found.status in (200, 206) else REFUSED_TO_SAY)
+            raise NotSeenError(SAYS_NOTHING if found.status in _DONE else REFUSED_TO_SAY)
         return found.version
 
     async def _look(
@@ -158,7 +169,7 @@ class WebReader:
             self._answer(method, uri, headers, allowance.take) as (answer, _),
         ):
             fault = aiohttp.ClientResponseError(answer.request_info, (), status=answer.status)
-            if is_transient(fault):
+            if answer.status not in _DONE and is_transient(fault):
                 raise fault
             return _Glance(answer.status, _version(answer))
 
@@ -211,9 +222,11 @@ class WebReader:
                 )
             seen.add(str(url))
             before_each()
-            async with session.request(
-                method, url, allow_redirects=False, headers=headers
-            ) as answer:
+            try:
+                answer = await session.request(method, url, allow_redirects=False, headers=headers)
+            except aiohttp.ClientResponseError:  # it quotes what came
+                raise UnreadableAnswerError from None
+            async with answer:
                 location = answer.headers.get("Location")
                 if answer.status not in _REDIRECTS or location is None:
                     place = shown(address)
@@ -267,6 +280,8 @@ class WebReader:
                     # be a bomb.
                     headers={"Accept-Encoding": "identity", "User-Agent": "backlot"},
                     auto_decompress=False,
+                    max_line_size=_LONGEST_HEADER,
+                    max_field_size=_LONGEST_HEADER,
                     # No proxy from the environment: it would resolve names in our place.
                     trust_env=False,
                 )
@@ -346,7 +361,7 @@ def _in_words(uri: str) -> Iterator[None]:
     """What goes wrong with a request, as an error of its row."""
     try:
         yield
-    except aiohttp.ClientResponseError as error:
+    except _StatusError as error:
         raise RowError(ErrorCode.NOT_FOUND, f"{error.message}: HTTP {error.status}") from None
     except (aiohttp.ClientError, ValueError) as error:
         # A host no resolver takes, a port out of range, a redirect to neither: yarl and aiohttp
@@ -365,15 +380,21 @@ def _check_status(answer: aiohttp.ClientResponse, place: str) -> None:
         raise TransientError(
             ErrorCode.ACCESS_DENIED, f"not allowed to read {place} (HTTP {answer.status})"
         )
-    if answer.status != 200:
-        raise aiohttp.ClientResponseError(
-            answer.request_info, (), status=answer.status, message=place
-        )
+    if answer.status not in _DONE or not _is_whole(answer):
+        raise _StatusError(answer.request_info, (), status=answer.status, message=place)
+
+
+def _is_whole(answer: aiohttp.ClientResponse) -> bool:
+    """False: a part, though nobody has asked for one."""
+    if answer.status != 206:
+        return True
+    found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    return found is not None and int(found[1]) + 1 == int(found[2])
 
 
 def _version(answer: aiohttp.ClientResponse) -> str | None:
     """What an answer's headers say that changes with its body; None: nothing."""
-    if answer.status not in (200, 206):
+    if answer.status not in _DONE:
         return None
     headers = _headers(answer)
     etag = headers.get("etag", "").strip().removeprefix("W/").strip('"')

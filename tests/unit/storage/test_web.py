@@ -47,6 +47,7 @@ class Site(ThreadingHTTPServer):
         self.sent_bytes = 0
         self.locations: dict[str, str] = {}
         self.bodies: dict[str, tuple[str, bytes]] = {}
+        self.raw: dict[str, bytes] = {}
         self.root = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, *_: object) -> None:
@@ -63,7 +64,8 @@ class Page(BaseHTTPRequestHandler):
         if verb == "picture":
             self.answer(200, b"picture")
         elif verb == "status":
-            self.answer(int(rest.partition("/")[0]), b"words")
+            status = int(rest.partition("/")[0])
+            self.answer(status, b"" if status in (204, 304) else b"words")
         elif verb == "redirect":  # /redirect/2/picture
             left, _, target = rest.partition("/")
             further = f"/redirect/{int(left) - 1}/{target}" if int(left) > 1 else f"/{target}"
@@ -91,6 +93,9 @@ class Page(BaseHTTPRequestHandler):
             self.answer(200, body, **{"Content-Encoding": encoding}, **sums)
         elif verb == "said":
             self.say(rest)
+        elif verb == "raw":
+            self.wfile.write(self.server.raw[rest])
+            self.close_connection = True
         elif verb == "large":
             self.answer(200, bytes(SIZE), chunked=rest == "chunked")
         else:
@@ -277,16 +282,16 @@ def test_addresses_that_are_public(address: str) -> None:
 
 
 def test_why_a_picture_cannot_be_had(site: Site) -> None:
-    asked = [404, 410, 401, 403, 407, 451, 400, 204]
+    asked = [404, 410, 401, 402, 403, 407, 451, 400, 204]
     outcomes = read(*(f"{site.root}/status/{status}?token=hunter2" for status in asked))
     assert codes(outcomes) == [
         ErrorCode.NOT_FOUND,
         ErrorCode.NOT_FOUND,
-        *[ErrorCode.ACCESS_DENIED] * 4,
+        *[ErrorCode.ACCESS_DENIED] * 5,
         ErrorCode.NOT_FOUND,
         ErrorCode.NOT_FOUND,
     ]
-    assert [outcome.retryable for outcome in outcomes] == [False] * 2 + [True] * 4 + [False] * 2
+    assert [outcome.retryable for outcome in outcomes] == [False] * 2 + [True] * 5 + [False] * 2
     assert "hunter2" not in str(outcomes)
     assert set(site.asked.values()) == {1}
 
@@ -305,6 +310,46 @@ def test_a_site_that_stays_down_is_for_the_next_run(site: Site) -> None:
     assert all(isinstance(outcome, TransientError) for outcome in outcomes)
     assert set(site.asked.values()) == {3}
     assert "hunter2" not in str(outcomes)
+
+
+@pytest.mark.parametrize("status", [202, 206, 304, 420, 423, 425, 501])
+def test_what_may_be_there_tomorrow_is_for_the_next_run(site: Site, status: int) -> None:
+    (found,) = read(f"{site.root}/status/{status}", backoff=Backoff(attempts=2, first_s=0.001))
+    assert isinstance(found, TransientError)
+    assert found.code is ErrorCode.STORAGE
+    assert site.asked.total() == 2
+
+
+UNREADABLE = {
+    "no status": b"ICY\r\n\r\nhunter2",
+    "no header": b"HTTP/1.1 200 OK\r\nhunter2\r\n\r\npicture",
+    "no length": b"HTTP/1.1 200 OK\r\nContent-Length: hunter2\r\n\r\npicture",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nContent-Length: 3\r\n\r\npicture",
+    "more than said": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nhunter2",
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_what_is_no_http_is_for_the_next_run_and_is_not_quoted(site: Site, what: str) -> None:
+    site.raw["x"] = UNREADABLE[what]
+    (found,) = read(f"{site.root}/raw/x", backoff=Backoff(attempts=2, first_s=0.001))
+    assert isinstance(found, TransientError)
+    assert found.code is ErrorCode.STORAGE
+    assert "an answer that is no HTTP" in found.message
+    assert "hunter2" not in found.message
+
+
+def test_what_is_whole_is_taken_whatever_it_is_called(site: Site) -> None:
+    lengthy = f"X-Policy: {'x' * 20_000}"
+    for name, status, header in (
+        ("changed", "203 Non-Authoritative Information", "Via: 1.1 proxy"),
+        ("all of it", "206 Partial Content", "Content-Range: bytes 0-6/7"),
+        ("policy", "200 OK", lengthy),
+    ):
+        head = f"HTTP/1.1 {status}\r\n{header}\r\nContent-Length: 7\r\n\r\n"
+        site.raw[name.replace(" ", "%20")] = f"{head}picture".encode()
+    names = ("changed", "all%20of%20it", "policy")
+    assert bodies(read(*(f"{site.root}/raw/{name}" for name in names))) == [(b"picture", 0)] * 3
 
 
 def test_what_is_too_large_is_not_read(site: Site) -> None:
