@@ -210,13 +210,22 @@ def parse_recipe(text: str, *, overrides: Sequence[str] = (), source: str) -> Re
         raise ValueError(
             f"{source}: line {line}: {uncolored[1]} is a comment to YAML: write '{uncolored[1]}'"
         )
+    unread: dict[tuple[str, ...], ValueError] = {}
     for override in overrides:
         steps, said = _parted(override)
-        values = _placed(values, steps, _value_of(override, said), override)
-        words = _placed(words, steps, load_words(said), override)
+        value, word, trouble = _value_of(override, said)
+        values = _placed(values, steps, value, override)
+        words = _placed(words, steps, word, override)
+        if trouble is not None:
+            unread[tuple(steps)] = trouble
+    values = _with_words_for_keys(values, words)
     try:
         return validated(values, words)
     except ValidationError as error:
+        for detail in error.errors():
+            trouble = unread.get(tuple(_located(detail["loc"])[0]))
+            if trouble is not None:
+                raise trouble from None
         raise ValueError(f"{source}: {explain(error, words)}") from None
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
@@ -257,10 +266,29 @@ def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
     return parse_recipe(text, overrides=overrides, source=f"recipe {path.name}")
 
 
+def _with_words_for_keys(values: Any, words: Any) -> Any:
+    """The same with keys as they are written, where YAML takes a word for something else."""
+    if not isinstance(values, Mapping) or not isinstance(words, Mapping):
+        return values
+    named = values
+    if len(values) == len(words) and not all(isinstance(key, str) for key in values):
+        named = dict(zip(words, values.values(), strict=True))
+    return {key: _with_words_for_keys(value, words.get(key)) for key, value in named.items()}
+
+
 def _check_numbers(model: BaseModel, values: Mapping[str, Any], words: Any, *path: str) -> None:
-    """Refuse `off` where a number is wanted: pydantic takes it for nought."""
+    """Refuse numbers that are none as they stand there.
+
+    Of `off` pydantic makes nought, and YAML 90 of `1:30` and 8 of `010`.
+    """
     for name, value in values.items():
         found = getattr(model, name, None)
+        said = _at(words, [*path, name]) or ""
+        if isinstance(found, int | float) and _MISREAD.fullmatch(said) and value != _plain(said):
+            raise ValueError(
+                f"{'.'.join([*path, name])}: YAML reads {said} as {value}: write the number out, "
+                f"such as {value}"
+            )
         if isinstance(value, bool) and isinstance(found, int | float) and found is not value:
             written = _at(words, [*path, name])
             raise ValueError(
@@ -268,6 +296,15 @@ def _check_numbers(model: BaseModel, values: Mapping[str, Any], words: Any, *pat
             )
         if isinstance(value, Mapping) and isinstance(found, BaseModel):
             _check_numbers(found, value, words, *path, name)
+
+
+_MISREAD = re.compile(r"[+-]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
+"""Octal and sexagesimal numbers of YAML 1.1."""
+
+
+def _plain(said: str) -> int | None:
+    """The whole number that everybody else reads; None: they read none."""
+    return None if ":" in said else int(said)
 
 
 _UNCOLORED = re.compile(r"^[ ]*\w*color:[ ]+(#[0-9A-Fa-f]{3,8})[ ]*$", re.MULTILINE)
@@ -378,11 +415,20 @@ def _parted(override: str) -> tuple[list[str], str]:
     return steps, json.dumps(said.strip()) if said.lstrip().startswith("#") else said
 
 
-def _value_of(override: str, said: str) -> Any:
+def _value_of(override: str, said: str) -> tuple[Any, Any, ValueError | None]:
+    """What is set, as YAML reads it and as it is written, and why YAML cannot read it.
+
+    What is no YAML is a word, for those fields that want one, such as a prompt's template.
+    """
     try:
-        return load_yaml(said)
+        value, word = load_yaml(said), load_words(said)
     except ValueError as error:
-        raise ValueError(f"--set {override}: the value is {error}") from None
+        trouble = ValueError(f"--set {override}: the value is {error}")
+        if said.lstrip().startswith(("'", '"')):  # a quote that is left open
+            raise trouble from None
+        return said.strip(), said.strip(), trouble
+    is_laid_out = isinstance(value, list | dict) and not said.lstrip().startswith(("[", "{"))
+    return value, said.strip() if is_laid_out else word, None
 
 
 def _placed(values: Any, steps: Sequence[str], value: Any, override: str) -> dict[str, Any]:

@@ -366,3 +366,36 @@ def test_a_colour_that_yaml_takes_for_a_comment_is_refused() -> None:
     text = "name: mine\nbrief:\n  background_color: #ff8000\n  margin: 0.1\n"
     with pytest.raises(ValueError, match="line 3: #ff8000 is a comment to YAML: write '#ff8000'"):
         parse_recipe(text, source="mine")
+
+
+@pytest.mark.parametrize(
+    "said", ["{title} on oak", "oak: light", "- oak", "@home", "%a", "`x`", "> oak", "*", "? oak"]
+)
+def test_a_setting_that_wants_text_takes_what_is_no_yaml(said: str) -> None:
+    assert parse("name: mine", f"prompt.default={said}").prompt.default == said
+    assert "valid YAML" in refusal("name: mine", "render.quality=@1")
+    assert "--set prompt.default='oak: the value is not valid YAML" in refusal(
+        "name: mine", "prompt.default='oak"
+    )
+    assert parse("name: mine", "brief=margin: 0.1").brief.margin == 0.1
+
+
+@pytest.mark.parametrize("said", ["1:30", "030", "+0_17", "1:0.5"])
+def test_a_number_that_yaml_reads_as_another_is_refused(said: str) -> None:
+    assert f"budget.max_failures: YAML reads {said} as " in refusal(
+        "name: mine", f"budget.max_failures={said}"
+    )
+    text = f"name: mine\nbudget:\n  max_failures: {said}"
+    assert f"YAML reads {said} as " in refusal(text)
+
+
+def test_a_number_is_what_everybody_reads() -> None:
+    for said, number in (("00", 0), ("007", 7), ("1_000", 1000), ("0x10", 16), ("1e1", 10)):
+        assert parse("name: mine", f"budget.max_failures={said}").budget.max_failures == number
+
+
+def test_keys_are_words() -> None:
+    text = "name: mine\nkeep: [no, 0012, 1e3]\nkeep_types: {no: text, 0012: integer}"
+    made = parse(text, "keep_types={on: text, 1e3: number}", "keep=[on, 1e3]")
+    assert made.keep_types == {"on": "text", "1e3": "number"}
+    assert parse(text).keep_types == {"no": "text", "0012": "integer"}
