@@ -494,6 +494,16 @@ def check_names(manifest: Manifest, *, ignored: Sequence[str], used: Sequence[st
         )
 
 
+def has_words(type_: pa.DataType) -> bool:
+    """Whether a value can stand within a sentence."""
+    if pa.types.is_dictionary(type_):
+        return has_words(type_.value_type)
+    if isinstance(type_, pa.BaseExtensionType):
+        return has_words(type_.storage_type) or type_ == pa.uuid()
+    is_binary = pa.types.is_fixed_size_binary(type_) or _is_bytes(type_)
+    return bool(pa.types.is_null(type_)) or not (pa.types.is_nested(type_) or is_binary)
+
+
 def _check_image(manifest: Manifest) -> None:
     if "image" not in manifest.schema.names:
         return

@@ -33,6 +33,7 @@ from pipeline.manifest import (
     check_doubtful,
     check_names,
     check_untyped,
+    has_words,
 )
 from pipeline.recipe import Recipe
 from pipeline.tables import as_kind, python_rows
@@ -104,7 +105,12 @@ class Planner:
                 raise ValueError(
                     f"prompt.template: the manifest has no column {name!r}; it has {names}"
                 )
-            self.manifest.field(name)
+            type_ = self.manifest.field(name).type
+            if not has_words(type_):
+                raise ValueError(
+                    f"prompt.template: column {name!r} is {type_}, of which no words can be made: "
+                    "take another one, or write it as text"
+                )
         check_untyped(self.manifest, [*columns, "seed"])
         check_doubtful(self.manifest, self._columns())
         colored = not _COLORING.isdisjoint(columns) or self._brief.background_color is not None
@@ -385,7 +391,8 @@ def resolve_prompt(
     template = recipe.prompt.template
     if template is not None:
         values = {name: row[name] for name in template_columns(template)}
-        empty = [name for name, value in values.items() if value is None]
+        # NaN, which is no number equal to itself, is what some libraries write for null.
+        empty = [name for name, value in values.items() if value is None or value != value]
         if not empty:
             return template.format_map({k: str(v) for k, v in values.items()}), "template"
         if recipe.prompt.default is None and color is None:

@@ -101,12 +101,17 @@ def _named(condition: str) -> frozenset[str] | None:
     """What a condition names, in small letters. Raises as `columns_of`."""
     _check_is_one_expression(condition)
     named: set[str] = set()
+    any_column = False
     for node in _nodes(_parsed(f"SELECT {condition}")):
-        if node.get("class") == "STAR":
-            return None
+        if node.get("class") == "FUNCTION" and node["function_name"] in _volatile():
+            raise ValueError(
+                f"{node['function_name']}() selects other rows each time it is asked: write what "
+                "stays, such as hash(id) % 100 = 0 for one row in a hundred"
+            )
+        any_column |= node.get("class") == "STAR"
         if node.get("class") == "COLUMN_REF":  # `error.code`: a column and what is in it
             named.update(name.casefold() for name in node["column_names"])
-    return frozenset(named)
+    return None if any_column else frozenset(named)
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
@@ -146,6 +151,19 @@ def _check_is_one_expression(condition: str) -> None:
 @cache
 def _parser() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config=_SEALED)
+
+
+@cache
+def _volatile() -> frozenset[str]:
+    """Functions that give the same row something else each time."""
+    found = (
+        _parser()
+        .cursor()
+        .execute(
+            "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
+        )
+    )
+    return frozenset(name for (name,) in found.fetchall()) - {"error"}
 
 
 def _parsed(statements: str) -> Any:

@@ -8,6 +8,8 @@ import re
 # pairs, which cannot be written down. The marks that Hebrew and Arabic need (200E, 200F) stay.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _GAP = " [...] "
+_GOES_ON = re.compile(r"\n\n|\n\s+0: ")
+"""Before what is for whoever wrote the library, such as Rust's calls."""
 
 
 def visible(text: str) -> str:
@@ -33,8 +35,8 @@ def one_line(text: str, *, most: int) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What a library says before it starts to quote and draw: one line."""
-    return " ".join(str(error).strip().partition("\n\n")[0].split())
+    """What a library says before it starts to quote and draw, or to list its calls: one line."""
+    return " ".join(_GOES_ON.split(str(error).strip(), maxsplit=1)[0].split())
 
 
 def of_error(error: BaseException) -> str:

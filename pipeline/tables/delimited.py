@@ -210,10 +210,11 @@ def _blocks(file: str, header: _Header, encoding: str | None) -> Iterator[list[l
     least = max((place for place, name in enumerate(header.names, start=1) if name), default=0)
     for line, _, row in records:
         if len(row) < least or any(row[width:]):
+            also = ", or take the line out if it is no row" if len(row) == 1 else ""
             raise ValueError(
                 f"{file}, line {line}: {len(row)} values, and the header names {width} columns: "
                 f"put a value that holds a {_NAMES.get(header.delimiter, header.delimiter)} or a "
-                "line break into double quotes"
+                f"line break into double quotes{also}"
             )
         block.append(row)
         num_signs += sum(map(len, row))

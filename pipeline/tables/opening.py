@@ -61,8 +61,11 @@ def open_named(name: str, *, reading: Reading, key: str) -> Opened:
         hidden = found.passed_over()
         what = "nothing there"
         if found.files:
-            ending = f"such as {PurePosixPath(found.files[0]).name}"
-            what = visible(f"none of {len(found.files):,} files has an ending of tables, {ending}")
+            count, name = len(found.files), PurePosixPath(found.files[0]).name
+            what = visible(
+                f"no table there, by the ending of {count:,} file{'s' if count > 1 else ''} such "
+                f"as {name}"
+            )
         raise ValueError(
             f"{what}{'' if hidden is None else f' ({hidden})'}; name a Parquet, CSV or JSON "
             "Lines file, a folder of them, or a pattern such as 'catalog/*.parquet'"

@@ -385,6 +385,7 @@ def test_a_value_that_does_not_fit_over_all_files_is_told_before_anything_is_pla
     tmp_path: Path, one: pa.Array, other: pa.Array, use: str
 ) -> None:
     uri = files(tmp_path, one, other)
+    use = "keep=[x]" if pa.types.is_nested(one.type) else use
     with pytest.raises(ValueError, match=r"0\.parquet: column 'x' is .* over all files"):
         planner(uri, use)
     planned(uri)  # and nobody else is disturbed
@@ -463,3 +464,39 @@ def test_a_number_within_json_that_fits_no_other_row_is_told_before_anything_is_
     with pytest.raises(ValueError, match=r"[12]\.jsonl, line 1 and after: column 'x' is .*double"):
         planner(str(tmp_path), "keep=[x]")
     assert errors(planned(str(tmp_path))) == [None, None]
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        pa.array([["oak"], []]),
+        pa.array([{"a": 1}, None]),
+        pa.array([b"oak", None]),
+        pa.array([b"oak", None]).dictionary_encode(),
+        pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64())),
+    ],
+    ids=lambda array: str(array.type),
+)
+def test_a_prompt_is_made_of_words(make_manifest: MakeManifest, x: pa.Array) -> None:
+    uri = two(make_manifest, x)
+    assert "column 'x' is " in (said := refusal(uri, "prompt.template='{x} wall'"))
+    assert "of which no words can be made: take another one" in said
+
+
+def test_a_number_that_is_none_is_null_in_a_template_too(make_manifest: MakeManifest) -> None:
+    uri = make_manifest(id=["a", "b"], image_uri=["1.jpg"] * 2, x=[1.5, float("nan")])
+    made = planned(uri, "prompt.template='{x} cm'", "prompt.default=oak")
+    assert made["prompt"].to_pylist() == ["1.5 cm", "oak"]
+
+
+@pytest.mark.parametrize(
+    "condition", ["random() < 0.5", "id IN (SELECT uuid())", "sleep_ms(1) IS NULL"]
+)
+def test_a_condition_selects_the_same_rows_each_time(
+    make_manifest: MakeManifest, condition: str
+) -> None:
+    uri = make_manifest(id=["a", "b"], image_uri=["1.jpg"] * 2, prompt=["oak"] * 2)
+    assert "() selects other rows each time it is asked: write what stays" in refusal(
+        uri, where=condition
+    )
+    assert planned(uri, where="hash(id) % 100 >= 0 AND current_date > '2020-01-01'").num_rows == 2

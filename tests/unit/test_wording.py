@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.wording import one_line, visible
+from pipeline.wording import first_line, one_line, visible
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,9 @@ def test_of_a_long_line_both_ends_are_kept():
     assert line.startswith("start x")
     assert line.endswith("x end")
     assert len(line) == 50
+
+
+def test_what_is_for_whoever_wrote_a_library_is_left_out():
+    said = "Kernel error: truncated record\n   0: <unknown>\n   1: start_thread"
+    assert first_line(ValueError(said)) == "Kernel error: truncated record"
+    assert first_line(ValueError("two\n  lines\n\nLINE 1: SELECT")) == "two lines"

@@ -318,6 +318,6 @@ def test_json_by_columns_is_told_from_rows(tmp_path: Path) -> None:
 def test_a_folder_of_other_files_is_not_called_empty(tmp_path: Path) -> None:
     (tmp_path / "20261101_ab.gz").write_bytes(gzip.compress(b"id,image_uri\n1,a.jpg\n"))
     (tmp_path / "0000_part_00").write_text("id|image_uri\n1|a.jpg\n")
-    assert "none of 2 files has an ending of tables, such as 0000_part_00; name a" in refused(
+    assert "no table there, by the ending of 2 files such as 0000_part_00; name a" in refused(
         tmp_path
     )
