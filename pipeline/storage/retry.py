@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -44,6 +45,9 @@ LONGEST_DELAY_S = 20.0
 
 ATTEMPT_S = 300.0
 """A server that sends a byte now and then is as good as dead: 64 MiB in 300 s is 0.2 MB/s."""
+
+PATIENCE_S = 600.0
+"""No attempt begins later than that after the first: eight that drip would take 40 minutes."""
 
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _LASTING_STATUS = frozenset({501, 505, 507, 508, 510, 511})
@@ -167,7 +171,7 @@ async def retrying(
     Raises:
         TransientError: it failed to the end with faults that may pass.
     """
-    retry = 0
+    retry, began_s = 0, time.monotonic()
     while True:
         try:
             async with asyncio.timeout(ATTEMPT_S):
@@ -175,8 +179,9 @@ async def retrying(
         except _FAULTS as error:
             if not is_transient(error):
                 raise
-            if retry + 1 >= backoff.attempts:
-                said = f"{what}: {describe(error)}, {backoff.attempts} times in a row"
+            is_late = time.monotonic() - began_s >= PATIENCE_S
+            if retry + 1 >= backoff.attempts or is_late:
+                said = f"{what}: {describe(error)}, {retry + 1} times in a row"
                 fix = _fix(error)
                 raise TransientError(ErrorCode.STORAGE, f"{said}: {fix}" if fix else said) from None
         await asyncio.sleep(backoff.delay(retry))
@@ -255,7 +260,7 @@ def _unconnected(error: EndpointConnectionError) -> str:
 
 def _fix(error: Exception) -> str:
     """What to do about a fault of an object store that did not pass; empty: wait."""
-    if isinstance(error, EndpointConnectionError):
+    if isinstance(error, EndpointConnectionError | ReadTimeoutError | ConnectTimeoutError):
         return "check AWS_ENDPOINT_URL, the network, and that the store runs"
     if isinstance(error, ClientError):
         if is_page(error):

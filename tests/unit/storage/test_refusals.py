@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Callable
 from functools import partial
 
@@ -10,7 +12,8 @@ from aiohttp import web
 
 from pipeline.errors import TransientError
 from pipeline.placement import check_lease, check_writable
-from pipeline.storage import PhotoReader, ReadPolicy, disconnect
+from pipeline.storage import PhotoReader, ReadPolicy, disconnect, retry
+from pipeline.storage import connection as connections
 from pipeline.storage.connection import connection
 from pipeline.storage.retry import Backoff
 from pipeline.storage.s3 import S3
@@ -305,6 +308,20 @@ def test_where_nobody_listens_the_place_is_named(point_at: PointAt) -> None:
     point_at("http://127.0.0.1:9")
     with pytest.raises(TransientError, match=r"no connection to 127\.0\.0\.1:9, 2 times"):
         ask("GET")
+
+
+@pytest.mark.parametrize(("attempt_s", "said"), [(0.05, "no whole answer in time"), (9, "in time")])
+def test_a_store_that_gives_no_answer_is_not_waited_for_for_ever(
+    point_at: PointAt, monkeypatch: pytest.MonkeyPatch, attempt_s: float, said: str
+) -> None:
+    monkeypatch.setattr(retry, "ATTEMPT_S", attempt_s)
+    monkeypatch.setattr(retry, "PATIENCE_S", 0.12)
+    monkeypatch.setattr(connections, "READ_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the system takes connections for it
+        point_at(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(TransientError, match=said) as caught:
+            connection().run(S3(connection(), backoff=Backoff(first_s=0.001)).size(URI))
+    assert re.search(r", [1-7] times in a row", str(caught.value))
 
 
 def test_a_host_that_nobody_knows_is_named(point_at: PointAt) -> None:
