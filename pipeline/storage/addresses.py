@@ -39,6 +39,8 @@ PICTURE = re.compile(
 )
 """How names of pictures end."""
 _HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z][\w-]*(?::\d+)?(?:/|$)|\d+(?:\.\d+){3}|localhost\b")
+_NUMBERED = re.compile(r"&#(?:0*38|x0*26);", re.IGNORECASE)
+"""An ampersand in HTML, as WordPress writes it. As a URL that would end at the `#`."""
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\")
 _DATA = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 _FORMULA = re.compile(r"[=+@]\s*[A-Za-z.]+\s*\(")
@@ -116,7 +118,7 @@ def resolve(cell: str, *, against: str) -> str:
         raise ValueError(f"{quoted(text)} names a scheme twice: write {_shown(rest)}")
     _refuse_several(text)
     if scheme in ("http", "https"):
-        return text
+        return _NUMBERED.sub("&", text)
     # Hadoop's names for the same; a key may end in a blank, though not in the end of a line.
     return f"{found[1] if scheme == 's3' else 's3'}://{rest}{_in_a_key(after)}"
 

@@ -20,9 +20,9 @@ from pipeline.storage.photographs import ReadPolicy
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.search import HAS_NO_ETAG, MAY_NOT_BE_LISTED, look_up
-from pipeline.storage.spellings import respelled
+from pipeline.storage.spellings import respelled, unescaped
 from pipeline.storage.uris import absolute, address_fault, bucket_and_key, scheme_of
-from pipeline.storage.web import GAVE_NO_ANSWER, Allowance, NotSeenError, WebReader
+from pipeline.storage.web import GAVE_NO_ANSWER, REFUSED_TO_SAY, Allowance, NotSeenError, WebReader
 
 _BRIEFLY = Backoff(attempts=2, longest_s=2.0)
 """A picture that is not looked at is no loss: it counts as it did."""
@@ -88,8 +88,9 @@ class Looker:
         found, unseen = found | listed, unseen | listed.unseen
         asked = [uri for uri in chosen if scheme_of(uri) in ("http", "https")]
         if asked:
-            answers = connection().run(self._ask_all(asked))
-            for uri, answer in zip(asked, answers, strict=True):
+            answers, spelled = self._ask_web(asked)
+            listed.spelled.update(spelled)
+            for uri, answer in answers.items():
                 if isinstance(answer, NotSeenError):
                     unseen[uri] = str(answer)
                 elif answer is not None:
@@ -97,7 +98,18 @@ class Looker:
         self.unseen.update(unseen.values())
         return Versions(found, unseen, listed.spelled)
 
-    async def _ask_all(self, uris: Sequence[str]) -> list[str | NotSeenError | None]:
+    def _ask_web(
+        self, uris: Sequence[str]
+    ) -> tuple[dict[str, str | NotSeenError | None], dict[str, str]]:
+        """What servers say by URI, and the URIs by which they say it, where HTML was in a table."""
+        answers = connection().run(self._ask_all(uris))
+        refused = [uri for uri, answer in answers.items() if _is_no(answer)]
+        others = {uri: unescaped(uri) for uri in refused if unescaped(uri) != uri}
+        again = connection().run(self._ask_all([*others.values()])) if others else {}
+        spelled = {uri: other for uri, other in others.items() if isinstance(again[other], str)}
+        return answers | {uri: again[other] for uri, other in spelled.items()}, spelled
+
+    async def _ask_all(self, uris: Sequence[str]) -> dict[str, str | NotSeenError | None]:
         if self._web is None:
             self._web = self._policy.web_reader(connection(), _BRIEFLY)
         web = self._web
@@ -116,7 +128,13 @@ class Looker:
                 self._silent[host] = 0
                 return found
 
-        return list(await asyncio.gather(*map(ask, uris)))
+        answers = await asyncio.gather(*map(ask, uris))
+        return dict(zip(uris, answers, strict=True))
+
+
+def _is_no(answer: str | NotSeenError | None) -> bool:
+    """Whether a server says that nothing is there, or that we may not have it."""
+    return answer is None or str(answer) == REFUSED_TO_SAY
 
 
 def versions(

@@ -19,7 +19,7 @@ from pipeline.storage.connection import Connection, connection
 from pipeline.storage.folder import LocalFolder
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
-from pipeline.storage.spellings import respelled
+from pipeline.storage.spellings import respelled, unescaped
 from pipeline.storage.uris import (
     absolute,
     address_fault,
@@ -126,7 +126,20 @@ class PhotoReader:
             return Fetched(await asyncio.to_thread(self._read_local, uri), 0)
         if scheme == "s3":
             return await self._read_object(uri)
-        return await self._web.get(uri, max_bytes=self._max_bytes)
+        return await self._read_page(uri)
+
+    async def _read_page(self, url: str) -> Fetched:
+        try:
+            return await self._web.get(url, max_bytes=self._max_bytes)
+        except RowError as error:
+            meant = unescaped(url)
+            if meant == url or error.code not in (ErrorCode.NOT_FOUND, ErrorCode.ACCESS_DENIED):
+                raise
+            refused = error
+        try:  # a table that was made of HTML or XML
+            return await self._web.get(meant, max_bytes=self._max_bytes)
+        except RowError:
+            raise refused from None
 
     async def _read_object(self, uri: str) -> Fetched:
         try:

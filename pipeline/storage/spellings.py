@@ -18,7 +18,7 @@ from pipeline.storage.addresses import BLANK
 
 _MOST = 12
 """Each is a request on an object store. One or two are usual."""
-_AMPERSAND = re.compile(r"&(?:amp|#38|#x26);", re.IGNORECASE)
+_AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
 _QUOTED = re.compile(r"((?:.*/)?)([\"'])(.+)\2", re.DOTALL)
 # Apple's file systems leave these as they are, and so do programs that convert its names (TN1150).
 _AS_IT_IS = re.compile("([\u2000-\u2fff\uf900-\ufaff\U0002f800-\U0002faff]+)")
@@ -42,9 +42,14 @@ def respelled(name: str) -> tuple[str, ...]:
 def rewritten(name: str) -> tuple[str, ...]:
     """As `respelled`, but for how letters are composed."""
     found = [name]
-    for change in (_trimmed, _trimmed_throughout, _slashed, _unquoted, _unescaped):
+    for change in (_trimmed, _trimmed_throughout, _slashed, _unquoted, unescaped):
         found += [change(one) for one in found]
     return tuple(one for one in dict.fromkeys(found) if one not in ("", name))
+
+
+def unescaped(name: str) -> str:
+    """With `&` for `&amp;`, as it is written in HTML and XML."""
+    return _AMPERSAND.sub("&", name)
 
 
 def composed(name: str) -> str:
@@ -68,10 +73,6 @@ def _slashed(name: str) -> str:
 def _unquoted(name: str) -> str:
     found = _QUOTED.fullmatch(name)
     return f"{found[1]}{found[3]}" if found else name
-
-
-def _unescaped(name: str) -> str:
-    return _AMPERSAND.sub("&", name)
 
 
 def _forms(name: str) -> Iterator[str]:

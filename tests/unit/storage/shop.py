@@ -52,8 +52,8 @@ class _Shelf(BaseHTTPRequestHandler):
             body, status, headers = b"", int(rest.partition("?")[0]), {}
         elif verb == "zero" and method == "HEAD":
             body = b""
-        elif verb == "status":
-            body, status = b"", int(rest.partition("?")[0])
+        elif verb == "status" or (verb == "signed" and "amp;" in rest):
+            body, status = b"", int(rest.partition("?")[0]) if verb == "status" else 403
         elif verb == "to":
             body, status, headers = b"", 302, {"Location": f"/{rest}"}
         elif verb == "endless" and method == "GET":

@@ -33,6 +33,10 @@ ROOT = "/data/shop"
         ("<https://cdn.example.com/a.jpg>", "https://cdn.example.com/a.jpg"),
         ("\u201chttps://cdn.example.com/a.jpg\u201d", "https://cdn.example.com/a.jpg"),
         ("'s3a://b/k'", "s3://b/k"),
+        (
+            "https://cdn.example.com/a?w=1&#038;h=2&#x26;q=3",
+            "https://cdn.example.com/a?w=1&h=2&q=3",
+        ),
         # URLs within URLs, as services that change pictures have them.
         ("https://i.example/plain/https://x.example/a.jpg", None),
         ("https://i.example/f:w(https://x.example/w.png,0,0)/https://x.example/a.jpg", None),

@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
-from pipeline.storage import listing, web
+from pipeline.errors import ErrorCode, RowError
+from pipeline.storage import Fetched, PhotoReader, listing, web
 from pipeline.storage.listing import Looker
 from pipeline.storage.photographs import ReadPolicy
 from pipeline.storage.retry import Backoff
@@ -23,14 +25,16 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
         yield server
 
 
+POLICY = ReadPolicy(
+    allowed_schemes=("http", "https", "file"),
+    allowed_hosts=("127.0.0.1",),
+    allow_private_addresses=True,
+)
+
+
 def looker(*, requests: int = 1000, seconds: float = 60, **policy: object) -> Looker:
-    given = {
-        "allowed_schemes": ("http", "https", "file"),
-        "allowed_hosts": ("127.0.0.1",),
-        "allow_private_addresses": True,
-    }
     return Looker(
-        ReadPolicy(**{**given, **policy}),
+        POLICY.model_copy(update=policy),
         schemes=("http", "https", "file"),
         allowance=Allowance(requests=requests, seconds=seconds),
     )
@@ -65,6 +69,24 @@ def test_a_picture_that_was_replaced_has_another_version(
     assert version() == one
     shop.headers[path] = after
     assert version() != one
+
+
+def test_an_ampersand_as_html_writes_it_is_one_where_nothing_else_is_there(shop: Shop) -> None:
+    shop.headers["/signed/a.jpg?w=1&sig=2"] = {"ETag": "v1"}
+    meant = f"{shop.root}/signed/a.jpg?w=1&sig=2"
+    uris = [meant.replace("&", "&amp;"), f"{shop.root}/b.jpg?w=1&amp;h=2"]
+    found = looker().versions(uris)
+    assert found.spelled == dict.fromkeys(uris[:1], meant)
+    assert found[uris[0]] == "v1"
+    assert shop.asked["GET", "/b.jpg?w=1&amp;h=2"] == 0
+    assert shop.asked["HEAD", "/b.jpg?w=1&amp;h=2"] == 1
+    reader = PhotoReader(POLICY, local_root=None, max_bytes=1000)
+    assert reader.read_many(uris) == [Fetched(b"picture", 0, ANY)] * 2
+    gone = f"{shop.root}/status/403?sig=1&amp;x=2"
+    (refused,) = reader.read_many([gone])
+    assert isinstance(refused, RowError)
+    assert refused.code is ErrorCode.ACCESS_DENIED
+    assert looker().versions([gone]).unseen == {gone: web.REFUSED_TO_SAY}
 
 
 @pytest.mark.parametrize("path", ["/a.jpg", "/no-head/501", "/zero/a"])
