@@ -26,6 +26,7 @@ from pipeline.tables import (
     as_meant,
     can_hold,
     exactly,
+    is_within,
     portable,
     type_named,
 )
@@ -108,7 +109,8 @@ class Kept:
             return type_named(declared)
         own = self._own_type(name)
         held = self.held.get(name)
-        return own if held is None or pa.types.is_null(held.type) else held.type
+        # What the dataset has only empty so far becomes what it is once there is some.
+        return own if held is None or is_within(held.type, own, parts_may_lack=False) else held.type
 
     def _own_type(self, name: str) -> pa.DataType:
         output = self.recipe.output
@@ -124,7 +126,7 @@ class Kept:
 
     def _check_held(self, name: str, held: Held) -> None:
         own = self._own_type(name)
-        if own == held.type or pa.types.is_null(held.type) or pa.types.is_null(own):
+        if is_within(held.type, own, parts_may_lack=False) or is_within(own, held.type):
             return
         which = self._misfit(name, own, held.type)
         if which is None:

@@ -18,6 +18,7 @@ from pipeline.tables.exact import (
     as_meant,
     can_hold,
     exactly,
+    is_within,
     portable,
     type_named,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "is_kind",
     "is_number",
     "is_text",
+    "is_within",
     "nearest",
     "open_named",
     "open_table",

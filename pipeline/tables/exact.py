@@ -91,6 +91,36 @@ def can_hold(type_: pa.DataType, values: pa.DataType) -> bool:
     return True
 
 
+def is_within(type_: pa.DataType, whole: pa.DataType, *, parts_may_lack: bool = True) -> bool:
+    """Whether all values of a type are values of another, which may know more of what is in them.
+
+    That is the case where one has no values within (lists that are all empty), or lacks parts of an
+    object, which are null then.
+
+    >>> is_within(pa.list_(pa.null()), pa.list_(pa.string()))
+    True
+    >>> is_within(pa.struct({"a": pa.int8()}), pa.struct({"a": pa.int8(), "b": pa.int8()}))
+    True
+    """
+    if type_ == whole or pa.types.is_null(type_):
+        return True
+    both = (type_, whole)
+    if all(pa.types.is_list(one) or pa.types.is_large_list(one) for one in both):
+        inner = (type_.value_type, whole.value_type)
+        return type_.id == whole.id and is_within(*inner, parts_may_lack=parts_may_lack)
+    if not all(map(pa.types.is_struct, both)):
+        return False
+    names = [[field.name for field in one] for one in both]
+    if any(len(set(some)) < len(some) for some in names) or not set(names[0]) <= set(names[1]):
+        return False
+    if names[0] != names[1] and not parts_may_lack:
+        return False
+    return all(
+        is_within(field.type, whole.field(field.name).type, parts_may_lack=parts_may_lack)
+        for field in type_
+    )
+
+
 def _there_and_back(array: pa.Array, type_: pa.DataType) -> pa.Array | None:
     is_wider = pa.types.is_floating(array.type) and type_ == pa.float64()
     try:

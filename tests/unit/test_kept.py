@@ -278,3 +278,29 @@ def test_maps_become_lists_of_keys_and_values(tmp_path: Path, make_manifest: Mak
     assert found.to_pylist()[1:] == [[], None, [{"key": "k", "value": None}]]
     asked = kept(uri, tmp_path / "out", "output.maps=as_they_are")
     assert pa.types.is_map(asked.type)
+
+
+NONE = pa.array([[], None], pa.list_(pa.null()))
+TAGS = pa.array([["oak"], []])
+SMALL = pa.array([{"a": 1}, None])
+LARGE = pa.array([{"b": "x", "a": 2}, None])
+
+
+@pytest.mark.parametrize(
+    ("last", "tonight", "type_"),
+    [
+        (NONE, TAGS, TAGS.type),
+        (TAGS, NONE, TAGS.type),
+        (LARGE, SMALL, LARGE.type),
+        (pa.array([[{"b": None, "a": 1}]]), pa.array([[{"a": 2}]]), None),
+    ],
+    ids=["none, then some", "some, then none", "a part less", "a part less within a list"],
+)
+def test_what_is_only_empty_tonight_fits_what_the_dataset_has(
+    tmp_path: Path, make_manifest: MakeManifest, last: Any, tonight: Any, type_: pa.DataType | None
+) -> None:
+    output = tmp_path / "out"
+    past_run(str(output), "one", manifest(make_manifest, last, "one.parquet"), recipe=recipe())
+    found = kept(manifest(make_manifest, tonight, "two.parquet"), output)
+    assert found.type == (type_ or last.type)
+    assert found.drop_null().to_pylist() == tonight.cast(found.type).drop_null().to_pylist()
