@@ -25,7 +25,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pyarrow.fs import FileSystem
 
-from pipeline import schema
+from pipeline import schema, storage
 from pipeline.tables import python_rows
 
 FINISHED = "finished"
@@ -234,7 +234,7 @@ def _card(row: Mapping[str, Any], kept: Sequence[str]) -> Card:
             if seconds is not None
         },
         thumbs=row.get("thumbs") or {},
-        image_uri=row.get("image_uri"),
+        image_uri=None if row.get("image_uri") is None else storage.shown(row["image_uri"]),
         image_sha256=row.get("image_sha256"),
         decode_notes=tuple(row.get("decode_notes") or ()),
         kept={name: row[name] for name in kept},

@@ -10,7 +10,7 @@ again, `connection` is the environment's settings and the loop they run in.
 
 from __future__ import annotations
 
-from pipeline.storage.addresses import BLANK, resolve
+from pipeline.storage.addresses import BLANK, resolve, shown
 from pipeline.storage.agreement import Doubt, Fetched
 from pipeline.storage.connection import disconnect
 from pipeline.storage.files import TEMPORARY_PREFIX
@@ -65,6 +65,7 @@ __all__ = [
     "remove",
     "resolve",
     "scheme_of",
+    "shown",
     "versions",
     "write",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path, PurePath
+from urllib.parse import unquote
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.storage.addresses import OF_WINDOWS, PICTURE, quoted
+from pipeline.storage.addresses import BLANK, OF_WINDOWS, PICTURE, quoted
 from pipeline.storage.uris import shortened
 
 _WINDOWS = re.compile(r"(?:^|/)(?:[A-Za-z]:[\\/]|\\\\)")
@@ -34,7 +36,15 @@ def no_file(uri: str, *, root: str, name: str) -> RowError:
         if _HOST.fullmatch(first):
             bare = name.partition("?")[0]  # a query may be signed
             return RowError(ErrorCode.BAD_REQUEST, f"image_uri {quoted(bare)} {_of_the_web(bare)}")
-    return _of_a_name(name) or RowError(ErrorCode.NOT_FOUND, f"nothing at {shortened(uri)}")
+    found = _of_a_name(name)
+    if found is not None:
+        return found
+    path, ending = Path(f"{root}/{name}"), PurePath(name).suffix
+    for other in {ending.lower(), ending.upper()} - {ending}:
+        if os.path.lexists(path.with_suffix(other)):
+            there = quoted(path.with_suffix(other).name)
+            return RowError(ErrorCode.NOT_FOUND, f"nothing at {shortened(uri)}; there is {there}")
+    return RowError(ErrorCode.NOT_FOUND, f"nothing at {shortened(uri)}{_to_the_letter(name)}")
 
 
 def no_object(*, key: str, said: str) -> RowError:
@@ -47,8 +57,19 @@ def no_object(*, key: str, said: str) -> RowError:
         if _HOST.fullmatch(part):  # or a folder that is called after a host
             bare = "/".join(parts[place:]).partition("?")[0]  # a query may be signed
             said = f"{said.partition('?')[0]}; it {_of_the_web(bare)}"
-            break
-    return RowError(ErrorCode.NOT_FOUND, said)
+            return RowError(ErrorCode.NOT_FOUND, said)
+    return RowError(ErrorCode.NOT_FOUND, f"{said}{_to_the_letter(key)}")
+
+
+def _to_the_letter(name: str) -> str:
+    """What of a name is likely to be no part of it, though it counts as one."""
+    decoded = unquote(name)
+    if decoded != name and "\ufffd" not in decoded:
+        return f"; '%' is part of a name here: if it was encoded, write {quoted(decoded)}"
+    if "?" in name:
+        return "; '?' and what follows it are part of a name here"
+    unseen = next((letter for letter in name if letter in BLANK and not letter.isspace()), None)
+    return f"; it holds U+{ord(unseen):04X}, which is not seen" if unseen else ""
 
 
 def _of_a_name(name: str) -> RowError | None:

@@ -100,7 +100,7 @@ def resolve(cell: str, *, against: str) -> str:
         )
     if _FORMULA.match(text):
         inner = _WITHIN.search(text)
-        alone = f": {_shown(inner[0])}" if inner else ""
+        alone = f": {shown(inner[0])}" if inner else ""
         raise ValueError(f"{quoted(text)} is a formula: write the address itself{alone}")
     alone = _unwrapped(text)
     after = cell[len(cell.rstrip(BLANK)) :] if alone == text else ""
@@ -115,7 +115,7 @@ def resolve(cell: str, *, against: str) -> str:
     if scheme not in ("s3", "s3a", "s3n", "http", "https"):
         raise ValueError(_not_read(text, scheme))
     if _SCHEME.match(rest):
-        raise ValueError(f"{quoted(text)} names a scheme twice: write {_shown(rest)}")
+        raise ValueError(f"{quoted(text)} names a scheme twice: write {shown(rest)}")
     _refuse_several(text)
     if scheme in ("http", "https"):
         return _NUMBERED.sub("&", text)
@@ -132,7 +132,7 @@ def _without_scheme(before: str, text: str, after: str, against: str) -> str:
         if _is_below(text, against):
             text = f"/{text.lstrip('/')}"
         elif _HOST.match(text[2:].partition("/")[0].rpartition("@")[2]):
-            raise ValueError(f"{quoted(text)} says no scheme: write {_shown(f'https:{text}')}")
+            raise ValueError(f"{quoted(text)} says no scheme: write {shown(f'https:{text}')}")
     if text.startswith("/"):
         return absolute(text + after)
     if scheme_of(against) != "file":
@@ -147,7 +147,7 @@ def _refuse_what_hides_a_url(text: str) -> None:
         rest = unquote(broken[2]) if "%3a" in text[:9].lower() else broken[2]
         slashed = re.sub(r"\\?/|\\", "/", rest).lstrip("/")
         raise ValueError(
-            f"{quoted(text)} is no URL: write {_shown(f'{broken[1].lower()}://{slashed}')}"
+            f"{quoted(text)} is no URL: write {shown(f'{broken[1].lower()}://{slashed}')}"
         )
     other = _BARE.match(text)
     if other and other[1].lower() in _FOREIGN:
@@ -156,7 +156,7 @@ def _refuse_what_hides_a_url(text: str) -> None:
     if len(inner) > 1:
         raise ValueError(_several(text, len(inner)))
     if inner:
-        raise ValueError(f"{quoted(text)} holds more than an address: write {_shown(inner[0])}")
+        raise ValueError(f"{quoted(text)} holds more than an address: write {shown(inner[0])}")
 
 
 def _of_this_machine(text: str, rest: str) -> str:
@@ -165,13 +165,13 @@ def _of_this_machine(text: str, rest: str) -> str:
     if text[:7].lower() != "file://":
         if host:
             raise ValueError(
-                f"{quoted(text)} is no URL: write the path alone, {_shown(rest)}, or file:///…"
+                f"{quoted(text)} is no URL: write the path alone, {shown(rest)}, or file:///…"
             )
     elif host.lower() not in ("", "localhost", "127.0.0.1"):
         named = host.rpartition("@")[2]
         raise ValueError(
             f"{quoted(text)} names a machine, {quoted(named)}: write a path with three slashes, as "
-            f"{_shown(f'file:///{named}{slash}{path}')}; one beside the manifest needs no scheme"
+            f"{shown(f'file:///{named}{slash}{path}')}; one beside the manifest needs no scheme"
         )
     if _DRIVE.match(unquote(path)):
         raise ValueError(f"{quoted(text)} {OF_WINDOWS}")
@@ -224,9 +224,10 @@ def _is_below(path: str, root: str) -> bool:
     return posixpath.normpath(f"/{path.lstrip('/')}").startswith(root.rstrip("/") + "/")
 
 
-def _shown(address: str) -> str:
-    """An address for a message: short, and without what is secret in it."""
-    return shortened(without_secrets(address) if "://" in address else address)
+def shown(address: str) -> str:
+    """An address for people: short, and without what is secret in a URL."""
+    is_url = scheme_of(address) in ("http", "https")
+    return shortened(without_secrets(address) if is_url else address)
 
 
 def quoted(text: str) -> str:

@@ -104,8 +104,8 @@ def address_fault(uri: str) -> str | None:
         return f"{_short(uri)} names no bucket: write s3://bucket/key"
     if "@" in uri and not {"@", ":"}.isdisjoint(bucket) and not bucket.startswith("arn:"):
         return (  # without a word of it: it may be a key of access
-            "cannot be: where the bucket's name belongs there is something before an '@': write "
-            "s3://bucket/key, and set AWS_PROFILE or AWS_ACCESS_KEY_ID"
+            "is no address: where the bucket's name belongs there is something before an '@': "
+            "write s3://bucket/key, and set AWS_PROFILE or AWS_ACCESS_KEY_ID"
         )
     if not _BUCKET.fullmatch(bucket) or not bucket.strip("."):
         return (

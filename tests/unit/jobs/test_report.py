@@ -81,6 +81,15 @@ def write(path: Path, rows: Sequence[dict[str, Any]], row_group_size: int = 300)
     return str(path)
 
 
+def test_a_signature_stays_out_of_the_sheet_and_long_addresses_too(tmp_path: Path) -> None:
+    uris = ["https://me:hunter2@cdn.example.com/a.jpg?sig=hunter2", "s3://shop/" + "x" * 1000]
+    rows = [result_row(number) | {"image_uri": uri} for number, uri in enumerate(uris)]
+    fields = FIELDS if "image_uri" in FIELDS.names else FIELDS.append(schema.IMAGE_URI)
+    pq.write_table(pa.Table.from_pylist(rows, schema=fields), tmp_path / "part.parquet")
+    shown = {card.image_uri for card in cards([str(tmp_path / "part.parquet")], filesystem=None)}
+    assert shown == {"https://cdn.example.com/a.jpg", f"s3://shop/{'x' * 190}…"}
+
+
 class Page(HTMLParser):
     """The tags and attributes a browser would see, and the text between them."""
 

@@ -24,6 +24,12 @@ CELLS = [
     ("no.jpg", GONE, "nothing at "),
     ("x/" * 900 + "1.jpg", GONE, "nothing at "),
 ]
+LETTERS = [
+    ("my%20shoe.jpg", "if it was encoded, write 'my shoe.jpg'"),
+    ("100%.jpg", "nothing at "),
+    ("shoe.jpg?v=1", "'?' and what follows it are part of a name here"),
+    ("sh\u200boe.jpg", "it holds U+200B, which is not seen"),
+]
 LOCAL = [
     ("www.example.com/1.jpg", BAD, "write https://www.example.com/1.jpg"),
     ("cdn.example.co.uk/images/1.jpg?sig=hunter2", BAD, "if cdn.example.co.uk is on the web"),
@@ -79,6 +85,27 @@ def test_an_object_that_is_not_there(bucket: str) -> None:
     found = refused(f"{bucket}/shop", "www.example.com/1.jpg?sig=hunter2")
     assert found.code is GONE
     assert "write https://www.example.com/1.jpg" in found.message
+
+
+@pytest.mark.parametrize(("cell", "said"), LETTERS)
+def test_what_counts_as_a_letter_of_a_name(
+    tmp_path: Path, bucket: str, cell: str, said: str
+) -> None:
+    for root in (str(tmp_path), bucket):
+        found = refused(root, cell)
+        assert found.code is GONE
+        assert said in found.message
+
+
+@pytest.mark.parametrize(("there", "cell"), [("x/a.JPG", "x/a.jpg"), ("x/a.png", "x/a.PNG")])
+def test_an_ending_in_other_letters_is_told_and_not_taken(
+    tmp_path: Path, there: str, cell: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / there).write_bytes(b"shoe")
+    found = refused(str(tmp_path), cell)
+    assert found.code is GONE
+    assert f"there is {there[2:]!r}" in found.message
 
 
 def test_a_local_path_of_a_manifest_that_is_elsewhere(tmp_path: Path) -> None:
