@@ -368,10 +368,10 @@ def check_untyped(manifest: Manifest, columns: Sequence[str]) -> None:
     for name, kind in kinds.items():
         values = [value for value in batch.column(name).to_pylist() if value is not None]
         if values and not any(is_kind(value, kind) for value in values):
-            also = "" if name == "seed" else ", or put it into ignore_columns"
+            otherwise = "--map other_seed=seed" if name == "seed" else "put it into ignore_columns"
             raise ValueError(
                 f"manifest {manifest.uri}: column {name!r} must be {_KINDS[kind]}, is text such as "
-                f"{values[0][:40]!r}: correct it{also} if it means something else"
+                f"{values[0][:40]!r}: correct it, or {otherwise} if it means something else"
             )
 
 

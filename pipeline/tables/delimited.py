@@ -148,7 +148,7 @@ def _check_is_header(
     line = None
     with suppress(ValueError):  # of a quote, whoever reads the rows says it
         some = islice(below, _LOOKED_BELOW)
-        line = next((number for number, _, row in some if key in row), None)
+        line = next((number for number, _, row in some if _may_be_header(row, key)), None)
     if line is not None:
         raise ValueError(
             f"{file}: line {line} seems to name the columns, as {key!r} stands there: take out the "
@@ -160,6 +160,13 @@ def _check_is_header(
             f"{file}: its first line should name the columns, and holds {value[:80]!r}: write the "
             "names above it, such as id,image_uri,prompt"
         )
+
+
+def _may_be_header(row: Sequence[str], key: str) -> bool:
+    """Whether a row is nothing but names; `id` may well be a value, such as of a language."""
+    named = [cell for cell in row if cell.strip()]
+    is_value = any(_VALUE.search(cell.strip()) or cell.strip().isdecimal() for cell in named)
+    return key in named and 1 < len(named) == len(set(named)) and not is_value
 
 
 def _empty(file: str) -> str:

@@ -133,9 +133,12 @@ def _check_is_row(row: Mapping[str, Any], key: str | None, place: str) -> None:
             f"{place}: is an object of objects and no row: write a list of rows, such as with "
             "pandas' to_json(..., orient='records', lines=True)"
         )
-    if isinstance(row.get(key or ""), list):
-        raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
-            f"{place}: is no row; it holds whole columns: write a list of rows, such as with "
+    in_lists = key not in row and any(
+        isinstance(value, list) and value and isinstance(value[0], list) for value in row.values()
+    )
+    if in_lists or isinstance(row.get(key or ""), list):
+        raise ValueError(
+            f"{place}: is no row; it holds the columns of all: write a list of rows, such as with "
             "pandas' to_json(..., orient='records', lines=True)"
         )
     for name, value in row.items():

@@ -193,3 +193,9 @@ def test_a_delimiter_at_the_end_of_the_header_asks_nothing_of_the_rows(tmp_path:
 
 def test_excels_line_counts_in_any_case(tmp_path: Path) -> None:
     assert rows(open_table(write(tmp_path, m="SEP=;\nid;p\n1;a\n"), "CSV"), "p") == [{"p": "a"}]
+
+
+@pytest.mark.parametrize("row", ["id,1.jpg,oak", "7,id,oak", "id,id,x"])
+def test_a_row_that_holds_the_name_of_a_column_is_no_header(tmp_path: Path, row: str) -> None:
+    (file,) = write(tmp_path, m=f"sku,lang,prompt\n{row}\n")
+    assert open_table([file], "CSV", key="id").schema.names == ["sku", "lang", "prompt"]

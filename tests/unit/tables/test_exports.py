@@ -310,9 +310,17 @@ def test_an_encoding_that_the_file_has_not_is_told(tmp_path: Path) -> None:
         open_manifest(str(tmp_path / "m.csv"), reading=parse_reading([], encoding="utf-16"))
 
 
-def test_json_by_columns_is_told_from_rows(tmp_path: Path) -> None:
-    (tmp_path / "m.json").write_text(json.dumps({"id": ["a", "b"], "image_uri": ["1", "2"]}))
-    assert "line 1: is no row; it holds whole columns: write a list" in refused(tmp_path / "m.json")
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"id": ["a", "b"], "image_uri": ["1", "2"]},
+        {"columns": ["id", "image_uri"], "index": [0], "data": [["a", "1"]]},
+    ],
+)
+def test_json_by_columns_is_told_from_rows(tmp_path: Path, whole: Any) -> None:
+    (tmp_path / "m.json").write_text(json.dumps(whole))
+    said = refused(tmp_path / "m.json")
+    assert "line 1: is no row; it holds the columns of all: write a list" in said
 
 
 def test_a_folder_of_other_files_is_not_called_empty(tmp_path: Path) -> None:
