@@ -25,7 +25,7 @@ class _Document(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     owner: str
-    ttl_s: float = Field(gt=0, lt=1e9)
+    ttl_s: float = Field(lt=1e9)
     host: str = "a machine that it does not name"
     pid: int = Field(0, ge=0, lt=2**31)
     machine: str = ""
