@@ -58,6 +58,11 @@ class FileClaim:
                 refusal = self._refusal(folder, descriptor)
                 os.close(descriptor)
                 raise refusal from None
+            except OSError:  # a disk without locks
+                if not os.fstat(descriptor).st_size:
+                    self._path.unlink(missing_ok=True)
+                os.close(descriptor)
+                raise
             if _is_same_file(descriptor, self._path):
                 os.ftruncate(descriptor, 0)
                 return descriptor

@@ -21,7 +21,20 @@ _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 _ROOM = "make room there, or name another place"
 _LEAVE = "let this account write there, or name another place"
+_NO_LOCKS = (
+    "this disk has no locks for files (flock), by which a run has one driver: mount it with them "
+    "(NFS: lockd; Lustre: -o flock), or name another place"
+)
 _FIXES = {
+    errno.EEXIST: "a file, or a link that leads nowhere, is where a folder is to be: name another",
+    errno.ENOTDIR: "a part of that path is a file: name another place",
+    errno.ELOOP: "a link on that path leads back to itself: name another place",
+    errno.ENAMETOOLONG: "shorten it",
+    errno.EIO: "the disk is damaged, or was lost: look at the system's log",
+    errno.ESTALE: "the disk of another machine was lost: mount it again",
+    errno.ENOLCK: _NO_LOCKS,
+    errno.ENOSYS: _NO_LOCKS,
+    errno.ENOTSUP: _NO_LOCKS,
     errno.ENOSPC: _ROOM,
     errno.EDQUOT: "raise the quota or make room there, or name another place",
     errno.EFBIG: "the system allows no file that large (ulimit -f): raise that",

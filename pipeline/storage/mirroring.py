@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 CACHE_VARIABLE = "BACKLOT_CACHE"
 """Names the folder of brought weights: on a node's own disk, with room for them."""
 
+_NAME_IT = f"name a folder that may be written in {CACHE_VARIABLE}"
 _SPAN_BYTES = 32 * 2**20
 _SPANS_AT_ONCE = 8
 
@@ -60,6 +61,7 @@ def mirror(uri: str, *, cache: Path | None = None, backoff: Backoff = BACKOFF) -
     Raises:
         FileNotFoundError: nothing lies below the prefix.
         PermissionError: the store refused.
+        OSError: copies can be kept nowhere.
         TransientError: it gave no answer, or its objects changed while they were read.
     """
     bucket, key = bucket_and_key(uri)
@@ -68,10 +70,13 @@ def mirror(uri: str, *, cache: Path | None = None, backoff: Backoff = BACKOFF) -
     listed = connection().run(_listing(s3, bucket, prefix))
     if not listed:
         raise FileNotFoundError(f"nothing below s3://{bucket}/{prefix}")
-    root = cache or Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/backlot/weights").expanduser()
+    root = cache or _cache()
     kept = root / _digest(uri, listed)
     target = kept / Path(prefix).name
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise type(error)(error.errno, f"{error.strerror}: {_NAME_IT}", str(root)) from None
     with _alone(root / f"{kept.name}.lock"):
         if not kept.exists():
             with _unfinished(root) as folder:
@@ -80,6 +85,14 @@ def mirror(uri: str, *, cache: Path | None = None, backoff: Backoff = BACKOFF) -
                     _bring(s3, f"s3://{bucket}/{prefix}{found.name}", found, copy / found.name)
                 (folder / "copy").rename(kept)
     return target
+
+
+def _cache() -> Path:
+    said = os.environ.get(CACHE_VARIABLE)
+    try:
+        return Path(said or "~/.cache/backlot/weights").expanduser()
+    except RuntimeError:  # an account without an entry and without HOME, as containers have
+        raise FileNotFoundError(f"no home folder to keep weights in: {_NAME_IT}") from None
 
 
 async def _listing(s3: S3, bucket: str, prefix: str) -> list[_Object]:

@@ -29,13 +29,20 @@ def scheme_of(uri: str) -> str:
 
 
 def absolute(uri: str) -> str:
-    """A local path made absolute and free of `file://`; other URIs without a trailing slash."""
+    """A local path made absolute and free of `file://`; other URIs without a trailing slash.
+
+    Raises:
+        ValueError: it begins with `~`, and there is no such home folder.
+    """
     if scheme_of(uri) != "file":
         return uri.rstrip("/")
     if _SCHEME.match(uri):
         path = uri.partition("://")[2].partition("/")[2]  # after the host, which is this machine
         return str(Path("/" + unquote(path)))
-    return str(Path(uri).expanduser().absolute())
+    try:
+        return str(Path(uri).expanduser().absolute())
+    except RuntimeError:
+        raise ValueError(f"{_short(uri)}: no home folder is known: write the whole path") from None
 
 
 def join(uri: str, *parts: str) -> str:

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
 
-from pipeline.placement import check_apart, check_named, check_writable, folders_as_before
+from pipeline.placement import (
+    check_apart,
+    check_lease,
+    check_named,
+    check_writable,
+    folders_as_before,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,10 +83,18 @@ def test_trying_to_write_leaves_nothing_behind(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 
-@pytest.mark.parametrize("output", ["file/out", "file", "x" * 300, "x/" * 3000])
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, output: str) -> None:
+@pytest.mark.parametrize(
+    ("output", "fix"),
+    [
+        ("file/out", "a part of that path is a file"),
+        ("file", "a file, or a link that leads nowhere, is where a folder is to be"),
+        ("x" * 300, ""),
+        ("x/" * 3000, ""),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, output: str, fix: str) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ValueError, match=r"--output .*: cannot be written: .+"):
+    with pytest.raises(ValueError, match=rf"--output .*: cannot be written: .+{fix}"):
         check_writable(str(tmp_path / output))
     assert [path.name for path in tmp_path.rglob("*")] == ["file"]
 
@@ -87,3 +104,21 @@ def test_folders_that_hold_something_stay(tmp_path: Path) -> None:
         (tmp_path / "a" / "b").mkdir(parents=True)
         (tmp_path / "a" / "mine").write_text("x")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "mine"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    with pytest.raises(ValueError, match=r"can hold no lease: .*no locks for files \(flock\)"):
+        check_lease(str(tmp_path / "out"), is_exclusive=True)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_home_that_nobody_has_is_a_wrong_request() -> None:
+    with pytest.raises(ValueError, match="no home folder is known: write the whole path"):
+        check_writable("~nobody-of-that-name/out")

@@ -117,6 +117,17 @@ def test_nor_does_one_of_an_encrypted_object(bucket, fill, s3_url, s3_port, poin
     assert not caplog.text
 
 
+def test_where_copies_can_be_kept_nowhere_the_variable_is_named(
+    bucket, fill, tmp_path, monkeypatch
+):
+    fill(WEIGHTS)
+    (tmp_path / "file").write_text("in the way")
+    for cache in ("~nobody-of-that-name/x", str(tmp_path / "file" / "x")):
+        monkeypatch.setenv(mirroring.CACHE_VARIABLE, cache)
+        with pytest.raises(OSError, match=r"may be written in BACKLOT_CACHE"):
+            storage.mirror(f"{bucket}/models/bria")
+
+
 class Configuration(BaseModel):
     main: Checkpoint
     loras: tuple[Checkpoint, ...] = ()
