@@ -111,20 +111,25 @@ def past_runs(output: str) -> list[PastRun]:
 
 @doing("reading earlier runs")
 def held_columns(output: str, names: Sequence[str]) -> dict[str, Held]:
-    """Kept columns as the newest run under a dataset root has them, by name.
+    """Kept columns as the newest run under a dataset root has them, by the names asked for.
+
+    Where no run has a column of that very name, one that differs in small and large letters alone.
 
     Raises:
         ValueError: as `past_runs`.
     """
     found: dict[str, Held] = {}
+    alike: dict[str, Held] = {}
     for run in reversed(past_runs(output)) if names else ():
         if found.keys() >= set(names):
             break
-        columns = _planned_columns(run)
+        columns = {column.name.casefold(): column for column in _planned_columns(run)}
         for name in names:
-            if name in columns.names:
-                found.setdefault(name, Held(columns.field(name).type, run.run_id))
-    return found
+            column = columns.get(name.casefold())
+            if column is not None:
+                matching = found if column.name == name else alike
+                matching.setdefault(name, Held(column.type, run.run_id, column.name))
+    return {**alike, **found}
 
 
 def _planned_columns(run: PastRun) -> pa.Schema:

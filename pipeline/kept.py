@@ -40,6 +40,8 @@ class Held(NamedTuple):
     type: pa.DataType
     run_id: str
     """Of the newest run that has the column."""
+    name: str
+    """As it is written there, which may be in other letters: small, or large."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +73,7 @@ class Kept:
                 raise ValueError(f"keep: the manifest has no column {name!r}; it has {names}")
             if name in schema.RESERVED:
                 raise ValueError(f"keep: {name!r} is a column of every result: take it out of keep")
+            self._check_letters(name)
             _check_can_be_carried(self.manifest.field(name).with_type(self._own_type(name)))
             if name in self.recipe.keep_types:
                 self._check_declared(name)
@@ -118,6 +121,23 @@ class Kept:
             microseconds=output.timestamps == "microseconds", lists=output.maps == "lists"
         )
         return target.of(self.manifest.field(name).type)
+
+    def _check_letters(self, name: str) -> None:
+        """Refuse a name that another column of the dataset has in small or large letters."""
+        ours = next((own for own in schema.RESERVED if own.casefold() == name.casefold()), None)
+        if ours is not None:
+            raise ValueError(
+                f"keep: {name!r} is {ours!r} but for its letters, a column of every result, and "
+                "Spark and DuckDB take them for one: give it another name, such as "
+                f"--map my_{ours}={name!r}"
+            )
+        held = self.held.get(name)
+        if held is not None and held.name != name:
+            raise ValueError(
+                f"keep: {name!r} is {held.name!r} but for its letters, a column of this dataset "
+                f"(run {held.run_id}), and Spark and DuckDB take them for one: call it "
+                f"{held.name!r} in keep, with --map {held.name}={name!r}"
+            )
 
     def _check_declared(self, name: str) -> None:
         own, kind = self.manifest.field(name).type, self.recipe.keep_types[name]

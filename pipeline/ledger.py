@@ -177,7 +177,7 @@ def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
 
 _NO_TEXT = re.compile(
     r"[0-9._-]+|[0-9.]+([eE][-0-9]+)?[dDfFlL]?|[0-9]+-[0-9]+-[0-9]+T[0-9.]*Z?"
-    r"|nan|inf(inity)?|null|__HIVE_DEFAULT_PARTITION__",
+    r"|0[xb][0-9a-f_]+|nan|inf(inity)?|epoch|null|__HIVE_DEFAULT_PARTITION__",
     re.IGNORECASE,
 )
 """What Spark, DuckDB or Arrow read out of `run_id=...` as something else than text."""
@@ -197,7 +197,8 @@ def run_uri(output: str, run_id: str) -> str:
     if _NO_TEXT.fullmatch(run_id):
         raise ValueError(
             f"--run-id {run_id}: readers that go by the folder's name take it for a number, a date "
-            f"or nothing (Spark reads 0007 as 7): put a word before it, such as run-{run_id}"
+            "or nothing (Spark reads 0007 as 7, DuckDB 0x10 as 16): put a word before it, such as "
+            f"run-{run_id}"
         )
     return storage.join(storage.absolute(output), f"run_id={run_id}")
 

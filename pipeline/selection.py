@@ -7,6 +7,7 @@ row of every sample, whether that has a picture or not.
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -194,7 +195,8 @@ def _matching(
         raise ValueError(f"--where {condition!r}: {error}") from None
 
 
-_RUN = "run_of_the_newest_row"
+_RUN = f"run_{uuid.uuid4().hex}"
+"""A column of ours among those of others, which may have any name."""
 
 
 def _read(pick: _Newest, columns: pa.Schema) -> pa.Table:

@@ -228,6 +228,24 @@ def test_a_column_that_is_kept_anew_has_the_type_that_it_had(
     }
 
 
+def test_names_that_differ_in_their_letters_alone_are_refused(
+    tmp_path: Path, make_manifest: MakeManifest
+) -> None:
+    output, row = tmp_path / "out", {"id": ["a"], "image_uri": ["1.jpg"]}
+    first = make_manifest("one.parquet", **row, Title=["Chair"])
+    past_run(str(output), "one", first, recipe=recipe("keep=[Title]"))
+    second = make_manifest("two.parquet", **row, title=["chair"], Error=["none"])
+    for column, said in (
+        ("Error", "'Error' is 'error' but for its letters, a column of every result"),
+        ("title", "'title' is 'Title' but for its letters, a column of this dataset (run one)"),
+    ):
+        with pytest.raises(ValueError, match="Spark and DuckDB take them for one") as refused:
+            planner(second, output, f"keep=[{column}]")
+        assert said in str(refused.value)
+    past_run(str(output), "two", second, recipe=recipe("keep=[title]"))  # as earlier versions did
+    assert planner(second, output, "keep=[title]")
+
+
 NANOSECONDS = pa.array([1_000, 1_001, None], pa.timestamp("ns"))
 NESTED = {
     "plain": (NANOSECONDS, 1),

@@ -199,7 +199,23 @@ def test_a_run_id_cannot_lead_out_of_the_output(output: str, run_id: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "run_id", ["0007", "7", "1e5", "1.5", "12d", "2026-11-28", "2026-11", "1_000", "NaN", "null"]
+    "run_id",
+    [
+        "0007",
+        "7",
+        "1e5",
+        "1.5",
+        "12d",
+        "0x10",
+        "0XFF",
+        "0b1",
+        "2026-11-28",
+        "2026-11",
+        "1_000",
+        "NaN",
+        "null",
+        "epoch",
+    ],
 )
 def test_a_run_id_is_no_number_and_no_date(output: str, run_id: str) -> None:
     with pytest.raises(ValueError, match=f"put a word before it, such as run-{run_id}"):

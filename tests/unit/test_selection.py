@@ -116,6 +116,16 @@ def test_conditions_compare_what_was_kept_as_they_do_in_a_manifest(
     assert chosen_ids(str(tmp_path / "out"), condition) == {"b"}
 
 
+def test_columns_of_others_may_have_any_name(tmp_path: Path, make_manifest: MakeManifest) -> None:
+    names = ["run_of_the_newest_row", "results", "manifest", "place", "row", "rows", "a.b", "größe"]
+    kept = parse_recipe(f"{{name: plain, keep: {names}}}", source="mine")
+    columns = {name: ["va", "vb"] for name in names}
+    manifest = make_manifest(id=["a", "b"], image_uri=["x"] * 2, prompt=["p"] * 2, **columns)
+    past_run(str(tmp_path / "out"), "r1", manifest, recipe=kept)
+    for name in names:
+        assert chosen_ids(str(tmp_path / "out"), f"\"{name}\" = 'vb'") == {"b"}, name
+
+
 def test_what_was_kept_and_sql_has_no_type_for_is_refused_by_name(
     tmp_path: Path, make_manifest: MakeManifest
 ) -> None:
