@@ -29,7 +29,8 @@ _PART = re.compile(r"part-\d{5,}\.parquet")
 def materialise(view: pa.Table, target: str) -> list[str]:
     """Write the rows of a view as Parquet files and, last of all, a `_SUCCESS` that lists them.
 
-    A call that fails takes away what it has written, and the next one what a killed one has left.
+    A call that fails takes away what it has written. The next one goes over what a killed one has
+    left, and over the dataset of no files that a view without rows is.
 
     Args:
         view: `sample_id`, `run_id`, `file` and `row`, in files' order.
@@ -39,20 +40,13 @@ def materialise(view: pa.Table, target: str) -> list[str]:
         The names of the files.
 
     Raises:
-        ValueError: there are no rows, the target is not empty, or the runs disagree on the type of
-            a column.
+        ValueError: the target is not empty, or the runs disagree on the type of a column.
     """
     target = storage.absolute(target)
-    stopped = _left_by_a_stopped_call(target)
-    if not view.num_rows:
-        # Without a row there are no columns: nothing that a reader could open.
-        raise ValueError(
-            f"--materialise {target}: no finished run of the dataset has a picture yet, so nothing "
-            "was written: come back after one that has"
-        )
+    replaced = _replaceable(target)
     picks = _picks(view)
     merged = _merged_schema([pick.file for pick in picks])
-    for file in stopped:
+    for file in replaced:
         storage.remove(file)
     mark = uuid.uuid4().hex
     storage.write(storage.join(target, _UNFINISHED), mark.encode())
@@ -64,19 +58,20 @@ def materialise(view: pa.Table, target: str) -> list[str]:
                 writer.write(table)
         writer.close()
         _check_mark(target, mark)
-        success = json.dumps({"results": writer.names}, indent=1)
-        storage.write(storage.join(target, "_SUCCESS"), success.encode())
+        storage.write(storage.join(target, "_SUCCESS"), _success(writer.names))
     except BaseException:
         if _mark(target) == mark:
-            for file in _left_by_a_stopped_call(target):
+            for file in _replaceable(target):
                 storage.remove(file)
         raise
     storage.remove(storage.join(target, _UNFINISHED))
     return writer.names
 
 
-def _left_by_a_stopped_call(target: str) -> list[str]:
-    """The files in a folder that a call was stopped at; none where there is nothing.
+def _replaceable(target: str) -> list[str]:
+    """The files in a folder that a call was stopped at, or that holds a view without rows.
+
+    None where there is nothing. Whoever is killed at removing them leaves the last to the next.
 
     Raises:
         ValueError: there is something else.
@@ -84,16 +79,21 @@ def _left_by_a_stopped_call(target: str) -> list[str]:
     if not storage.exists(target):
         return []
     what = "something is there already"
-    if storage.is_folder(target):
-        files, mark = storage.list_files(target), storage.join(target, _UNFINISHED)
+    if storage.is_folder(target) and not storage.list_folders(target):
+        files = storage.list_files(target)
+        mark, success = (storage.join(target, name) for name in (_UNFINISHED, "_SUCCESS"))
         ours = [file for file in files if _PART.fullmatch(file.rpartition("/")[2])]
-        ours += [mark] if mark in files else []  # the last to go: a call killed before has it still
-        is_ours = not files or {*files, mark} == {*ours}
-        if is_ours and not storage.list_folders(target):
-            return ours
-        if storage.join(target, "_SUCCESS") in files:
+        if not files or {*files} == {*ours, mark}:
+            return [*ours, mark]
+        if success in files:
             what = "a merged view is there already, and is not replaced"
+            if {*files} <= {mark, success} and storage.read(success) == _success([]):
+                return [success, mark]
     raise ValueError(f"--materialise {target}: {what}; name a new folder")
+
+
+def _success(names: Sequence[str]) -> bytes:
+    return json.dumps({"results": list(names)}, indent=1).encode()
 
 
 def _mark(target: str) -> str | None:

@@ -86,7 +86,7 @@ def test_columns_of_two_types_are_refused_by_name(output: str, tmp_path: Path) -
     assert not (tmp_path / "merged").exists()
 
 
-def test_a_view_without_rows_leaves_nothing_and_is_not_in_the_way(
+def test_a_view_without_rows_is_an_empty_dataset_and_in_nobodys_way(
     output: str, tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe
 ) -> None:
     target, dead = tmp_path / "merged", str(tmp_path / "dead")
@@ -94,15 +94,28 @@ def test_a_view_without_rows_leaves_nothing_and_is_not_in_the_way(
     past_run(dead, "r1", none, {"a": GONE}, recipe=recipe)
     past_run(dead, "r2", none, recipe=recipe, nightly=True)  # of no rows
     past_run(dead, "r3", none, recipe=recipe, finished=False)
-    for empty in (str(tmp_path / "none"), dead):
-        with pytest.raises(ValueError, match="no finished run of the dataset has a picture yet"):
-            materialise(current(empty), str(target))
-        assert not target.exists()
-    target.mkdir()
-    with pytest.raises(ValueError, match="nothing was written"):
-        materialise(current(dead), str(target))
-    assert list(target.iterdir()) == []
-    assert materialise(current(output), str(target))
+    for empty in (str(tmp_path / "none"), dead, dead):
+        assert materialise(current(empty), str(target)) == []
+        assert [path.name for path in target.iterdir()] == ["_SUCCESS"]
+        assert json.loads((target / "_SUCCESS").read_text()) == {"results": []}
+    names = materialise(current(output), str(target))
+    assert {path.name for path in target.iterdir()} == {*names, "_SUCCESS"}
+    assert pq.read_table(target).num_rows == 5
+    for view in (current(dead), current(output)):
+        with pytest.raises(ValueError, match="a merged view is there already, and is not replaced"):
+            materialise(view, str(target))
+    assert pq.read_table(target).num_rows == 5
+
+
+def test_nothing_is_written_over_an_empty_view_beside_which_something_is(
+    output: str, tmp_path: Path
+) -> None:
+    target = tmp_path / "merged"
+    materialise(current(str(tmp_path / "none")), str(target))
+    (target / "mine.parquet").write_text("mine")
+    with pytest.raises(ValueError, match="name a new folder"):
+        materialise(current(output), str(target))
+    assert (target / "mine.parquet").read_text() == "mine"
 
 
 class Killed(BaseException):
