@@ -75,7 +75,8 @@ def _to_the_letter(name: str) -> str:
 def _of_a_name(name: str) -> RowError | None:
     if _WINDOWS.search(name):
         return RowError(ErrorCode.BAD_REQUEST, f"image_uri {quoted(name)} {OF_WINDOWS}")
-    parts = [part.strip() for part in re.split(r"[,;|\n]", name)]
+    parts = [part.strip() for part in re.split(r"[,;|\s]\s*", name.strip())]
+    parts = [part for part in parts if part]
     if len(parts) > 1 and all(PICTURE.search(part) for part in parts):
         return RowError(
             ErrorCode.BAD_REQUEST,

@@ -60,6 +60,8 @@ _OTHER_STORES: Mapping[str, str] = {
         ("b2", "cos", "cosn", "ks3", "minio", "obs", "oss", "r2", "swift", "tos"),
         "write s3://bucket/key, with AWS_ENDPOINT_URL as its address of S3",
     ),
+    **dict.fromkeys(("gzip", "tar", "zip"), "pictures within archives are not read: unpack them"),
+    "hf": "write https://huggingface.co/…/resolve/main/…, or copy the pictures to a store",
     "dbfs": "write the path that machines see it under, /dbfs/…, or copy the pictures to a store",
 }
 _FOREIGN = frozenset({*_OTHER_STORES, "ftp", "ftps", "hdfs", "sftp", "smb", "viewfs", "webhdfs"})
@@ -142,6 +144,8 @@ def _without_scheme(before: str, text: str, after: str, against: str) -> str:
 
 def _refuse_what_hides_a_url(text: str) -> None:
     """A URL that is misspelled, or has words around it, is no name of a file."""
+    if text.startswith("://"):
+        raise ValueError(f"{quoted(text)} says no scheme: write {shown(f'https{text}')}")
     broken = _BROKEN.match(text)
     if broken:
         rest = unquote(broken[2]) if "%3a" in text[:9].lower() else broken[2]

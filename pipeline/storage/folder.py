@@ -45,6 +45,17 @@ class LocalFolder:
                 return within
         return []
 
+    def how_to_name(self, path: str) -> str:
+        """The fix for a path that lies outside."""
+        if self._root is None:
+            return (
+                "write s3://bucket/key, or where it lies below the folder of the manifest, without "
+                "a slash before it"
+            )
+        if os.path.lexists(f"{self._root}/{path.lstrip('/')}"):
+            return "there is one below it, so write it without the slash before it"
+        return "put the pictures below it"
+
     def split(self, path: str) -> tuple[str, str]:
         """A path as the folder and what is below it; one that lies elsewhere, from the root on."""
         roots = [root.rstrip("/") for root in (self._root, self._real) if root is not None]

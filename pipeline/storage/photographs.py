@@ -145,7 +145,7 @@ class PhotoReader:
         try:
             return await self._get(uri)
         except RowError as error:
-            if error.code is not ErrorCode.NOT_FOUND:
+            if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST):
                 raise
             missing = error
         bucket, key = bucket_and_key(uri)
@@ -156,7 +156,8 @@ class PhotoReader:
             except RowError as error:
                 if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST):
                     raise
-        raise no_object(key=key, said=missing.message)
+        is_no_name = missing.code is ErrorCode.BAD_REQUEST
+        raise missing if is_no_name else no_object(key=key, said=missing.message)
 
     async def _get(self, uri: str) -> Fetched:
         try:
@@ -187,8 +188,8 @@ class PhotoReader:
         if path is None:
             raise RowError(
                 ErrorCode.URI_NOT_ALLOWED,
-                f"image_uri {quoted(uri)} lies outside the manifest's folder, {self._folder}: put "
-                "the pictures below it",
+                f"image_uri {quoted(uri)} lies outside the manifest's folder, {self._folder}: "
+                f"{self._folder.how_to_name(absolute(uri))}",
             )
         shown = shortened(uri)
         try:

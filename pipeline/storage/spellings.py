@@ -1,9 +1,10 @@
 r"""Other ways to write the same path or key, for where nothing has the name as it is written.
 
 A Mac hands out the names of files decomposed (NFD: `u` and two dots), most other programs write
-them composed (NFC); cells have blanks around them, Windows writes `images\1.jpg`, and HTML `&amp;`.
-Each of these is the same name to whoever wrote it, so it is taken where the name itself is not
-there; nothing that could be another file (case, accents left out, another ending) is.
+them composed (NFC); cells have blanks around them, Windows writes `images\1.jpg`, and HTML `&amp;`;
+`./1.jpg` and `a//1.jpg` are paths, and keys that nobody means. Each of these is the same name to
+whoever wrote it, so it is taken where the name itself is not there; nothing that could be another
+file (case, accents left out, another ending) is.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def respelled(name: str) -> tuple[str, ...]:
 def rewritten(name: str) -> tuple[str, ...]:
     """As `respelled`, but for how letters are composed."""
     found = [name]
-    for change in (_trimmed, _trimmed_throughout, _slashed, _unquoted, unescaped):
+    for change in (_trimmed, _trimmed_throughout, _slashed, _unquoted, unescaped, _walked):
         found += [change(one) for one in found]
     return tuple(one for one in dict.fromkeys(found) if one not in ("", name))
 
@@ -73,6 +74,19 @@ def _slashed(name: str) -> str:
 def _unquoted(name: str) -> str:
     found = _QUOTED.fullmatch(name)
     return f"{found[1]}{found[3]}" if found else name
+
+
+def _walked(name: str) -> str:
+    """Without the steps that a path may have and a key does not: `.`, `..` and empty ones."""
+    parts: list[str] = []
+    for part in name.split("/"):
+        if part == ".." and not parts:
+            return name
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts)
 
 
 def _forms(name: str) -> Iterator[str]:

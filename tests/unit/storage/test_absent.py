@@ -20,6 +20,8 @@ CELLS = [
     ("images\\shoes\\1.jpg", GONE, "nothing at "),
     ("1.jpg,2.jpg", BAD, "2 addresses: write one"),
     ("images/1.jpg | images/2.png | images/3.webp", BAD, "3 addresses: write one"),
+    ("1.jpg 2.jpg", BAD, "2 addresses: write one"),
+    ("1.jpg, 2.jpg,", BAD, "2 addresses: write one"),
     ("red, white; blue.jpg", GONE, "nothing at "),
     ("no.jpg", GONE, "nothing at "),
     ("x/" * 900 + "1.jpg", GONE, "nothing at "),
@@ -111,7 +113,16 @@ def test_an_ending_in_other_letters_is_told_and_not_taken(
 def test_a_local_path_of_a_manifest_that_is_elsewhere(tmp_path: Path) -> None:
     found = refused("s3://bucket/shop", f"{tmp_path}/1.jpg")
     assert found.code is ErrorCode.URI_NOT_ALLOWED
-    assert "no folder of this machine" in found.message
+    assert "no folder of this machine: write s3://bucket/key" in found.message
+
+
+def test_a_slash_too_many(tmp_path: Path) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "shoe.jpg").write_bytes(b"shoe")
+    found = refused(str(tmp_path), "/w/shoe.jpg")
+    assert found.code is ErrorCode.URI_NOT_ALLOWED
+    assert "write it without the slash before it" in found.message
+    assert "put the pictures below it" in refused(str(tmp_path), "/w/no.jpg").message
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import posixpath
 import unicodedata
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def nfc(text: str) -> str:
 
 def nfd(text: str) -> str:
     return unicodedata.normalize("NFD", text)
+
+
+def walked(uri: str) -> str:
+    """Without the steps that a disk takes itself."""
+    return posixpath.normpath(uri.replace("://", ":"))
 
 
 def mixed(text: str) -> str:
@@ -127,6 +133,9 @@ BLANKS = [
     ("tom & jerry.jpg", "tom &amp; jerry.jpg"),
     ("k &amp; l.jpg", "k &amp; l.jpg"),
     ("m.jpg", "m.jpg \r\n"),
+    ("images/n.jpg", "./images/n.jpg"),
+    ("images/o.jpg", "images//./o.jpg"),
+    ("p.jpg", "nowhere/../p.jpg"),
 ]
 """Names of files, and what a cell says."""
 
@@ -142,7 +151,8 @@ def test_what_is_there_as_it_is_written_or_as_it_is_meant(
         assert read_all(root, uris) == [there.encode() for there, _ in BLANKS]
         found = storage.versions(uris, below=root)
         assert found.keys() == set(uris)
-        assert [found.spelled.get(uri, uri) for uri in uris] == [f"{root}/{t}" for t, _ in BLANKS]
+        named = [found.spelled.get(uri, uri) for uri in uris]
+        assert [walked(uri) for uri in named] == [walked(f"{root}/{there}") for there, _ in BLANKS]
 
 
 @pytest.mark.parametrize(
@@ -209,6 +219,17 @@ def test_no_spelling_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     found = storage.versions([uri], below=str(root))
     assert not found
     assert not found.spelled
+
+
+def test_a_key_may_have_steps_of_a_path(bucket: str, fill: Fill) -> None:
+    fill({"shop/../a.jpg": b"to the letter", "a.jpg": b"walked", "b//c.jpg": b"to the letter"})
+    keys = ["shop/../a.jpg", "shop/.././a.jpg", "b//c.jpg", "/a.jpg"]
+    expected = [b"to the letter", b"walked", b"to the letter", b"walked"]
+    uris = [f"{bucket}/{key}" for key in keys]
+    assert read_all(bucket, uris) == expected
+    found = storage.versions(uris)
+    assert found.spelled == {uris[1]: f"{bucket}/a.jpg", uris[3]: f"{bucket}/a.jpg"}
+    assert read(bucket, storage.resolve("../a.jpg", against=f"{bucket}/feeds")) == b"walked"
 
 
 def test_what_lies_outside_has_no_version(tmp_path: Path) -> None:
