@@ -148,15 +148,19 @@ class PhotoReader:
             if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST):
                 raise
             missing = error
+        is_no_name = missing.code is ErrorCode.BAD_REQUEST
         bucket, key = bucket_and_key(uri)
         others = respelled(key)
         for other in others:
             try:
                 return await self._get(f"s3://{bucket}/{other}")
             except RowError as error:
-                if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST):
+                # Of a store that refuses the name itself nothing more is to be learnt.
+                if not is_no_name and error.code not in (
+                    ErrorCode.NOT_FOUND,
+                    ErrorCode.BAD_REQUEST,
+                ):
                     raise
-        is_no_name = missing.code is ErrorCode.BAD_REQUEST
         raise missing if is_no_name else no_object(key=key, said=missing.message)
 
     async def _get(self, uri: str) -> Fetched:
