@@ -108,8 +108,8 @@ class Planner:
             type_ = self.manifest.field(name).type
             if not has_words(type_):
                 raise ValueError(
-                    f"prompt.template: column {name!r} is {type_}, of which no words can be made: "
-                    "take another one, or write it as text"
+                    f"prompt.template: the manifest's column {name!r} is {type_}, of which no "
+                    "words can be made: take another one, or write it as text"
                 )
         check_untyped(self.manifest, [*columns, "seed"])
         check_doubtful(self.manifest, self._columns())

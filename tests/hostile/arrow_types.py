@@ -22,7 +22,10 @@ _TEXTS = frozenset(
 _WHOLE = frozenset(
     {"null", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
 )
-_NUMBERS = _WHOLE | {"float16", "float32", "float64", "dictionary of numbers"}
+_DECIMALS = frozenset(
+    {"decimal32", "decimal64", "decimal128", "decimal256", "decimal of negative scale"}
+)
+_NUMBERS = _WHOLE | _DECIMALS | {"float16", "float32", "float64", "dictionary of numbers"}
 
 
 def table_of(column: pa.Array, name: str = "x") -> pa.Table:
@@ -187,7 +190,7 @@ def tables() -> Iterator[Request]:
 
 
 _ROLES: Mapping[str, frozenset[str]] = {
-    "id": _TEXTS,
+    "id": _TEXTS | _NUMBERS,
     "image_uri": _TEXTS,
     "prompt": _TEXTS,
     "seed": _NUMBERS,

@@ -81,11 +81,11 @@ def _recipes() -> Iterator[Request]:
         "a section that is a word": b"name: x\nrender: png\n",
         "keep as a mapping": b"name: x\nkeep: {a: b}\n",
         "keep as a number": b"name: x\nkeep: 5\n",
-        "keep of nulls": b"name: x\nkeep: [~]\n",
         "keep of lists": b"name: x\nkeep: [[a]]\n",
     }
     for name, text in texts.items():
         yield _recipe(name, text)
+    yield _recipe("keep of nulls", b"name: x\nkeep: [~]\n", says="keep: the manifest has no")
     aliases = b"name: x\nkeep: [&a b, *a, *a]\n"
     yield _recipe("aliases", aliases, says="keep: 'b' is named twice")
     fields = {
@@ -104,7 +104,7 @@ def _recipes() -> Iterator[Request]:
         "matte.min_island_area": (".nan", ".inf", "2"),
         "prompt.max_characters": ("0", "5000", ".nan"),
         "prompt.policies": ("[nope]", "nope", "[{uri: x.txt}]", "[{uri: unsafe, sha256: x}]"),
-        "prompt.template": ("5", "[a]"),
+        "prompt.template": ("'{5}'", "[a]"),
         "prompt.enhancer": ("{kind: nope}", "{kind: endpoint}", "yes"),
         "render.format": ("tiff", "JPEG", "5"),
         "render.quality": ("0", "101", ".nan", ".inf", "high", "92.5"),
@@ -119,7 +119,7 @@ def _recipes() -> Iterator[Request]:
         "budget.max_strikes": ("0",),
         "brief.num_results": ("0", "13", ".nan"),
         "brief.placement": ("nowhere", "[fit, 5]", "{}"),
-        "brief.aspect_ratio": ("'0:1'", "16:9", "wide"),
+        "brief.aspect_ratio": ("'0:1'", "16:0", "wide"),
         "brief.margin": (".nan", "0.5"),
         "brief.background_color": ("nope", "[1, 2, 3]"),
         "brief.channel": ("nope",),
@@ -435,7 +435,7 @@ def _manifests() -> Iterator[Request]:
         "a pattern that finds nothing": ("supplier/*.csv", {}),
         "a pattern left open": ("supplier/[.parquet", {}),
         "stars": ("**/**/**/nope-*", {}),
-        "another ending": ("m.txt", {"m.txt": b"id,image_uri,prompt\n1,a,b\n"}),
+        "another ending": ("m.dat", {"m.dat": b"id,image_uri,prompt\n1,a,b\n"}),
         "no ending": ("m", {"m": b"id,image_uri,prompt\n1,a,b\n"}),
         "a workbook": ("m.xlsx", {"m.xlsx": b"PK\x03\x04"}),
         "a link to itself": ("l.csv", {"l.csv": lambda path: path.symlink_to("l.csv")}),
