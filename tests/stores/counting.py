@@ -146,6 +146,9 @@ class CountingProxy:
         ways = [asyncio.ensure_future(to_server()), asyncio.ensure_future(to_client())]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # By `close` alone; asyncio of Python 3.11 would log it as a fault of the server.
+            return
         finally:
             for way in ways:
                 way.cancel()
