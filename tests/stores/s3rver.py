@@ -14,6 +14,7 @@ class S3rver(Server):
     packages = "npm: `s3rver`"
     access_key = "S3RVER"  # the only one that it knows
     secret = "S3RVER"
+    checks_secrets = False
 
     def install(self) -> None:
         self._program = from_npm(f"s3rver@{VERSION}", "s3rver")
