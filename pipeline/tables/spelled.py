@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from pipeline.tables.exact import without_dictionary
 from pipeline.tables.table import Table
 
-_MOST_EXACT = 2**53
-"""Above, whole numbers have neighbours that no floating-point number tells from them."""
+_MOST_EXACT = {16: 2**11, 32: 2**24, 64: 2**53}
+"""By bits: above, whole numbers have neighbours that no number of that type tells from them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,9 +53,11 @@ class _Spelled:
     def _as_text(self, array: pa.Array) -> pa.Array:
         numbers = without_dictionary(array)
         if pa.types.is_floating(numbers.type):
+            most_exact = _MOST_EXACT[numbers.type.bit_width]
+            numbers = numbers.cast(pa.float64())  # Arrow compares no numbers of 16 bits
             numbers = pc.if_else(pc.is_nan(numbers), None, numbers)  # pandas' word for null
             largest = pc.max(pc.abs(numbers)).as_py()
-            if largest is not None and largest > _MOST_EXACT:
+            if largest is not None and largest > most_exact:
                 raise self._refusal(array, f"{largest:.0f} stands for several")
         try:
             whole = numbers if pa.types.is_integer(numbers.type) else numbers.cast(pa.int64())

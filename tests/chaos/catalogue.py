@@ -36,7 +36,8 @@ class Catalogue:
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        client = boto3.client("s3", config=config)
+        # A session of its own: boto3's keeps the keys of the store that was there before.
+        client = boto3.Session().client("s3", config=config)
         made = cls(client, f"catalogue-{uuid.uuid4().hex[:8]}", num_rows)
         client.create_bucket(Bucket=made.bucket)
         for number in range(_NUM_PHOTOGRAPHS):

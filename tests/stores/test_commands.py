@@ -48,7 +48,7 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_second_driver_is_refused_and_the_first_one_finishes(
     store, address, watched, note, tmp_path
 ) -> None:
-    catalogue = Catalogue.make(24)
+    catalogue = Catalogue.make(60)
     drivers = Drivers(catalogue, address, tmp_path, options=store.options)
     deadline = time.monotonic() + _HELD_S
     while catalogue.lease() is None and time.monotonic() < deadline:

@@ -60,10 +60,11 @@ def test_killed_drivers_lose_and_double_no_row(
     assert drivers.process.wait(timeout=600) == 0, drivers.said()
     totals.update(catalogue.account())
     num_runs += 1
+    kills = "1 kill" if num_kills == 1 else f"{num_kills} kills"
     note(
         "scenarios",
         "kill -9 and again",
-        f"{num_kills} kills, {num_in_work} with results already there: "
+        f"{kills}, {num_in_work} with results already there: "
         f"lost {totals['lost']}, doubled {totals['doubled']}",
     )
     counted = json.dumps(totals)

@@ -45,6 +45,7 @@ def test_whole_numbers_are_ids_to_the_last_digit(
     [
         pa.array([3.0, 12.0]),
         pa.array([3.0, 12.0], pa.float32()),
+        pa.array(np.array([3, 12], np.float16)),
         pa.array([Decimal("3.0"), Decimal("12.0")], pa.decimal128(5, 1)),
         pa.array([3, 12]).dictionary_encode(),
     ],
@@ -61,6 +62,8 @@ def test_whole_numbers_in_other_clothes_are_ids(
     [
         (pa.array([3.5, 12.0]), "was truncated"),
         (pa.array([2.0**53 + 2, 12.0]), "9007199254740994 stands for several"),
+        (pa.array([2.0**24 + 2], pa.float32()), "16777218 stands for several"),
+        (pa.array(np.array([2050], np.float16)), "2050 stands for several"),
         (pa.array([Decimal("3.5")], pa.decimal128(5, 1)), "Rescaling"),
         (pa.array([float("inf")]), "inf stands for several"),
     ],
