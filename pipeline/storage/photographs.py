@@ -30,6 +30,8 @@ from pipeline.storage.uris import (
 )
 from pipeline.storage.web import WebPolicy, WebReader, as_stored
 
+_NO_OBJECT = frozenset({ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST})
+"""Nothing is under a name, or the store can hold nothing under it."""
 _NO_SUCH_PLACE = frozenset(
     {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
 )
@@ -145,21 +147,17 @@ class PhotoReader:
         try:
             return await self._get(uri)
         except RowError as error:
-            if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST):
+            if error.code not in _NO_OBJECT:
                 raise
             missing = error
         is_no_name = missing.code is ErrorCode.BAD_REQUEST
         bucket, key = bucket_and_key(uri)
-        others = respelled(key)
-        for other in others:
+        for other in respelled(key):
             try:
                 return await self._get(f"s3://{bucket}/{other}")
             except RowError as error:
                 # Of a store that refuses the name itself nothing more is to be learnt.
-                if not is_no_name and error.code not in (
-                    ErrorCode.NOT_FOUND,
-                    ErrorCode.BAD_REQUEST,
-                ):
+                if not is_no_name and error.code not in _NO_OBJECT:
                     raise
         raise missing if is_no_name else no_object(key=key, said=missing.message)
 

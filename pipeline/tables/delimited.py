@@ -31,12 +31,12 @@ _DELIMITERS = (",", ";", "\t", "|")
 _NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
 _NOTHING = ' ,;\t|"\r\n'
 _EXCELS = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+"""A first line that Excel takes for no row."""
 _JSON = re.compile(r'\s*(\{\s*"|\[\s*[\[{])')
 _VALUE = re.compile(r"://|\.(jpe?g|png|webp|tiff?|avif|gif)$", re.IGNORECASE)
 """What no column is called, and photographs are."""
 _LOOKED_BELOW = 20
 """Lines below the first in which the names of the columns may stand."""
-"""A first line that Excel takes for no row."""
 
 
 class _Header(NamedTuple):

@@ -215,8 +215,7 @@ class _Column:
             self.trouble = (
                 f"is {self.nested} before {places.of(0)} and {found} after it: write it in one way"
             )
-        self.is_wider |= self.nested is not None and wider != self.nested
-        self.is_wider |= found != wider
+        self.is_wider |= wider != found or self.nested not in (None, wider)
         self.nested = wider
 
     def type_(self) -> pa.DataType | None:
