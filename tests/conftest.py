@@ -55,6 +55,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _OneRay(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name bytes that are no text by their kind alone, and leave the rest to pytest.
+
+    Processes of one run stop where their tests' names differ, and what was packed, signed or drawn
+    while a module was loaded may be other bytes in each.
+    """
+    if isinstance(val, bytes) and not (val.isascii() and val.decode().isprintable()):
+        return "bytes"
+    return None
+
+
 @pytest.fixture
 def recipe() -> Recipe:
     return Recipe(name="plain")
