@@ -14,6 +14,7 @@ from pipeline import storage
 from pipeline.history import PastRun, past_runs
 from pipeline.ledger import Origin, run_uri
 from pipeline.placement import folders_as_before
+from pipeline.plan import used_columns
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.report import now
 from pipeline.request import RunConfig
@@ -112,9 +113,9 @@ def _run_chosen(chosen: Chosen, config: RunConfig, uri: str, address: str | None
     assert config.origin is not None
     manifest = config.manifest
     with folders_as_before(manifest):
-        num_rows = write_manifest(chosen, manifest)
-        logger.info("%d rows meet --where %r", num_rows, config.origin.condition)
         try:
+            num_rows = write_manifest(chosen, manifest, used=used_columns(config.recipe))
+            logger.info("%d rows meet --where %r", num_rows, config.origin.condition)
             return run_and_report(config, address=address)
         except ValueError:
             if not storage.exists(storage.join(uri, "run.json")):

@@ -176,11 +176,17 @@ class Kept:
 
 
 def _check_can_be_carried(column: pa.Field) -> None:
-    sink = io.BytesIO()
-    try:
-        pq.write_table(pa.schema([column]).empty_table(), sink)
-    except (pa.ArrowException, OSError):
+    if not can_be_carried(column):
         raise ValueError(
             f"keep: column {column.name!r} is {column.type}, which a Parquet file cannot hold: "
             "cast it, such as to a string, or take it out of keep"
-        ) from None
+        )
+
+
+def can_be_carried(column: pa.Field) -> bool:
+    """Whether a Parquet file can hold a column."""
+    try:
+        pq.write_table(pa.schema([column]).empty_table(), io.BytesIO())
+    except (pa.ArrowException, OSError):
+        return False
+    return True

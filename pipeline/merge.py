@@ -6,7 +6,7 @@ import io
 import json
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -189,13 +189,18 @@ def unified(schemas: Sequence[pa.Schema], what: str) -> pa.Schema:
         raise ValueError(f"{what} do not fit together: {said}") from None
 
 
-def file_schema(uris: Sequence[str]) -> pa.Schema:
-    """One schema for the rows of all these result files.
+def file_schema(
+    uris: Sequence[str], *, wanted: Callable[[str], bool] = lambda _: True
+) -> pa.Schema:
+    """One schema for the rows of all these result files, of the columns that are wanted.
 
     Raises:
-        ValueError: they disagree on the type of a column.
+        ValueError: they disagree on the type of one.
     """
-    distinct = dict.fromkeys(in_threads(_plain_schema, uris))
+    found = in_threads(_plain_schema, uris)
+    distinct = dict.fromkeys(
+        pa.schema([column for column in columns if wanted(column.name)]) for columns in found
+    )
     return unified(list(distinct), "the columns of these runs") if distinct else pa.schema([])
 
 

@@ -210,10 +210,7 @@ class Planner:
 
     def _looked_at(self) -> list[str]:
         """The columns whose values decide something, here or where the prompt is made."""
-        config = self.recipe.prompt
-        wanted = ["id", "image_uri", "image", "mask_uri", "prompt", "seed"]
-        wanted += [*template_columns(config.template), *config.columns, *self.brief_columns]
-        return [name for name in dict.fromkeys(wanted) if name in self.manifest.schema.names]
+        return [name for name in _deciding(self.recipe) if name in self.manifest.schema.names]
 
     def _columns(self) -> list[str]:
         return list(dict.fromkeys([*self._looked_at(), *self.recipe.keep]))
@@ -344,6 +341,19 @@ def error_value(stage: str, error: RowError) -> dict[str, Any]:
         "message": error.message,
         "retryable": error.retryable,
     }
+
+
+def used_columns(recipe: Recipe) -> list[str]:
+    """The manifest columns that a recipe looks at or keeps, where they are there."""
+    return list(dict.fromkeys([*_deciding(recipe), *recipe.keep]))
+
+
+def _deciding(recipe: Recipe) -> list[str]:
+    config = recipe.prompt
+    named = ["id", "image_uri", "image", "mask_uri", "prompt", "seed"]
+    named += [*template_columns(config.template), *config.columns]
+    asked = [name for name in COLUMNS if name not in recipe.ignore_columns]
+    return list(dict.fromkeys([*named, *asked]))
 
 
 def template_columns(template: str | None) -> list[str]:

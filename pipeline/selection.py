@@ -6,9 +6,10 @@ row of every sample, whether that has a picture or not.
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +19,14 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.history import PastRun, latest, past_runs
+from pipeline.kept import can_be_carried
 from pipeline.manifest import Manifest, open_manifest, sql_type
-from pipeline.merge import Files, file_schema, fitted, unified
+from pipeline.merge import Files, file_schema, fitted
 from pipeline.sql import Stream, check_condition, columns_of, query, quoted
-from pipeline.tables import UNTYPED, Reading, readable
+from pipeline.tables import UNTYPED, Reading, readable, union
 from pipeline.threads import in_threads
+
+logger = logging.getLogger(__name__)
 
 Source = tuple[str, Reading]
 """A manifest's URI, and how its files were read."""
@@ -83,22 +87,30 @@ def choose(output: str, condition: str) -> Chosen | None:
     )
 
 
-def write_manifest(chosen: Chosen, folder: str) -> int:
+def write_manifest(chosen: Chosen, folder: str, *, used: Collection[str]) -> int:
     """Write the chosen rows as a manifest of their own; returns how many there are.
 
-    All columns are kept, and image URIs are absolute: the manifest no longer lies where they are.
+    Image URIs are absolute: the manifest no longer lies where they are. The rows of each manifest
+    are in files of their own, under the types that they have there: what nobody uses need not fit
+    together. Of those columns the ones are left out that cannot be read whole or written.
+
+    Args:
+        chosen: the rows.
+        folder: for the files.
+        used: columns that the recipe looks at or keeps.
 
     Raises:
-        ValueError: the manifests that the rows come from do not fit together.
+        ValueError: manifests disagree about a column that is used; one line that names both.
     """
-    opened = [chosen.manifests[source] for source in chosen.ids]
-    merged = unified([_all_columns(manifest) for manifest in opened], "the manifests")
-    files, num_rows = Files(folder=folder, schema=merged, ending=".pq"), 0
+    opened = {source: chosen.manifests[source] for source in chosen.ids}
+    schemas = _written(opened, frozenset(used))
+    names, num_rows = list[str](), 0
     for source, ids in chosen.ids.items():
-        for table in _rows_of(chosen.manifests[source], ids, chosen.image_root):
-            files.write(fitted(table, merged))
+        files = Files(folder=folder, schema=schemas[source], ending=".pq", names=names)
+        for table in _rows_of(opened[source], schemas[source].names, ids, chosen.image_root):
+            files.write(fitted(table, schemas[source]))
             num_rows += table.num_rows
-    files.close()
+        files.close()
     return num_rows
 
 
@@ -130,12 +142,13 @@ def _result_columns(files: Sequence[str], condition: str) -> pa.Schema:
         ValueError: SQL has no type for one that it names, or it is no expression.
     """
     found = []
-    merged = file_schema(files)
+    # Of the others, runs need not agree on the type.
+    merged = file_schema(files, wanted=lambda name: name == "id" or _names(condition, name))
     named = columns_of(condition, merged.names) or ()
     for column in merged:
         if column.name == "id":
             found.append(column)
-        elif _names(condition, column.name):
+        else:
             type_ = sql_type(column.type)
             if type_ is not None:
                 found.append(column.with_type(type_))
@@ -218,20 +231,67 @@ def _image_root(runs: Sequence[PastRun]) -> str:
     return roots[0]
 
 
-def _all_columns(manifest: Manifest) -> pa.Schema:
-    """All that can be read; text that nobody has declared to be text says so."""
-    untyped = manifest.table.untyped
-    return pa.schema(
-        [
-            field.with_metadata(UNTYPED) if field.name in untyped else field
-            for field in manifest.schema
-        ]
-    )
+def _written(opened: Mapping[Source, Manifest], used: frozenset[str]) -> dict[Source, pa.Schema]:
+    """The columns of each manifest that go on. Raises as `write_manifest`."""
+    for name in sorted(used):
+        for manifest in opened.values():
+            if name in manifest.table.conflicts:
+                manifest.field(name)
+    ways_out = "or select the rows of one manifest, such as with run_id = '...'"
+    united = union((manifest.uri, manifest.schema) for manifest in opened.values())
+    said = next((united.conflicts[name] for name in sorted(used & united.conflicts.keys())), None)
+    if said is not None:
+        raise ValueError(f"--where selects rows whose manifests disagree: {said}, {ways_out}")
+    schemas, spelled = dict[Source, pa.Schema](), dict[str, tuple[str, str]]()
+    for source, manifest in opened.items():
+        fields, left_out = list[pa.Field](), list[str]()
+        for column in manifest.schema:
+            name = column.name
+            # SQL does not tell apart names that differ in case only, and no manifest has both.
+            other, where = spelled.setdefault(name.casefold(), (name, manifest.uri))
+            if other != name and not used.isdisjoint({name, other}):
+                raise ValueError(
+                    f"--where selects rows whose manifests disagree: column {other!r} in {where} "
+                    f"is called {name!r} in {manifest.uri}: give it one name, {ways_out}"
+                )
+            if name in used or (other == name and _is_sound(manifest, column)):
+                fields.append(column.with_metadata(_said_of(manifest, name)))
+            else:
+                left_out.append(name)
+        if left_out:
+            logger.info(
+                "columns of %s that nobody uses are left out of the new run's manifest, where they "
+                "cannot be written as they are: %s",
+                manifest.uri,
+                ", ".join(left_out),
+            )
+        schemas[source] = pa.schema(fields)
+    return schemas
 
 
-def _rows_of(manifest: Manifest, ids: pa.Table, root: str) -> Iterator[pa.Table]:
+def _said_of(manifest: Manifest, name: str) -> dict[bytes, bytes]:
+    """Text that nobody has declared to be text says so."""
+    return UNTYPED if name in manifest.table.untyped else {}
+
+
+def _is_sound(manifest: Manifest, column: pa.Field) -> bool:
+    """Whether a column can be read whole, and written."""
+    if not can_be_carried(column):
+        return False
+    if column.name in manifest.table.doubtful:
+        try:
+            for _ in manifest.raw_batches([column.name]):
+                pass
+        except ValueError:
+            return False
+    return True
+
+
+def _rows_of(
+    manifest: Manifest, columns: Sequence[str], ids: pa.Table, root: str
+) -> Iterator[pa.Table]:
     wanted = ids["id"].cast(pa.large_string()).combine_chunks()
-    for raw in manifest.raw_batches(manifest.schema.names):
+    for raw in manifest.raw_batches(columns):
         clean, _ = readable(raw)
         is_wanted = pc.is_in(clean.column("id").cast(pa.large_string()), wanted)
         rows, shown = raw.filter(is_wanted), clean.filter(is_wanted)

@@ -30,7 +30,7 @@ from pipeline.tables.readable import NO_UTF8, Faults, python_rows, readable
 from pipeline.tables.reading import AS_IT_IS, Reading, parse_reading
 from pipeline.tables.spelled import is_number, spelled
 from pipeline.tables.table import UNTYPED, Table
-from pipeline.tables.union import is_text
+from pipeline.tables.union import is_text, union
 from pipeline.tables.untyped import Kind, as_kind, is_kind, types_of
 
 __all__ = [
@@ -65,4 +65,5 @@ __all__ = [
     "spelled",
     "type_named",
     "types_of",
+    "union",
 ]

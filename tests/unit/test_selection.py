@@ -10,6 +10,7 @@ import pytest
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.ledger import Origin
 from pipeline.manifest import open_manifest
+from pipeline.plan import Planner, used_columns
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.selection import choose, write_manifest
 from pipeline.tables import Reading
@@ -18,6 +19,7 @@ from tests.unit.past import past_run
 
 GONE = RowError(ErrorCode.NOT_FOUND, "nothing there")
 BUSY = TransientError(ErrorCode.STORAGE, "no answer")
+USED = used_columns(Recipe(name="plain"))
 BRANDS = {"a": "Acme", "b": "Acme", "c": "Bolt", "d": None}
 
 
@@ -147,7 +149,7 @@ def test_a_folder_without_runs_is_refused(tmp_path: Path) -> None:
 def test_the_new_manifest_has_all_columns_and_absolute_uris(output: str, tmp_path: Path) -> None:
     chosen = choose(output, "brand = 'Acme' or brand is null or error.code = 'storage'")
     assert chosen is not None
-    assert write_manifest(chosen, str(tmp_path / "new")) == chosen.num_rows == 4
+    assert write_manifest(chosen, str(tmp_path / "new"), used=USED) == chosen.num_rows == 4
     (file,) = (tmp_path / "new").iterdir()
     rows = {row["id"]: row for row in pq.read_table(file).to_pylist()}
     assert {name: row["brand"] for name, row in rows.items()} == BRANDS
@@ -181,7 +183,7 @@ def test_columns_of_a_manifest_that_were_renamed_have_their_new_names(
     past_run(output, "r2", shop, {"1.jpg": GONE}, recipe=recipe, reading=other)
     chosen = choose(output, "error is not null and brand = 'y'")
     assert chosen is not None
-    assert write_manifest(chosen, str(tmp_path / "new")) == 1
+    assert write_manifest(chosen, str(tmp_path / "new"), used=USED) == 1
     assert pq.read_table(tmp_path / "new").to_pylist() == [
         {"id": "b", "image_uri": f"{tmp_path}/2.jpg", "prompt": "p", "brand": "y"}
     ]
@@ -197,8 +199,10 @@ def test_rows_of_two_manifests_go_into_one(
         choose(output, "brand = 'Acme'")
     chosen = choose(output, "error is not null")
     assert chosen is not None
-    assert write_manifest(chosen, str(tmp_path / "new")) == 3
-    rows = {row["id"]: row for row in pq.read_table(tmp_path / "new").to_pylist()}
+    assert write_manifest(chosen, str(tmp_path / "new"), used=USED) == 3
+    made = open_manifest(str(tmp_path / "new"))
+    (batch,) = [pa.Table.from_batches(batch for batch, _ in made.batches(["id", "brand", "size"]))]
+    rows = {row["id"]: row for row in batch.to_pylist()}
     assert {name: (row["brand"], row["size"]) for name, row in rows.items()} == {
         "b": ("Acme", None),
         "c": ("Bolt", None),
@@ -223,7 +227,7 @@ def test_a_rerun_of_a_rerun_starts_from_the_first_folder(
     chosen = choose(output, "brand = 'Bolt'")
     assert chosen is not None
     manifest = str(tmp_path / "dataset" / "run_id=r3" / "manifest")
-    write_manifest(chosen, manifest)
+    write_manifest(chosen, manifest, used=USED)
     origin = Origin(parent=("r2",), condition="brand = 'Bolt'", image_root=str(tmp_path))
     past_run(output, "r3", manifest, {"c": GONE}, recipe=recipe, origin=origin)
     again = choose(output, "error.code = 'not_found' and brand = 'Bolt'")
@@ -231,15 +235,79 @@ def test_a_rerun_of_a_rerun_starts_from_the_first_folder(
     assert again.image_root == str(tmp_path)
 
 
-def test_manifests_of_other_types_are_refused(
-    output: str, tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe
+UNUSED = {
+    "text and numbers": (["x"], [3]),
+    "numbers and a struct": ([3], [{"a": 1}]),
+    "dates and text": (pa.array([0], pa.date32()), ["x"]),
+    "UUIDs and text": (pa.array([b"0" * 16], pa.uuid()), ["x"]),
+    "durations and numbers": (pa.array([1], pa.duration("s")), [1.5]),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), UNUSED.values(), ids=UNUSED)
+def test_what_nobody_uses_need_not_fit_together(
+    tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe, first: pa.Array, second: pa.Array
 ) -> None:
-    other = make_manifest(
-        "m2.parquet", id=["e"], image_uri=["e"], prompt=["p"], brand=pa.array([3])
-    )
-    past_run(output, "r3", other, recipe=recipe)
-    chosen = choose(output, "true")
+    output, new = str(tmp_path / "out"), str(tmp_path / "new")
+    monday = make_manifest("1.parquet", id=["a"], image_uri=["a"], prompt=["p"], x=first)
+    tuesday = make_manifest("2.parquet", id=["b"], image_uri=["b"], prompt=["p"], x=second)
+    past_run(output, "r1", monday, {"a": GONE}, recipe=recipe)
+    past_run(output, "r2", tuesday, {"b": GONE}, recipe=recipe)
+    chosen = choose(output, "error is not null")
     assert chosen is not None
-    with pytest.raises(ValueError, match=r"the manifests do not fit.*brand"):
-        write_manifest(chosen, str(tmp_path / "new"))
-    assert not (tmp_path / "new").exists()
+    assert write_manifest(chosen, new, used=USED) == 2
+    planner = Planner(recipe=recipe, manifest=open_manifest(new))
+    planner.check()
+    (plan,) = planner.tables()
+    assert plan["id"].to_pylist() == ["a", "b"]
+    # The same columns in the recipe are a conflict, which is told with both manifests.
+    keeping = parse_recipe("{name: plain, keep: [x]}", source="mine")
+    said = f"column 'x' is .* in {monday} and .* in {tuesday}: cast one of them, or select the rows"
+    with pytest.raises(ValueError, match=said) as caught:
+        write_manifest(chosen, str(tmp_path / "kept"), used=used_columns(keeping))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_column_in_other_letters_is_a_conflict_only_where_it_is_used(
+    tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe
+) -> None:
+    output, new = str(tmp_path / "out"), str(tmp_path / "new")
+    monday = make_manifest("1.parquet", id=["a"], image_uri=["a"], prompt=["p"], brand=["x"])
+    tuesday = make_manifest("2.parquet", id=["b"], image_uri=["b"], prompt=["p"], Brand=["x"])
+    past_run(output, "r1", monday, {"a": GONE}, recipe=recipe)
+    past_run(output, "r2", tuesday, {"b": GONE}, recipe=recipe)
+    chosen = choose(output, "error is not null")
+    assert chosen is not None
+    for name in ("brand", "Brand"):
+        with pytest.raises(ValueError, match=f"'brand' in {monday} is called 'Brand' in {tuesday}"):
+            write_manifest(chosen, new, used=[*USED, name])
+    assert write_manifest(chosen, new, used=USED) == 2
+    assert open_manifest(new).schema.names == ["id", "image_uri", "prompt", "brand"]
+
+
+def test_what_nobody_uses_and_no_file_can_hold_is_left_out(tmp_path: Path, recipe: Recipe) -> None:
+    folder = tmp_path / "catalog"
+    folder.mkdir()
+    rows = {"id": ["a"], "image_uri": ["a"], "prompt": ["p"]}
+    pq.write_table(pa.table({**rows, "x": [2**53 + 1]}), folder / "1.parquet")
+    pq.write_table(pa.table({**rows, "id": ["b"], "x": [0.5]}), folder / "2.parquet")
+    output, new = str(tmp_path / "out"), str(tmp_path / "new")
+    past_run(output, "r1", str(folder), {"a": GONE}, recipe=recipe)
+    chosen = choose(output, "error is not null")
+    assert chosen is not None
+    assert write_manifest(chosen, new, used=USED) == 1
+    assert open_manifest(new).schema.names == ["id", "image_uri", "prompt"]
+
+
+def test_a_condition_is_asked_of_runs_that_keep_another_column_under_other_types(
+    tmp_path: Path, make_manifest: MakeManifest
+) -> None:
+    output = str(tmp_path / "out")
+    keeping = parse_recipe("{name: plain, keep: [x]}", source="mine")
+    for name, x in (("a", ["v"]), ("b", [3])):
+        manifest = make_manifest(f"{name}.parquet", id=[name], image_uri=["1"], prompt=["p"], x=x)
+        past_run(output, f"r-{name}", manifest, {name: GONE}, recipe=keeping)
+    assert chosen_ids(output, "error.code = 'not_found'") == {"a", "b"}
+    with pytest.raises(ValueError, match="do not fit together"):
+        choose(output, "x = 'v'")

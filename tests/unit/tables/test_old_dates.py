@@ -113,7 +113,7 @@ def test_a_run_and_one_after_it_carry_them(tmp_path: Path, manifest: str, is_hea
     assert read_unit(ledger.uri, unit)["until"].to_pylist() == DATES
     chosen = choose(output, "until >= '9999-01-01' or until < '1700-01-01'")
     assert chosen is not None
-    assert write_manifest(chosen, str(tmp_path / "new")) == 2
+    assert write_manifest(chosen, str(tmp_path / "new"), used=[]) == 2
     again: list[dict[str, Any]] = pq.read_table(tmp_path / "new").to_pylist()
     assert [(row["id"], row["until"]) for row in again] == [("old", DATES[0]), ("end", DATES[1])]
     assert again[1]["nested"]["end"] == DATES[1]
