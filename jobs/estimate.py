@@ -130,14 +130,8 @@ def _rows(run_uri: str) -> dict[str, dict[str, float | None]]:
 
 def _bytes_below(uri: str) -> int:
     """Of the result files and the picture objects."""
-    files = [
-        file
-        for folder in ("results", "images")
-        for file in storage.list_files(storage.join(uri, folder))
-    ]
-    paths = [storage.arrow_filesystem(file)[1] for file in files]
-    filesystem, _ = storage.arrow_filesystem(uri)
-    return sum(info.size or 0 for info in filesystem.get_file_info(paths))
+    folders = (storage.join(uri, folder) for folder in ("results", "images"))
+    return sum(size for folder in folders for size in storage.sizes(folder).values())
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline import storage
@@ -146,13 +145,8 @@ def _count(uri: str) -> _FileCount | None:
 
 def _object_sizes(run_uri: str) -> dict[str, int]:
     """Every picture object of a run with its size: one listing, not one request for each."""
-    filesystem, root = storage.arrow_filesystem(run_uri)
-    images = pafs.FileSelector(f"{root}/images", allow_not_found=True, recursive=True)
-    return {
-        _relative(found.path, root): found.size
-        for found in filesystem.get_file_info(images)
-        if found.is_file
-    }
+    found = storage.sizes(storage.join(run_uri, "images"))
+    return {_relative(uri, run_uri): size for uri, size in found.items()}
 
 
 def _relative(uri: str, run_uri: str) -> str:

@@ -31,6 +31,7 @@ from pipeline.storage.verbs import (
     list_folders,
     read,
     remove,
+    sizes,
     write,
 )
 from pipeline.storage.web import Allowance
@@ -66,6 +67,7 @@ __all__ = [
     "resolve",
     "scheme_of",
     "shown",
+    "sizes",
     "versions",
     "write",
 ]

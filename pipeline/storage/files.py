@@ -100,6 +100,9 @@ class Files:
             if name.endswith(suffix) and not name.startswith(TEMPORARY_PREFIX)
         )
 
+    def sizes(self, uri: str) -> dict[str, int]:
+        return {name: Path(name).stat().st_size for name in self.list_files(uri, suffix="")}
+
     def list_folders(self, uri: str) -> list[str]:
         folder = Path(absolute(uri))
         return sorted(str(e) for e in folder.iterdir() if e.is_dir()) if folder.is_dir() else []

@@ -39,7 +39,9 @@ class Objects:
         bucket, prefix = _folder(uri)
 
         async def is_any() -> bool:
-            page = await self._s3.page(bucket, prefix=prefix, most=1)
+            # Not of one key: some stores list no more than fits into one page (s3rver), and who
+            # asks lists the folder next.
+            page = await self._s3.page(bucket, prefix=prefix)
             if page.etags or page.next_page is None:
                 return bool(page.etags)
             # An empty page is no end of a listing.
@@ -96,6 +98,14 @@ class Objects:
             for key in self._keys(bucket, prefix, flat=True)
             if key.endswith(suffix) and not key.endswith("/")  # consoles mark folders so
         )
+
+    def sizes(self, uri: str) -> dict[str, int]:
+        bucket, prefix = _folder(uri)
+        listed = dict[str, int | None]()
+        for page in self._list(bucket, prefix, flat=True):
+            listed |= {key: page.sizes.get(key) for key in page.etags if not key.endswith("/")}
+        uris = {f"s3://{bucket}/{key}": size for key, size in sorted(listed.items())}
+        return {uri: self.size(uri) if size is None else size for uri, size in uris.items()}
 
     def list_folders(self, uri: str) -> list[str]:
         bucket, prefix = _folder(uri)

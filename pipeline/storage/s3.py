@@ -9,8 +9,9 @@ retries), OSError (anything else).
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from pipeline.errors import ErrorCode, RowError
+from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.agreement import Fetched, doubt_of, md5_of, read_twice_if_they_differ
 from pipeline.storage.connection import Connection
 from pipeline.storage.pages import Course, Listed, read_page
@@ -44,6 +45,11 @@ _CHUNK_BYTES = 256 * 2**10
 _CONFLICT = "PreconditionFailed"
 _CONFLICTS = frozenset({304, 409, 412})
 """412 by the RFC. That it may pass by asking again has a word of its own, and is tried before."""
+_NO_PAGES = (
+    "the store answers a listing that is empty and none that has more than a page, so that nothing "
+    "is known of larger folders: update it, or use another (s3rver on Node 17 or newer: start it "
+    "with NODE_OPTIONS=--openssl-legacy-provider)"
+)
 _MEETINGS = 3
 """Answers 409 to one write: AWS says it where two conditional ones meet, and wants one of them sent
 again; other stores say it, for ever, where the condition does not hold."""
@@ -236,11 +242,19 @@ class S3:
         """All of a listing, page by page.
 
         Raises:
-            OSError: it does not come to its end.
+            OSError: it does not come to its end, or the store answers none of more than a page.
         """
         token, course = None, Course()
         while True:
-            page = await self.page(bucket, prefix=prefix, flat=flat, token=token)
+            try:
+                page = await self.page(bucket, prefix=prefix, flat=flat, token=token)
+            except TransientError as error:
+                cause = error.__context__
+                is_broken = isinstance(cause, ClientError) and status_of(cause) == 500
+                if token is not None or not is_broken or await self._has_pages(bucket, prefix):
+                    raise
+                where = f"s3://{bucket}/{prefix}"
+                raise OSError(f"{where}: HTTP 500, again and again: {_NO_PAGES}") from None
             yield page
             if page.next_page is None and not page.is_cut:
                 return
@@ -252,6 +266,19 @@ class S3:
                     "another store, or take out what stands before it"
                 )
             token = page.next_page
+
+    async def _has_pages(self, bucket: str, prefix: str) -> bool:
+        """Whether a store that breaks over a listing does so for another reason than its length."""
+        brief = S3(self._connection, backoff=replace(self.backoff, attempts=2))
+        try:
+            await brief.page(bucket, prefix=f"{prefix}{uuid.uuid4().hex}", most=1)
+        except (OSError, TransientError):
+            return True  # it is down, or busy
+        try:
+            await brief.page(bucket, prefix=prefix, most=1)
+        except (OSError, TransientError):
+            return False
+        return True
 
     async def start_upload(self, uri: str, *, content_type: str | None) -> str:
         """Begin a multipart upload; returns its id."""

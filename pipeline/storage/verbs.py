@@ -27,6 +27,7 @@ class _Place(Protocol):
     def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool: ...
     def remove(self, uri: str) -> None: ...
     def list_files(self, uri: str, *, suffix: str) -> list[str]: ...
+    def sizes(self, uri: str) -> dict[str, int]: ...
     def list_folders(self, uri: str) -> list[str]: ...
     def glob_files(self, pattern: str) -> list[str]: ...
 
@@ -80,6 +81,14 @@ def remove(uri: str) -> None:
 def list_files(uri: str, *, suffix: str = "") -> list[str]:
     """Every finished file under the folder `uri`, sorted; empty when there is no such folder."""
     return _place(uri).list_files(uri, suffix=suffix)
+
+
+def sizes(uri: str) -> dict[str, int]:
+    """Bytes of every finished file under the folder `uri`, by URI; empty when there is none.
+
+    On an object store that is one listing, however many folders there are below.
+    """
+    return _place(uri).sizes(uri)
 
 
 def list_folders(uri: str) -> list[str]:

@@ -40,7 +40,11 @@ class Habits:
 
     order: Order = by_byte
     start_after: Literal["own order", "by byte", "ignored", "refused"] = "own order"
-    tokens: Literal["fine", "ignored", "repeated", "endless", "none", "after the end"] = "fine"
+    tokens: Literal["fine", "ignored", "repeated", "endless", "none", "after the end", "broken"] = (
+        "fine"
+    )
+    """`broken`: s3rver 3.7.1 on Node 17 and newer, whose cipher for them is no longer there."""
+    is_down: bool = False
     only_folders: bool = False
     """A prefix must end in a slash."""
     etags: bool = True
@@ -89,7 +93,9 @@ class _Page(BaseHTTPRequestHandler):
         asked = {name: value for name, value in said if name not in habits.passes_over}
         self.server.counts["requests"] += 1
         prefix, after = asked.get("prefix", ""), asked.get("start-after")
-        if prefix in habits.refused:
+        if habits.is_down:
+            self.refuse(500, "InternalError")
+        elif prefix in habits.refused:
             self.refuse(403, "AccessDenied")
         elif after is not None and habits.start_after == "refused":
             self.refuse(501, "NotImplemented")
@@ -116,7 +122,11 @@ class _Page(BaseHTTPRequestHandler):
             self.answer(200, _page([], "0", habits, is_truncated=True))
             return
         last = first + min(habits.page, int(asked.get("max-keys", habits.page)))
+        if habits.tokens == "broken" and last < len(names):
+            self.refuse(500, "InternalError")
+            return
         following = {
+            "broken": None,
             "fine": f"{last - habits.overlap}",
             "none": None,
             "after the end": f"{last}",

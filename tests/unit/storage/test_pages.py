@@ -12,7 +12,9 @@ from aiohttp import web
 from pipeline import storage
 from pipeline.errors import TransientError
 from pipeline.storage import search
+from pipeline.storage.connection import connection
 from pipeline.storage.listing import versions
+from pipeline.storage.objects import Objects
 from pipeline.storage.retry import Backoff
 from tests.small_s3 import Manners, SmallS3
 from tests.unit.storage import listers
@@ -68,6 +70,30 @@ def test_a_listing_without_an_end_is_refused_in_words(
             ask()
     assert storage.is_folder(ONE)
     assert lister.counts["requests"] < 100
+
+
+def test_a_store_that_answers_no_listing_of_more_than_a_page_does_for_folders_of_one(
+    lister: Lister,
+) -> None:
+    lister.holds(KEYS, tokens="broken", page=7)
+    store = Objects(connection(), backoff=QUICK)
+    assert store.is_folder(ONE)
+    assert list(store.sizes(ONE).values()) == [1] * 7
+    with pytest.raises(OSError, match=r"HTTP 500.*none that has more than a page.*NODE_OPTIONS"):
+        store.list_files("s3://shop/out", suffix="")
+
+
+def test_a_store_that_answers_no_listing_at_all_is_down(lister: Lister) -> None:
+    lister.holds(KEYS, is_down=True)
+    with pytest.raises(TransientError, match="try again later"):
+        Objects(connection(), backoff=QUICK).list_files(ONE, suffix="")
+
+
+@pytest.mark.parametrize("way", [way for way, how in WAYS.items() if how.get("sizes", True)])
+def test_sizes_are_those_of_all_files_below_by_one_listing(lister: Lister, way: str) -> None:
+    lister.holds([*KEYS, "out/run_id=1/results/", "out/run_id=10/x"], **WAYS[way])
+    assert storage.sizes(ONE) == {f"s3://shop/{key}": 1 for key in KEYS[7:14]}
+    assert storage.sizes("s3://shop/out/run_id=4") == {}
 
 
 def test_versions_are_found_one_by_one_where_a_listing_breaks_off(lister: Lister) -> None:
