@@ -40,6 +40,8 @@ class Manners:
     """How an ETag is written."""
     etags_in: frozenset[str] = frozenset({"PUT", "GET", "HEAD", "LIST", "PART"})
     """Which answers have one."""
+    says: Mapping[str, str] = field(default_factory=dict)
+    """Headers of every answer to PUT, GET and HEAD, and of parts."""
     dates: bool = True
     """Whether answers have Date and Last-Modified."""
     ahead_s: float = 0.0
@@ -237,7 +239,8 @@ class SmallS3:
 
     def _etag(self, where: str, there: _Object) -> dict[str, str]:
         written = self.manners.etag(there.md5)
-        return {"ETag": written} if where in self.manners.etags_in else {}
+        headers = {} if where == "LIST" else dict(self.manners.says)
+        return headers | ({"ETag": written} if where in self.manners.etags_in else {})
 
     def _error(self, refusal: Refusal, *, is_bare: bool = False) -> web.Response:
         status, code = refusal
