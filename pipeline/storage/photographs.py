@@ -17,6 +17,7 @@ from pipeline.storage.addresses import quoted
 from pipeline.storage.agreement import Fetched
 from pipeline.storage.connection import Connection, connection
 from pipeline.storage.folder import LocalFolder
+from pipeline.storage.refusals import HiddenError
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.spellings import respelled, unescaped
@@ -36,6 +37,10 @@ _NO_SUCH_PLACE = frozenset(
     {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
 )
 """What is wrong with a path and not with the disk: no later run will find anything there either."""
+
+
+class _HiddenError(TransientError):
+    """Access was refused, which may mean that nothing is there: see `refusals.HiddenError`."""
 
 
 class ReadPolicy(BaseModel):
@@ -147,19 +152,26 @@ class PhotoReader:
         try:
             return await self._get(uri)
         except RowError as error:
-            if error.code not in _NO_OBJECT:
+            if error.code not in _NO_OBJECT and not isinstance(error, _HiddenError):
                 raise
             missing = error
         is_no_name = missing.code is ErrorCode.BAD_REQUEST
+        is_hidden = isinstance(missing, _HiddenError)
         bucket, key = bucket_and_key(uri)
         for other in respelled(key):
             try:
                 return await self._get(f"s3://{bucket}/{other}")
             except RowError as error:
+                if is_hidden and error.code is ErrorCode.NOT_FOUND:
+                    break  # who is told that may list: access it was that was refused
+                if is_hidden and isinstance(error, _HiddenError):
+                    continue
                 # Of a store that refuses the name itself nothing more is to be learnt.
                 if not is_no_name and error.code not in _NO_OBJECT:
                     raise
-        raise missing if is_no_name else no_object(key=key, said=missing.message)
+        if is_no_name or is_hidden:
+            raise missing
+        raise no_object(key=key, said=missing.message)
 
     async def _get(self, uri: str) -> Fetched:
         try:
@@ -169,7 +181,8 @@ class PhotoReader:
         except FileNotFoundError as error:
             raise RowError(ErrorCode.NOT_FOUND, _in_short(error, uri)) from None
         except PermissionError as error:
-            raise TransientError(ErrorCode.ACCESS_DENIED, _in_short(error, uri)) from None
+            kind = _HiddenError if isinstance(error, HiddenError) else TransientError
+            raise kind(ErrorCode.ACCESS_DENIED, _in_short(error, uri)) from None
         except OSError as error:  # an answer nobody foresaw: the next run may fare better
             raise TransientError(ErrorCode.STORAGE, _in_short(error, uri)) from None
         whole = Fetched(found.data, found.retries, found.doubt)

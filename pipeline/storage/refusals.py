@@ -135,13 +135,14 @@ _REGIONS = frozenset(
     }
 )
 
+_TO_READ = "s3:GetObject; and s3:ListBucket, without which a store says the same of a wrong name"
 _RIGHTS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
     "CompleteMultipartUpload": "s3:PutObject",
     "CreateMultipartUpload": "s3:PutObject",
     "DeleteObject": "s3:DeleteObject",
-    "GetObject": "s3:GetObject",
-    "HeadObject": "s3:GetObject",
+    "GetObject": _TO_READ,
+    "HeadObject": _TO_READ,
     "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
     "UploadPart": "s3:PutObject",
@@ -169,6 +170,10 @@ _LOG_IN = (SSOTokenLoadError, TokenRetrievalError, UnauthorizedSSOTokenError)
 _SETTINGS = (ConfigNotFound, ConfigParseError, InvalidConfigError)
 
 
+class HiddenError(PermissionError):
+    """An object may not be read, or is not there: who may not list is told the same of both."""
+
+
 def explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueError:
     """What to raise for a store's answer.
 
@@ -179,7 +184,7 @@ def explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueErr
 
     Returns:
         ValueError: the store can hold nothing under that name. FileNotFoundError: no such object
-        or bucket. PermissionError: refused. OSError: anything else.
+        or bucket. PermissionError: refused; as HiddenError, or not there. OSError: anything else.
     """
     bucket, key = bucket_and_key(uri)
     code, status = _code(error), status_of(error)
@@ -203,8 +208,10 @@ def explained(error: ClientError, uri: str, endpoint: str) -> OSError | ValueErr
     advice = _advice(error, bucket)
     said = f"{uri}: {endpoint} refused with {describe(error)}{advice and f': {advice}'}"
     is_refusal = status in (301, 307, 401, 403) or code in _SAID or code in _REGIONS
-    is_other = advice in (_UNABLE, _LARGE)
-    return PermissionError(said) if is_refusal and not is_other else OSError(said)
+    if not is_refusal or advice in (_UNABLE, _LARGE):
+        return OSError(said)
+    is_hidden = status == 403 and advice == _of_access(error, bucket) and _TO_READ in advice
+    return HiddenError(said) if is_hidden else PermissionError(said)
 
 
 def unsent(error: BotoCoreError, uri: str, endpoint: str) -> OSError:
@@ -250,19 +257,20 @@ def _advice(error: ClientError, bucket: str) -> str:
     if "KMS" in code.upper():
         return _KMS
     if code in _ACCESS and status_of(error) in (401, 403):
-        return (
-            f"give these credentials access to bucket {bucket!r}{_right(error)}, or use others "
-            "(AWS_PROFILE, AWS_ACCESS_KEY_ID; public: BACKLOT_S3_ANONYMOUS=1)"
-        )
+        return _of_access(error, bucket)
     if not code and status_of(error) < 500:
         return _NOT_S3
     return ""
 
 
-def _right(error: ClientError) -> str:
-    """What a policy calls the right that is missing: often there are some and not all."""
+def _of_access(error: ClientError, bucket: str) -> str:
+    # What a policy calls the right that is missing: often there are some and not all.
     right = _RIGHTS.get(error.operation_name)
-    return "" if right is None else f" ({right})"
+    said = "" if right is None else f" ({right})"
+    return (
+        f"give these credentials access to bucket {bucket!r}{said}, "
+        "or use others (AWS_PROFILE, AWS_ACCESS_KEY_ID; public: BACKLOT_S3_ANONYMOUS=1)"
+    )
 
 
 def _of_the_clock(skew_s: float | None) -> str:
