@@ -439,9 +439,12 @@ def _check_columns(manifest: Manifest) -> None:
             manifest.field(name)
     for name in _TEXT_COLUMNS:
         if name in schema.names and not _is_text(schema.field(name).type):
+            type_ = schema.field(name).type
+            fix = "cast it"
+            if name == "id" and type_ == pa.binary(16):
+                fix = "write it as text, or, if it holds UUIDs, under Parquet's type UUID"
             raise ValueError(
-                f"manifest {manifest.uri}: column {name!r} must be string, is "
-                f"{schema.field(name).type}: cast it"
+                f"manifest {manifest.uri}: column {name!r} must be string, is {type_}: {fix}"
             )
     _check_image(manifest)
     if "seed" in schema.names and not _may_be_seed(manifest):

@@ -147,11 +147,28 @@ def _footer(fragments: _Fragments, file: str) -> tuple[pa.Schema, int, dict[str,
     try:
         fragment = fragments.of(file)
         schema, metadata = fragment.physical_schema, fragment.metadata
-        return schema.remove_metadata(), int(metadata.num_rows), _weights(metadata)
+        schema = _with_uuids(schema.remove_metadata(), metadata.schema)
+        return schema, int(metadata.num_rows), _weights(metadata)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise _no_parquet(file, error) from None
     except (pa.ArrowException, OSError) as error:
         raise _refusal(file, error) from None
+
+
+def _with_uuids(schema: pa.Schema, stored: Any) -> pa.Schema:
+    """The columns, of which Arrow tells those that hold UUIDs only where Arrow has written them."""
+    if pa.binary(16) not in schema.types:
+        return schema
+    leaves = map(stored.column, range(len(stored)))
+    uuids = {leaf.path for leaf in leaves if leaf.logical_type.type == "UUID"}
+    return pa.schema(
+        [
+            field.with_type(pa.uuid())
+            if field.name in uuids and field.type == pa.binary(16)
+            else field
+            for field in schema
+        ]
+    )
 
 
 def _scanned(

@@ -1,4 +1,4 @@
-"""A table in which whole numbers of one column are text: an article number is a name."""
+"""A table in which whole numbers and UUIDs of one column are text: an article number is a name."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ class _Spelled:
         return self.table.count()
 
     def _as_text(self, array: pa.Array) -> pa.Array:
+        if array.type == pa.uuid():
+            texts = [None if one is None else _hyphenated(one) for one in array.storage.to_pylist()]
+            return pa.array(texts, pa.string())
         numbers = without_dictionary(array)
         if pa.types.is_floating(numbers.type):
             most_exact = _MOST_EXACT[numbers.type.bit_width]
@@ -72,8 +75,18 @@ class _Spelled:
         )
 
 
+def _hyphenated(value: bytes) -> str:
+    """A UUID as RFC 9562 writes it.
+
+    >>> _hyphenated(bytes(range(16)))
+    '00010203-0405-0607-0809-0a0b0c0d0e0f'
+    """
+    digits = value.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
 def spelled(table: Table, name: str) -> Table:
-    """The table with a column of whole numbers as text; of any other type, as it is.
+    """The table with a column of whole numbers or UUIDs as text; of any other type, as it is.
 
     Whole numbers may be floating-point, which is what pandas makes of integers with gaps, or
     decimals. One that is no whole number is refused as its rows are read, with a ValueError.
@@ -83,7 +96,7 @@ def spelled(table: Table, name: str) -> Table:
     type_ = table.schema.field(name).type
     if pa.types.is_dictionary(type_):
         type_ = type_.value_type
-    if not is_number(type_):
+    if not is_number(type_) and type_ != pa.uuid():
         return table
     return _Spelled(table=table, name=name)
 
