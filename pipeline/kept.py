@@ -25,8 +25,10 @@ from pipeline.tables import (
     Portable,
     as_meant,
     can_hold,
+    differing,
     exactly,
     is_within,
+    joined,
     portable,
     type_named,
 )
@@ -112,8 +114,7 @@ class Kept:
             return type_named(declared)
         own = self._own_type(name)
         held = self.held.get(name)
-        # What the dataset has only empty so far becomes what it is once there is some.
-        return own if held is None or is_within(held.type, own, parts_may_lack=False) else held.type
+        return own if held is None else joined(held.type, own)
 
     def _own_type(self, name: str) -> pa.DataType:
         output = self.recipe.output
@@ -145,20 +146,21 @@ class Kept:
             raise ValueError(f"keep_types: column {name!r} is {own}, which can be no {kind}")
 
     def _check_held(self, name: str, held: Held) -> None:
-        own = self._own_type(name)
+        own, whole = self._own_type(name), self._type(name)
         if is_within(held.type, own, parts_may_lack=False) or is_within(own, held.type):
             return
-        which = self._misfit(name, own, held.type)
+        which = None if is_within(own, whole) else self._misfit(name, own, whole)
         if which is None:
             logger.info(
-                "keep: column %r is %s in this manifest and kept as %s, as in run %s of this "
-                "dataset", name, own, held.type, held.run_id,
+                "keep: column %r is %s in this manifest and kept as %s; run %s of this dataset has "
+                "%s", name, own, whole, held.run_id, "the same" if whole == held.type else held.type
             )  # fmt: skip
             return
         typed = "say what it is in keep_types, such as {" + name + ": text}, "
+        path, there, here = differing(held.type, own)
         raise ValueError(
-            f"keep: column {name!r} is {held.type} in this dataset (run {held.run_id}) and {own} "
-            f"here, {which}: the dataset would be no table any more; "
+            f"keep: column {name + path!r} is {there} in this dataset (run {held.run_id}) and "
+            f"{here} here, {which}: the dataset would be no table any more; "
             f"{typed if can_hold(pa.string(), own) else 'cast it to that, take it out of keep, '}"
             "or name another --output"
         )

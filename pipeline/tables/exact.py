@@ -121,6 +121,56 @@ def is_within(type_: pa.DataType, whole: pa.DataType, *, parts_may_lack: bool = 
     )
 
 
+def joined(held: pa.DataType, own: pa.DataType) -> pa.DataType:
+    """The type of a column that goes on: as it was, with the parts of objects that are new.
+
+    What it was is what rows have already; where values differ, they have to fit that.
+
+    >>> str(joined(pa.struct({"a": pa.int64()}), pa.struct({"b": pa.int8(), "a": pa.int8()})))
+    'struct<a: int64, b: int8>'
+    """
+    if is_within(held, own, parts_may_lack=False):
+        return own  # what was only empty so far becomes what it is once there is some
+    if all(map(pa.types.is_list, (held, own))):
+        inner = joined(held.value_type, own.value_type)
+        return pa.list_(held.value_field.with_type(inner))
+    if not all(map(pa.types.is_struct, (held, own))):
+        return held
+    names = [field.name for field in own]
+    if len(set(names)) < len(names):
+        return held
+    fields = [
+        field.with_type(joined(field.type, own.field(field.name).type))
+        if field.name in names
+        else field
+        for field in held
+    ]
+    # Spark and DuckDB take names that differ in letters alone for one.
+    taken = {field.name.casefold() for field in held}
+    return pa.struct([*fields, *(one for one in own if one.name.casefold() not in taken)])
+
+
+def differing(held: pa.DataType, own: pa.DataType) -> tuple[str, pa.DataType, pa.DataType]:
+    """Where below two types the first difference is that `joined` does not bring together.
+
+    Returns:
+        The path from the column, empty for the column itself, and both types there.
+
+    >>> path, *types = differing(pa.struct({"a": pa.int8()}), pa.struct({"a": pa.string()}))
+    >>> path, [str(type_) for type_ in types]
+    ('.a', ['int8', 'string'])
+    """
+    if all(map(pa.types.is_list, (held, own))):
+        return differing(held.value_type, own.value_type)
+    if all(map(pa.types.is_struct, (held, own))):
+        for field in held:
+            other = own.field(field.name) if own.get_field_index(field.name) >= 0 else None
+            if other is not None and not is_within(other.type, joined(field.type, other.type)):
+                path, *types = differing(field.type, other.type)
+                return f".{field.name}{path}", types[0], types[1]
+    return "", held, own
+
+
 def _there_and_back(array: pa.Array, type_: pa.DataType) -> pa.Array | None:
     is_wider = pa.types.is_floating(array.type) and type_ == pa.float64()
     try:

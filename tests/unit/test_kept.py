@@ -149,6 +149,40 @@ TONIGHT = {
     ),
     "nothing but null": ([5], pa.nulls(1), pa.int64(), [None]),
     "something after nothing but null": (pa.nulls(1), [6], pa.int64(), [6]),
+    "an object with a part more": (
+        [{"a": 1}],
+        [{"b": "v", "a": 2}],
+        pa.struct({"a": pa.int64(), "b": pa.string()}),
+        [{"a": 2, "b": "v"}],
+    ),
+    "an object with other parts": (
+        [{"a": 1, "c": 7}],
+        pa.array([{"a": 2, "b": "v"}], pa.struct({"a": pa.int8(), "b": pa.string()})),
+        pa.struct({"a": pa.int64(), "c": pa.int64(), "b": pa.string()}),
+        [{"a": 2, "c": None, "b": "v"}],
+    ),
+    "objects in lists in objects": (
+        [{"o": [{"a": 1}]}],
+        [{"o": [{"a": 2, "b": "v"}, None]}, None],
+        pa.struct({"o": pa.list_(pa.struct({"a": pa.int64(), "b": pa.string()}))}),
+        [{"o": [{"a": 2, "b": "v"}, None]}, None],
+    ),
+    "values of a map": (
+        pa.array([[("k", {"a": 1})]], pa.map_(pa.string(), pa.struct({"a": pa.int64()}))),
+        pa.array(
+            [[("k", {"a": 2, "b": 3})]],
+            pa.map_(pa.string(), pa.struct({"a": pa.int64(), "b": pa.int64()})),
+        ),
+        pa.list_(
+            pa.struct(
+                [
+                    pa.field("key", pa.string(), nullable=False),
+                    ("value", pa.struct({"a": pa.int64(), "b": pa.int64()})),
+                ]
+            )
+        ),
+        [[{"key": "k", "value": {"a": 2, "b": 3}}]],
+    ),
 }
 
 
@@ -189,7 +223,9 @@ def test_what_a_dataset_holds_stays_its_type(
         (pa.array([1], pa.int8()), [300], "int8 in this dataset (run one) and int64 here"),
         ([True], [1], "bool in this dataset (run one) and int64 here, which cannot be that"),
         ([[1]], ["1"], "which cannot be that"),
-        ([{"a": 1}], [{"a": 1, "b": 2}], "struct<a: int64> in this dataset (run one)"),
+        ([{"a": 1}], [{"a": "v", "b": 2}], "'x.a' is int64 in this dataset (run one) and string"),
+        ([[{"a": {"b": 1}}]], [[{"a": {"b": "v"}}]], "column 'x.a.b' is int64 in this dataset"),
+        ([{"a": 1}], [{"A": 1}], "struct<a: int64> in this dataset (run one) and struct<A: int64>"),
     ],
 )
 def test_what_would_tear_a_dataset_apart_is_refused_before_anything_is_planned(
@@ -199,7 +235,7 @@ def test_what_would_tear_a_dataset_apart_is_refused_before_anything_is_planned(
     past_run(str(output), "one", manifest(make_manifest, last, "one.parquet"), recipe=recipe())
     before = sorted(output.rglob("*"))
     uri = manifest(make_manifest, tonight, "two.parquet")
-    with pytest.raises(ValueError, match="keep: column 'x' is ") as refused:
+    with pytest.raises(ValueError, match=r"keep: column 'x[.ab]*' is ") as refused:
         planner(uri, output)
     assert said in str(refused.value)
     nested = pa.types.is_nested(pa.array(tonight).type)
