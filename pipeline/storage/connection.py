@@ -116,15 +116,22 @@ class Connection:
         return await self._kept.enter_async_context(resource)
 
     def close(self) -> None:
-        """Let go of every socket and end the thread."""
+        """Break off what is still asked for, let go of every socket and end the thread."""
         if not self._thread.is_alive():
             return
-        closing = asyncio.run_coroutine_threadsafe(self._kept.aclose(), self._loop)
+        closing = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         try:
             closing.result(_CLOSE_S)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(_CLOSE_S)
+
+    async def _end(self) -> None:
+        open_ = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in open_:  # a thread that waited for one would wait for ever
+            task.cancel()
+        await asyncio.gather(*open_, return_exceptions=True)
+        await self._kept.aclose()
 
 
 def connection() -> Connection:
