@@ -115,6 +115,20 @@ def test_folders_and_their_files(root: str) -> None:
     assert storage.list_folders(storage.join(root, "nowhere")) == []
 
 
+def test_sizes_are_those_of_all_finished_files_below(root: str) -> None:
+    assert storage.sizes(root) == {}
+    written = {"a.txt": b"", "b/c.txt": b"xyz", "b/d/e.bin": b"12"}
+    for name, data in written.items():
+        storage.write(storage.join(root, name), data)
+    wanted = {storage.join(root, name): len(data) for name, data in written.items()}
+    assert storage.sizes(root) == wanted
+    below = storage.join(root, "b")
+    assert storage.sizes(below) == {uri: n for uri, n in wanted.items() if uri.startswith(below)}
+    if storage.scheme_of(root) == "file":
+        Path(root, f"{storage.TEMPORARY_PREFIX}1").write_bytes(b"half")
+        assert storage.sizes(root) == wanted
+
+
 def test_patterns(root: str) -> None:
     for name in ("a1.parquet", "a2.parquet", "b1.parquet", "deep/a3.parquet", "deep/er/a4.parquet"):
         storage.write(storage.join(root, name), b"x")
