@@ -7,6 +7,7 @@ however odd, that is for the reader to find out.
 
 from __future__ import annotations
 
+import html
 import posixpath
 import re
 from collections.abc import Mapping
@@ -39,8 +40,12 @@ PICTURE = re.compile(
 )
 """How names of pictures end."""
 _HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z][\w-]*(?::\d+)?(?:/|$)|\d+(?:\.\d+){3}|localhost\b")
-_NUMBERED = re.compile(r"&#(?:0*38|x0*26);", re.IGNORECASE)
-"""An ampersand in HTML, as WordPress writes it. As a URL that would end at the `#`."""
+_NUMBERED = re.compile(r"&#(?:[0-9]{1,7}|x[0-9A-F]{1,6});", re.IGNORECASE)
+"""A character as HTML and XML write it: `&#038;` (WordPress), `w&#x3D;200` and `&#x2F;` (Mustache),
+`caf&#233;` (XML). As a URL that would end at the `#`, and lead to another picture."""
+_NUMBERED_SCHEME = re.compile(
+    r"[\"'<]?https?(?::|&#(?:0*58|x0*3a);)(?:/|&#(?:0*47|x0*2f);){2}", re.IGNORECASE
+)
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\")
 _DATA = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
 _FORMULA = re.compile(r"[=+@]\s*[A-Za-z.]+\s*\(")
@@ -87,7 +92,7 @@ def resolve(cell: str, *, against: str) -> str:
     Raises:
         ValueError: nothing can be at what it says, to follow the name of its column.
     """
-    text = cell.strip(BLANK)
+    text = _numbered_url(cell.strip(BLANK))
     if not text:
         raise ValueError("is empty: fill it in")
     if _DATA.match(text):
@@ -120,7 +125,7 @@ def resolve(cell: str, *, against: str) -> str:
         raise ValueError(f"{quoted(text)} names a scheme twice: write {shown(rest)}")
     _refuse_several(text)
     if scheme in ("http", "https"):
-        return _NUMBERED.sub("&", text)
+        return numbered(text)
     # Hadoop's names for the same; a key may end in a blank, though not in the end of a line.
     return f"{found[1] if scheme == 's3' else 's3'}://{rest}{_in_a_key(after)}"
 
@@ -216,6 +221,25 @@ def _unwrapped(text: str) -> str:
             is_one = after not in inner and _SCHEME.match(inner)
             return inner if is_one else text
     return text
+
+
+def numbered(text: str) -> str:
+    """With the characters themselves for their numbers; what is no letter stays as it is written.
+
+    >>> numbered("https://cdn.example.com/caf&#233;.jpg?w&#x3D;200&#038;h=1&#10;")
+    'https://cdn.example.com/café.jpg?w=200&h=1&#10;'
+    """
+    return _NUMBERED.sub(_numbered, text)
+
+
+def _numbered_url(text: str) -> str:
+    """A URL whose very scheme has numbers in it, with the characters; anything else as it is."""
+    return numbered(text) if _NUMBERED_SCHEME.match(text) else text
+
+
+def _numbered(found: re.Match[str]) -> str:
+    letter = html.unescape(found[0])
+    return letter if letter.isprintable() and letter != "\ufffd" else found[0]
 
 
 def _in_a_key(blanks: str) -> str:

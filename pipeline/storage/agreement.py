@@ -8,7 +8,6 @@ that is one, the bytes are held against it, and asked for once more when they do
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import logging
 import re
@@ -137,10 +136,15 @@ def _stated(headers: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """Algorithm and checksum, where a header says what the whole body's is."""
     for name, value in _named(headers):
         if name in _ALGORITHMS:
+            length = len(_ALGORITHMS[name](b""))
             try:
-                yield name, base64.b64decode(value, validate=True)
-            except binascii.Error:  # of an upload in parts: "<base64>-<number>"
+                # Hexadecimal, against all rules; only of a CRC-32 is base64 as long.
+                is_hex = len(value) == 2 * length and name != "crc32"
+                sum_ = bytes.fromhex(value) if is_hex else base64.b64decode(value, validate=True)
+            except ValueError:  # of an upload in parts: "<base64>-<number>"
                 continue
+            if len(sum_) == length:  # else it is of something else, or of nothing
+                yield name, sum_
 
 
 def _named(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:

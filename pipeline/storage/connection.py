@@ -14,11 +14,13 @@ import threading
 from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
 CONNECT_S = 5.0
 """Within a region a connection takes milliseconds; the back-off is better at waiting."""
@@ -100,7 +102,11 @@ class Connection:
                 # Only now: it takes a third of a second, and most places are not S3.
                 from aiobotocore.session import get_session
 
-                made = get_session().create_client("s3", config=self._settings.client_config())
+                session = get_session()
+                session.get_component("response_parser_factory").set_parser_defaults(
+                    timestamp_parser=_time_or_none
+                )
+                made = session.create_client("s3", config=self._settings.client_config())
                 try:
                     self._s3 = await self.keep(made)
                 except ValueError:  # botocore quotes it, and a password with it
@@ -148,6 +154,18 @@ def disconnect() -> None:
     if _connection.cache_info().currsize:
         connection().close()
         _connection.cache_clear()
+
+
+def _time_or_none(value: Any) -> datetime | None:
+    """What a store says of a time; None: nothing that can be read, so that the rest still counts.
+
+    Some gateways leave `LastModified` empty, or write something of their own.
+    """
+    try:
+        time: datetime = parse_timestamp(value)
+    except (ValueError, RuntimeError):
+        return None
+    return time
 
 
 def _follow_no_redirect(params: dict[str, Any], **_: Any) -> None:

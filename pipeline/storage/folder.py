@@ -45,16 +45,26 @@ class LocalFolder:
                 return within
         return []
 
-    def how_to_name(self, path: str) -> str:
-        """The fix for a path that lies outside."""
+    def is_itself(self, path: str) -> bool:
+        """Whether a path is that of the folder."""
+        return self._real is not None and os.path.realpath(path) == self._real
+
+    def why_outside(self, path: str) -> str:
+        """What is wrong with a path that leads out of it, and the fix, to follow the path."""
+        outside = f"lies outside the manifest's folder, {self}"
         if self._root is None:
             return (
-                "write s3://bucket/key, or where it lies below the folder of the manifest, without "
-                "a slash before it"
+                f"{outside}: write s3://bucket/key, or where it lies below the folder of the "
+                "manifest, without a slash before it"
             )
-        if os.path.lexists(f"{self._root}/{path.lstrip('/')}"):
-            return "there is one below it, so write it without the slash before it"
-        return "put the pictures below it"
+        if self.split(os.path.normpath(path))[0]:
+            return (
+                f"leads out of the manifest's folder, {self}, through a link: put the picture "
+                "itself there"
+            )
+        if path.strip("/") and os.path.lexists(f"{self._root}/{path.lstrip('/')}"):
+            return f"{outside}: there is one below it, so write it without the slash before it"
+        return f"{outside}: put the pictures below it"
 
     def split(self, path: str) -> tuple[str, str]:
         """A path as the folder and what is below it; one that lies elsewhere, from the root on."""

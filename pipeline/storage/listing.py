@@ -192,15 +192,22 @@ def _of_listed(uris: set[str]) -> Versions:
     for folder, names in folders.items():
         try:
             with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name in names and entry.is_file():
-                        stat = entry.stat()
-                        version = f"{stat.st_size}-{stat.st_mtime_ns}"
-                        found |= dict.fromkeys(names[entry.name], version)
+                chosen = [entry for entry in entries if entry.name in names]
         except PermissionError:
             unseen |= dict.fromkeys(chain.from_iterable(names.values()), MAY_NOT_BE_LISTED)
+            continue
         except (OSError, ValueError):  # no such folder, a NUL in its name
             continue
+        for entry in chosen:
+            try:
+                if entry.is_file():
+                    stat = entry.stat()
+                    version = f"{stat.st_size}-{stat.st_mtime_ns}"
+                    found |= dict.fromkeys(names[entry.name], version)
+            except PermissionError:  # a link into a folder that is closed to us
+                unseen |= dict.fromkeys(names[entry.name], MAY_NOT_BE_LISTED)
+            except OSError:  # a link to itself or through a file; its neighbours are none
+                continue
     return Versions(found, unseen)
 
 

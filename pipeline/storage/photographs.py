@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.absent import no_file, no_object
@@ -17,6 +17,7 @@ from pipeline.storage.addresses import quoted
 from pipeline.storage.agreement import Fetched
 from pipeline.storage.connection import Connection, connection
 from pipeline.storage.folder import LocalFolder
+from pipeline.storage.hosts import WebPolicy, allowed_host
 from pipeline.storage.refusals import HiddenError
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
@@ -29,7 +30,7 @@ from pipeline.storage.uris import (
     scheme_of,
     shortened,
 )
-from pipeline.storage.web import WebPolicy, WebReader, as_stored
+from pipeline.storage.web import WebReader, as_stored
 
 _NO_OBJECT = frozenset({ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST})
 """Nothing is under a name, or the store can hold nothing under it."""
@@ -62,6 +63,13 @@ class ReadPolicy(BaseModel):
         description="Whether an allowed host may be inside our own network (10.x, localhost, ...).",
     )
     concurrency: int = Field(16, ge=1, le=256, description="Reads under way at once per actor.")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for named in value:
+            allowed_host(named)
+        return value
 
     def web_reader(self, connection: Connection, backoff: Backoff) -> WebReader:
         """Reads what lies behind URLs."""
@@ -199,13 +207,7 @@ class PhotoReader:
                 "and from each other, only in how letters are composed (NFC, NFD): write one of "
                 "them to the letter",
             )
-        path = self._folder.real(others[0] if others else absolute(uri))
-        if path is None:
-            raise RowError(
-                ErrorCode.URI_NOT_ALLOWED,
-                f"image_uri {quoted(uri)} lies outside the manifest's folder, {self._folder}: "
-                f"{self._folder.how_to_name(absolute(uri))}",
-            )
+        path = self._within(uri, others[0] if others else absolute(uri))
         shown = shortened(uri)
         try:
             status = Path(path).stat()
@@ -230,6 +232,22 @@ class PhotoReader:
         if len(data) != size:
             raise TransientError(ErrorCode.STORAGE, f"{shown} was written while it was read")
         return data
+
+    def _within(self, uri: str, path: str) -> str:
+        """Where a path leads to.
+
+        Raises:
+            RowError: out of the manifest's folder, or to it.
+        """
+        real = self._folder.real(path)
+        if real is not None:
+            return real
+        if self._folder.is_itself(path):
+            words = f"{shortened(uri)} is no file, but the manifest's folder"
+            raise RowError(ErrorCode.NOT_FOUND, words)
+        raise RowError(
+            ErrorCode.URI_NOT_ALLOWED, f"image_uri {quoted(uri)} {self._folder.why_outside(path)}"
+        )
 
 
 def _in_short(error: Exception, uri: str) -> str:

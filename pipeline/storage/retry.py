@@ -124,6 +124,12 @@ class UnreadableAnswerError(aiohttp.ClientPayloadError):
 _WORDS: Mapping[type[Exception], str] = {
     UnreadableAnswerError: "an answer that is no HTTP, or contradicts itself",
     aiohttp.ClientPayloadError: "an answer that was cut short",
+    aiohttp.ClientConnectorDNSError: "no address is known for its host",
+    aiohttp.ClientConnectorCertificateError: "its certificate is not trusted",
+    aiohttp.ClientSSLError: "it speaks no TLS that we know",
+    aiohttp.ClientConnectorError: "no connection",
+    aiohttp.ServerDisconnectedError: "the connection was closed before an answer came",
+    aiohttp.ClientOSError: "the connection broke off",
     FlexibleChecksumError: "the bytes do not agree with the store's checksum",
     ResponseParserError: "an answer that is no object store's (AWS_ENDPOINT_URL) or was cut short",
     IncompleteReadError: "an answer that was cut short",

@@ -9,17 +9,19 @@ file (case, accents left out, another ending) is.
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Literal
 
-from pipeline.storage.addresses import BLANK
+from pipeline.storage.addresses import BLANK, numbered
 
 _MOST = 12
 """Each is a request on an object store. One or two are usual."""
-_AMPERSAND = re.compile(r"&(?:amp|#0*38|#x0*26);", re.IGNORECASE)
+_NAMED = re.compile(r"&(?:amp|apos|gt|lt|quot);", re.IGNORECASE)
+"""The characters that XML has names for; those that it has numbers for are any."""
 _QUOTED = re.compile(r"((?:.*/)?)([\"'])(.+)\2", re.DOTALL)
 # Apple's file systems leave these as they are, and so do programs that convert its names (TN1150).
 _AS_IT_IS = re.compile("([\u2000-\u2fff\uf900-\ufaff\U0002f800-\U0002faff]+)")
@@ -49,8 +51,8 @@ def rewritten(name: str) -> tuple[str, ...]:
 
 
 def unescaped(name: str) -> str:
-    """With `&` for `&amp;`, as it is written in HTML and XML."""
-    return _AMPERSAND.sub("&", name)
+    """With `&` for `&amp;`, `'` for `&#39;` and so on, as they are written in HTML and XML."""
+    return numbered(_NAMED.sub(lambda found: html.unescape(found[0].lower()), name))
 
 
 def composed(name: str) -> str:

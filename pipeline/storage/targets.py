@@ -40,6 +40,15 @@ def request_url(address: str) -> URL:
     return URL(f"{scheme.lower()}://{authority}/").with_path(sent, encoded=True)
 
 
+def scheme_in(address: str) -> str:
+    """The scheme of a URL, with or without two slashes after it.
+
+    Raises:
+        ValueError: it has none.
+    """
+    return _split(address)[0].lower()
+
+
 def redirected(address: str, location: str) -> str:
     """Where an answer sends us, by RFC 3986, section 5.2, with the bytes of both.
 

@@ -144,6 +144,8 @@ def without_secrets(url: str) -> str:
     >>> without_secrets("https://me:secret@cdn.example.com/a.jpg?X-Amz-Signature=0f1e")
     'https://cdn.example.com/a.jpg'
     """
-    scheme, _, rest = url.partition("://")
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        return re.split(r"[?#]", url, maxsplit=1)[0]
     authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
     return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"

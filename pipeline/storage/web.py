@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import math
 import re
-import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
@@ -21,17 +19,17 @@ from functools import partial
 from typing import TypeVar
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.agreement import Doubt, Fetched, doubt_of, read_twice_if_they_differ
 from pipeline.storage.connection import CONNECT_S, READ_S, Connection
 from pipeline.storage.encodings import undone
+from pipeline.storage.hosts import PublicResolver, WebPolicy
 from pipeline.storage.retry import Backoff, UnreadableAnswerError, describe, is_transient, retrying
 from pipeline.storage.s3 import read_capped
-from pipeline.storage.targets import redirected, request_url
-from pipeline.storage.uris import object_behind, scheme_of, shortened, without_secrets
+from pipeline.storage.targets import redirected, request_url, scheme_in
+from pipeline.storage.uris import object_behind, shortened, without_secrets
 
 MOST_REDIRECTS = 20
 """As many as browsers follow (Fetch, section 4.4)."""
@@ -49,36 +47,6 @@ _RANGE = re.compile(r"\s*bytes\s+0-(\d{1,18})/(\d{1,18})\s*", re.IGNORECASE)
 _LONGEST_HEADER = 2**16
 """Some sites' Content-Security-Policy has 10,000 characters, and redirects to signed links too."""
 FetchedT = TypeVar("FetchedT", bound=Fetched)
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WebPolicy:
-    """Which URLs may be asked for."""
-
-    schemes: tuple[str, ...]
-    hosts: tuple[str, ...]
-    """Exact names, or suffixes that begin with a dot."""
-    allow_private_addresses: bool
-
-    def scheme_refusal(self, scheme: str) -> str | None:
-        """Why nothing with a scheme may be asked for; None when it may."""
-        if scheme in self.schemes and scheme in ("http", "https"):
-            return None
-        return f"scheme {scheme!r} is not in fetch.allowed_schemes {list(self.schemes)}"
-
-    def refusal(self, url: URL) -> str | None:
-        """Why a URL may not be asked for; None when it may."""
-        if url.scheme not in self.schemes:
-            return self.scheme_refusal(url.scheme)
-        host = (url.raw_host or "").lower()
-        if not any(_matches(host, allowed.lower()) for allowed in self.hosts):
-            return f"host {host!r} is not in fetch.allowed_hosts {list(self.hosts)}"
-        if url.user is not None or url.password is not None:
-            return "a URL must not carry a user name or password"
-        if not self.allow_private_addresses and not _may_be_global(host):
-            return f"{host} is not a public address"
-        return None
 
 
 class _StatusError(aiohttp.ClientResponseError):
@@ -246,8 +214,16 @@ class WebReader:
             RowError: it may not be.
             ValueError: there is no such thing.
         """
-        refusal = self._policy.scheme_refusal(scheme_of(address))
-        url = None if refusal else request_url(address)
+        refusal = self._policy.scheme_refusal(scheme_in(address))
+        try:
+            url = None if refusal else request_url(address)
+        except ValueError:
+            if address == uri:
+                raise
+            raise RowError(
+                ErrorCode.BAD_REQUEST,
+                f"image_uri {shown(uri)}: redirected to what is no address ({shown(address)})",
+            ) from None
         if url is not None:
             refusal = self._policy.refusal(url)
         if refusal is not None:
@@ -289,48 +265,6 @@ class WebReader:
             return self._session
 
 
-class PublicResolver(AbstractResolver):
-    """Resolves a name once, for the connection that is about to be made, and vets what it gets.
-
-    The connection goes to the very address vetted here: a name that changes its mind between a
-    check and a request (DNS rebinding) gains nothing.
-    """
-
-    def __init__(self) -> None:
-        self._resolver = aiohttp.ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a host.
-
-        Raises:
-            RowError: one of them is inside our own network.
-        """
-        found = await self._resolver.resolve(host, port, family)
-        if not all(is_public(result["host"]) for result in found):
-            raise RowError(
-                ErrorCode.URI_NOT_ALLOWED,
-                f"host {host!r} resolves to an address that is not public; "
-                "fetch.allow_private_addresses is false",
-            )
-        return found
-
-    async def close(self) -> None:
-        """Nothing to close."""
-        await self._resolver.close()
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet.
-
-    >>> [is_public(a) for a in ("93.184.216.34", "169.254.169.254", "::ffff:10.0.0.1")]
-    [True, False, False]
-    """
-    ip = ipaddress.ip_address(address)
-    return all(part.is_global and not part.is_multicast for part in (ip, *_embedded(ip)))
-
-
 def shown(address: str) -> str:
     """A URL for a message: as it is sent, short, and without what is secret in it."""
     with suppress(ValueError):  # nothing to ask for: it is shown as it is
@@ -363,9 +297,14 @@ def _in_words(uri: str) -> Iterator[None]:
         yield
     except _StatusError as error:
         raise RowError(ErrorCode.NOT_FOUND, f"{error.message}: HTTP {error.status}") from None
-    except (aiohttp.ClientError, ValueError) as error:
-        # A host no resolver takes, a port out of range, a redirect to neither: yarl and aiohttp
-        # find fault with a URL at several points.
+    except ValueError:
+        # yarl and aiohttp find fault with a URL at several points, and quote it.
+        raise RowError(
+            ErrorCode.BAD_REQUEST,
+            f"image_uri {shown(uri)} is not usable: its host or port cannot be one, or it holds "
+            "what is no letter",
+        ) from None
+    except aiohttp.ClientError as error:
         raise RowError(
             ErrorCode.BAD_REQUEST, f"image_uri {shown(uri)} is not usable: {describe(error)}"
         ) from None
@@ -421,25 +360,3 @@ def _unless_just_now(headers: Mapping[str, str]) -> str:
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
     """By lower-case names; what is said several times is a list, as HTTP has it."""
     return {name.lower(): ", ".join(answer.headers.getall(name)) for name in answer.headers}
-
-
-def _embedded(
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> Sequence[ipaddress.IPv4Address]:
-    """The IPv4 addresses that an IPv6 address may lead to."""
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ()
-    nat64 = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
-    teredo = ip.teredo[1] if ip.teredo else None
-    return [v4 for v4 in (ip.ipv4_mapped, ip.sixtofour, teredo, nat64) if v4 is not None]
-
-
-def _may_be_global(host: str) -> bool:
-    try:
-        return is_public(host)
-    except ValueError:  # a name: the resolver will see
-        return True
-
-
-def _matches(host: str, allowed: str) -> bool:
-    return host.endswith(allowed) if allowed.startswith(".") else host == allowed

@@ -51,6 +51,8 @@ class Habits:
     etag: Callable[[str], str] = lambda name: f'"{name}"'
     """How one is written."""
     sizes: bool = True
+    times: str | None = None
+    """What is said of when a key was written; None: nothing."""
     page: int = 10
     """At most."""
     overlap: int = 0
@@ -173,7 +175,8 @@ def _page(
         etag = escape(habits.etag(name.encode().hex())) if habits.etags else None
         said = "" if etag is None else f"<ETag>{etag}</ETag>"
         size = "<Size>1</Size>" if habits.sizes else ""
-        parts.append(f"<Contents><Key>{escape(name)}</Key>{size}{said}</Contents>")
+        time = "" if habits.times is None else f"<LastModified>{habits.times}</LastModified>"
+        parts.append(f"<Contents><Key>{escape(name)}</Key>{time}{size}{said}</Contents>")
     more = "" if token is None else f"<NextContinuationToken>{token}</NextContinuationToken>"
     return (
         '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name>'

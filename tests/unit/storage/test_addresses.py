@@ -37,6 +37,18 @@ ROOT = "/data/shop"
             "https://cdn.example.com/a?w=1&#038;h=2&#x26;q=3",
             "https://cdn.example.com/a?w=1&h=2&q=3",
         ),
+        ("https://cdn.example.com/a?w&#x3D;1&amp;h&#61;2", "https://cdn.example.com/a?w=1&amp;h=2"),
+        ("https:&#x2F;&#x2F;cdn.example.com&#x2F;a.jpg", "https://cdn.example.com/a.jpg"),
+        ('"https&#58;&#47;&#47;cdn.example.com/a.jpg"', "https://cdn.example.com/a.jpg"),
+        (
+            "https://cdn.example.com/l&#039;&#233;t&eacute;.jpg",
+            "https://cdn.example.com/l'ét&eacute;.jpg",
+        ),
+        (
+            "https://cdn.example.com/a&#0;&#10;&#xD800;",
+            "https://cdn.example.com/a&#0;&#10;&#xD800;",
+        ),
+        ("https://cdn.example.com/a.jpg#38;", "https://cdn.example.com/a.jpg#38;"),
         # URLs within URLs, as services that change pictures have them.
         ("https://i.example/plain/https://x.example/a.jpg", None),
         ("https://i.example/f:w(https://x.example/w.png,0,0)/https://x.example/a.jpg", None),

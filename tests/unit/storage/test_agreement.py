@@ -38,6 +38,8 @@ def said(data: bytes) -> dict[str, dict[str, str]]:
         "amazon sha1": {"x-amz-checksum-sha1": b64(sha1)},
         "amazon sha256": {"x-amz-checksum-sha256": b64(sha256)},
         "content-md5": {"content-md5": b64(md5)},
+        "in hexadecimal": {"content-md5": md5.hex()},
+        "sha-256 in hexadecimal": {"digest": f"SHA-256={sha256.hex()}"},
         "rfc 3230": {"digest": f"SHA-256={b64(sha256)}, MD5={b64(md5)}"},
         "rfc 3230 sha": {"digest": f"SHA={b64(sha1)}"},
         "rfc 9530": {"repr-digest": f"sha-512=:{b64(sha512)}:"},
@@ -67,6 +69,9 @@ def test_every_checksum_is_compared(kind: str) -> None:
         {"x-amz-checksum-sha256": f"{b64(hashlib.sha256(OTHER).digest())}-3"},  # in parts
         {"content-md5": "no base64 at all"},
         {"digest": "nonsense"},
+        {"digest": "SHA-256=, MD5="},
+        {"content-md5": b64(hashlib.sha256(OTHER).digest())},
+        {"content-md5": hashlib.md5(OTHER).hexdigest()[:30]},
     ],
 )
 def test_what_says_nothing_leaves_a_doubt_that_names_the_bytes(headers: dict[str, str]) -> None:

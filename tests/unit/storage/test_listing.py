@@ -42,6 +42,17 @@ def test_a_local_files_version_changes_with_it(tmp_path: Path) -> None:
     assert after[uris[2]] == before[uris[2]]
 
 
+@pytest.mark.parametrize("leads_to", ["a.jpg/further", "to-itself.jpg", "gone.jpg"])
+def test_a_link_that_leads_nowhere_costs_its_own_version(tmp_path: Path, leads_to: str) -> None:
+    for name in "abcxyz":
+        (tmp_path / f"{name}.jpg").write_bytes(b"one")
+    (tmp_path / "to-itself.jpg").symlink_to(leads_to)
+    uris = [str(tmp_path / f"{name}.jpg") for name in "abcxyz"]
+    looked = storage.versions([*uris, str(tmp_path / "to-itself.jpg")])
+    assert looked.keys() == set(uris)
+    assert not looked.unseen
+
+
 def test_a_few_among_thousands_take_few_requests(
     bucket: str, fill: Fill, s3_port: int, point_at: PointAt
 ) -> None:

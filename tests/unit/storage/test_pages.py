@@ -38,6 +38,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "an empty page first": {"empty_first": True},
     "a token after the end": {"tokens": "after the end"},
     "no sizes, no ETags": {"sizes": False, "etags": False, "page": 3},
+    "empty times": {"times": "", "page": 3},
+    "times of its own": {"times": "yesterday"},
 }
 
 
@@ -94,6 +96,14 @@ def test_sizes_are_those_of_all_files_below_by_one_listing(lister: Lister, way: 
     lister.holds([*KEYS, "out/run_id=1/results/", "out/run_id=10/x"], **WAYS[way])
     assert storage.sizes(ONE) == {f"s3://shop/{key}": 1 for key in KEYS[7:14]}
     assert storage.sizes("s3://shop/out/run_id=4") == {}
+
+
+@pytest.mark.parametrize("times", ["", "yesterday", "99999999999999999999"])
+def test_times_that_cannot_be_read_cost_no_version(lister: Lister, times: str) -> None:
+    keys = [f"shoes/{n:02d}.jpg" for n in range(25)]
+    lister.holds(keys, times=times)
+    looked = versions([f"s3://shop/{key}" for key in keys], backoff=QUICK)
+    assert looked == {f"s3://shop/{key}": key.encode().hex() for key in keys}
 
 
 def test_versions_are_found_one_by_one_where_a_listing_breaks_off(lister: Lister) -> None:

@@ -140,7 +140,7 @@ def test_local_files_of_the_manifests_folder_and_no_others(tmp_path: Path) -> No
             str(root / ".." / "secret.txt"),
             f"{root}2/a.jpg",
             str(root / "a\0.jpg"),
-            str(root),
+            str(root.parent),
         ]
     )
     assert good == Fetched(b"picture", 0)
@@ -154,6 +154,33 @@ def test_local_files_of_the_manifests_folder_and_no_others(tmp_path: Path) -> No
         ErrorCode.BAD_REQUEST,
         ErrorCode.URI_NOT_ALLOWED,
     ]
+
+
+def test_why_a_local_file_lies_outside(tmp_path: Path) -> None:
+    root = tmp_path / "catalog"
+    root.mkdir()
+    (root / "a.jpg").write_bytes(b"picture")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.jpg").write_bytes(b"picture")
+    (root / "b.jpg").symlink_to(tmp_path / "elsewhere" / "b.jpg")
+    (root / "elsewhere").symlink_to(tmp_path / "elsewhere")
+    local = PhotoReader(ReadPolicy(), local_root=str(root), max_bytes=1000)
+
+    def said(path: str) -> str:
+        (error,) = local.read_many([path])
+        return str(error)
+
+    for link in ("b.jpg", "elsewhere/b.jpg", "elsewhere/none.jpg"):
+        assert "uri_not_allowed" in said(f"{root}/{link}")
+        assert "leads out of the manifest's folder" in said(f"{root}/{link}")
+        assert "through a link" in said(f"{root}/{link}")
+    assert "without the slash before it" in said("/a.jpg")
+    assert "put the pictures below it" in said("/none.jpg")
+    assert "put the pictures below it" in said("/")
+    for folder in (".", "nowhere/..", ""):
+        assert said(f"{root}/{folder}") == (
+            f"not_found: {root}/{folder} is no file, but the manifest's folder"
+        )
 
 
 def test_the_fetch_stage_says_how_often_storage_was_asked_again(

@@ -132,6 +132,8 @@ BLANKS = [
     ("images/i.jpg", '"images/i.jpg"'),
     ("tom & jerry.jpg", "tom &amp; jerry.jpg"),
     ("k &amp; l.jpg", "k &amp; l.jpg"),
+    ("l'été.jpg", "l&#39;&#xE9;t&#233;.jpg"),
+    ('12" & <13>.jpg', "12&quot; &amp; &lt;13&gt;.jpg"),
     ("m.jpg", "m.jpg \r\n"),
     ("images/n.jpg", "./images/n.jpg"),
     ("images/o.jpg", "images//./o.jpg"),

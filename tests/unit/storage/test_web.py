@@ -17,9 +17,9 @@ import pytest
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage import Fetched, PhotoReader, ReadPolicy
+from pipeline.storage.hosts import WebPolicy, is_public
 from pipeline.storage.retry import BACKOFF, Backoff
-from pipeline.storage.targets import redirected
-from pipeline.storage.web import is_public
+from pipeline.storage.targets import redirected, request_url
 
 SIZE = 48 * 2**20
 
@@ -210,6 +210,45 @@ def test_hosts_and_schemes_that_are_not_listed_are_not_asked(site: Site) -> None
     assert not site.asked
 
 
+@pytest.mark.parametrize(
+    ("named", "host"),
+    [
+        ("bücher.example", "bücher.example"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "Bücher.example"),
+        (".bücher.example", "cdn.bücher.example"),
+        ("cdn.example", "cdn.example."),
+        ("cdn.example.", "CDN.example"),
+        ("::1", "[::1]"),
+        ("[::1]", "[0:0:0:0:0:0:0:1]"),
+    ],
+)
+def test_a_host_is_allowed_however_it_is_written(named: str, host: str) -> None:
+    policy = WebPolicy(schemes=("https",), hosts=(named,), allow_private_addresses=True)
+    assert policy.refusal(request_url(f"https://{host}/a.jpg")) is None
+    assert policy.refusal(request_url("https://other.example/")) is not None
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "",
+        ".",
+        "..",
+        " cdn.example",
+        "*.example",
+        "[::1]:80",
+        "a.example/b",
+        "cdn.example:8080",
+        "https://cdn.example",
+        "me@cdn.example",
+    ],
+)
+def test_what_can_be_no_host_is_refused_before_a_run(named: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of a host: write it alone"):
+        ReadPolicy(allowed_hosts=(named,))
+
+
 def test_a_suffix_allows_what_is_below_it(site: Site) -> None:
     assert bodies(read(f"{site.root}/picture", hosts=(".0.0.1",))) == [(b"picture", 0)]
 
@@ -226,6 +265,34 @@ def test_redirects_stay_on_the_list(site: Site) -> None:
     assert "'localhost' is not in" in str(outcomes[0])
     assert "more than 20 times" in str(outcomes[2])
     assert site.asked["/picture"] == 0
+
+
+def test_redirects_to_what_is_not_on_the_web_are_told_as_they_are(site: Site) -> None:
+    site.locations |= {
+        "data": "data:image/png;base64,AAAA",
+        "name": "a:b.jpg",
+        "host": "///b.jpg",
+        "port": "//127.0.0.1:99999/b.jpg",
+    }
+    data, name, host, port = read(*(f"{site.root}/sends/{what}" for what in site.locations))
+    assert "(data:image/png;base64,AAAA): scheme 'data' is not in" in str(data)
+    assert "(a:b.jpg): scheme 'a' is not in" in str(name)
+    assert codes([host, port]) == [ErrorCode.BAD_REQUEST] * 2
+    assert "redirected to what is no address (http:///b.jpg)" in str(host)
+    assert "redirected to what is no address (http://127.0.0.1:99999/b.jpg)" in str(port)
+
+
+def test_a_host_that_is_not_there_is_told_in_words() -> None:
+    once = Backoff(attempts=1)
+    unknown, nobody = read(
+        "http://no-such-host.invalid/a.jpg",
+        "http://127.0.0.1:9/a.jpg",
+        hosts=(".invalid", "127.0.0.1"),
+        backoff=once,
+    )
+    assert codes([unknown, nobody]) == [ErrorCode.STORAGE] * 2
+    assert "no-such-host.invalid/a.jpg: no address is known for its host" in str(unknown)
+    assert "127.0.0.1:9/a.jpg: no connection" in str(nobody)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
