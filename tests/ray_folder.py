@@ -1,7 +1,8 @@
-"""Where a Ray cluster of the tests keeps its files."""
+"""Where a Ray cluster of the tests keeps its files, and that only one starts at a time."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -24,3 +25,15 @@ def own_ray_folder(prefix: str) -> Iterator[str]:
         os.environ |= {"RAY_TMPDIR": folder, "TMPDIR": folder}
         Path(folder, "ray").mkdir()
         yield folder
+
+
+@contextmanager
+def starting_ray() -> Iterator[None]:
+    """Wait until no other process of these tests is in such a block.
+
+    On a machine where two Rays start at once, one may not be up within the time that Ray gives
+    itself, for which there is no setting.
+    """
+    with Path(__file__).open() as file:  # any would do: the kernel lets go of it in the end
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

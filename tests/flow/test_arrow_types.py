@@ -13,13 +13,14 @@ from jobs import run as jobs_run
 from jobs.cli import main
 from pipeline.tables import Portable
 from tests.flow import pictures
+from tests.flow.drivers import ALONE
 from tests.hostile.arrow_types import columns
 
 pytestmark = pytest.mark.ray
 
 # Bytes that are no text cost their row where they are kept, which other tests are about.
 KEPT = {name: column for name, column in columns().items() if name != "no utf-8"}
-PLAIN = ["--set", "brief.background_color=white"]  # nothing is drawn
+PLAIN = ["--set", "brief.background_color=white", *ALONE]  # nothing is drawn
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 from tests import faults
 from tests.faults import FaultyProxy
 from tests.flow import pictures
-from tests.flow.test_object_store import backlot, client, server
+from tests.flow.drivers import ALONE, backlot
+from tests.flow.test_object_store import client, server
 
 __all__ = ["client", "server"]  # fixtures
 pytestmark = pytest.mark.ray
@@ -63,8 +64,7 @@ def errors(client, run_id: str) -> dict[str, tuple[str, bool] | None]:
     }
 
 
-@pytest.mark.timeout(900)  # three runs, each with a Ray of its own
-def test_what_a_bad_network_did_is_undone_by_the_next_night(server, client):
+def test_what_a_bad_network_did_is_undone_by_the_next_night(server, client, ray_address):
     lies = {f"catalog/lies/{place}/{kind}/": lie
             for kind, lie in LIES.items() for place in ("store", "web")}  # fmt: skip
     lies["catalog/lies/masks/"] = faults.page
@@ -94,6 +94,8 @@ def test_what_a_bad_network_did_is_undone_by_the_next_night(server, client):
                 *("--set", "fetch.allow_private_addresses=true"),
                 # Pictures on the web that are seconds old have no version yet, and one later.
                 *("--set", "fetch.versions=[s3, file]"),
+                *ALONE,
+                address=ray_address,
             )
             assert done.returncode == 0, done.stderr[-3000:]
             return done.stdout

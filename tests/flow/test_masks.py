@@ -15,6 +15,7 @@ from jobs.cli import main
 from pipeline.imaging.codec import decode_alpha
 from tests import photoshop
 from tests.flow import pictures
+from tests.flow.drivers import ALONE
 
 pytestmark = pytest.mark.ray
 
@@ -44,7 +45,7 @@ def test_what_is_brought_along_is_used_and_the_network_elsewhere(tmp_path: Path)
         for name, path in paths.items()
     ]
     pq.write_table(pa.Table.from_pylist(rows), catalogue / "manifest.parquet")
-    arguments = ["--set", "output.alpha=true", "--set", "budget.max_failures=3"]
+    arguments = ["--set", "output.alpha=true", "--set", "budget.max_failures=3", *ALONE]
     manifest = str(catalogue / "manifest.parquet")
     code = main(["run", "studio", "--manifest", manifest, "--output", str(output), *arguments])
     assert code == 0

@@ -10,6 +10,7 @@ from jobs import run as jobs_run
 from jobs.cli import main
 from pipeline.history import current
 from tests.flow import pictures
+from tests.flow.drivers import ALONE
 from tests.flow.test_run import write_manifest
 
 pytestmark = pytest.mark.ray
@@ -66,7 +67,7 @@ def nights(tmp_path_factory):
     manifest = write_manifest(folder / "catalog", rows)
     output = folder / "out"
     command = ["nightly", "studio", "--manifest", str(manifest), "--output", str(output)]
-    command += ["--set", "budget.max_failures=3"]
+    command += ["--set", "budget.max_failures=3", *ALONE]
     assert main(command) == 0
     (first,) = output.glob("run_id=nightly-*")
     assert outcomes(first) == {**dict.fromkeys(NAMES, "ok"), "gone": "not_found"}

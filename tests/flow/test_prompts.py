@@ -9,6 +9,7 @@ import pytest
 from jobs.cli import main
 from tests.chat_server import ChatServer, Sent, obliging
 from tests.flow import pictures
+from tests.flow.drivers import ALONE
 from tests.flow.test_run import results, write_manifest
 
 pytestmark = pytest.mark.ray
@@ -31,7 +32,7 @@ def test_a_moody_language_model_costs_no_row_and_is_counted(tmp_path: Path) -> N
             f"prompt.enhancer={{kind: openai, base_url: '{server.base_url}', model: m, "
             "max_attempts: 1, timeout_s: 60, looks: true}"
         )
-        command = ["run", "studio", "--manifest", str(manifest), "--output", str(output)]
+        command = ["run", "studio", "--manifest", str(manifest), "--output", str(output), *ALONE]
         for setting in (enhancer, "budget.max_failures=1", *settings):
             command += ["--set", setting]
         return main(command)

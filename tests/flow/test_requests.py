@@ -15,8 +15,9 @@ from moto.server import ThreadedMotoServer
 from PIL import Image, ImageDraw
 
 from pipeline.brief import COLUMNS
+from tests.flow.conftest import KEYS
+from tests.flow.drivers import backlot
 from tests.flow.pictures import encoded
-from tests.flow.test_object_store import backlot
 
 pytestmark = pytest.mark.ray
 
@@ -134,12 +135,12 @@ def manifest() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def finished():
+def finished(ray_address):
     """The result rows by id of one run over the manifest, and what reads the bucket."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    keys = {name.lower(): KEYS[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
     client.create_bucket(Bucket="shop")
     client.put_object(Bucket="shop", Key="in/vase.png", Body=cut_out())
@@ -149,6 +150,7 @@ def finished():
         *("run", "studio", "--manifest", "s3://shop/in/manifest.parquet"),
         *("--output", "s3://shop/out", "--run-id", "asked"),
         *("--set", "budget.max_failures=40", "--set", "render.thumbnail_px=0"),
+        address=ray_address,
     )
     assert done.returncode == 0, done.stderr[-3000:]
 

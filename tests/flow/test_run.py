@@ -12,6 +12,7 @@ from PIL import Image
 
 from jobs.cli import main
 from tests.flow import pictures
+from tests.flow.drivers import ALONE
 
 pytestmark = pytest.mark.ray
 
@@ -167,7 +168,7 @@ def test_the_report_speaks_of_every_row(torture):
         assert name in html
 
 
-def test_pixels_do_not_depend_on_batch_or_order(tmp_path):
+def test_pixels_do_not_depend_on_batch_order_or_number_of_workers(tmp_path):
     pictures.write_all(
         tmp_path / "images",
         {f"{n}.jpg": pictures.jpeg((200 + 8 * n, 160)) for n in range(5)},
@@ -179,7 +180,7 @@ def test_pixels_do_not_depend_on_batch_or_order(tmp_path):
         manifest = manifest.rename(tmp_path / f"{name}.parquet")
         arguments = ["run", "studio", "--manifest", str(manifest), "--output", str(tmp_path / name)]
         if name == "some":
-            arguments += ["--where", "id in ('1', '2', '4')"]
+            arguments += ["--where", "id in ('1', '2', '4')", *ALONE]
         assert main(arguments) == 0
         digests.append({k: v["image"]["bytes"] for k, v in results(tmp_path / name).items()})
     assert len(digests[0]) == 5
@@ -193,6 +194,7 @@ def test_the_same_command_goes_on_where_a_run_stopped(tmp_path, capsys):
     rows = [{"id": str(n), "image_uri": "images/a.jpg", "prompt": "sand"} for n in range(6)]
     manifest = write_manifest(tmp_path, rows)
     command = ["run", "studio", "--manifest", str(manifest), "--output", str(tmp_path / "out")]
+    command += ALONE
     assert main(command) == 0
     (run,) = (tmp_path / "out").glob("run_id=*")
     before = results(tmp_path / "out")
@@ -216,7 +218,7 @@ def test_too_many_failures_stop_the_run_and_keep_what_is_done(tmp_path):
         tmp_path, [*rows, {"id": "a", "image_uri": "images/a.jpg", "prompt": "sand"}]
     )
     command = ["run", "studio", "--manifest", str(manifest), "--output", str(tmp_path / "out")]
-    assert main([*command, "--set", "budget.max_failures=1"]) == 3
+    assert main([*command, "--set", "budget.max_failures=1", *ALONE]) == 3
 
 
 def test_pools_that_do_not_fit_are_refused(tmp_path, capsys):
