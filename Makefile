@@ -55,7 +55,7 @@ lint: $(READY)  ## Check format, style, types, the direction of imports and what
 	$(BIN)/deptry pipeline jobs --optional-dependencies-dev-groups dev,notebooks --ignore DEP002
 
 # Processes share the cores: libraries that start threads of their own would only get in the way.
-# One of them has the tests with Ray, which wait more than they work; see tests/conftest.py.
+# Two of them have the tests with Ray; see tests/conftest.py.
 test: lint  ## Check everything, as CI does
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests $(IN_PROCESSES)
 

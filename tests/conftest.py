@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +39,29 @@ MakeManifest = Callable[..., str]
 MakeFinished = Callable[..., pa.Table]
 
 
-class _OneRay(LoadScopeScheduling):
-    """What starts Ray, or drivers that do, in one process; of the others, a file at a time.
+class _FewRays(LoadScopeScheduling):
+    """What shares a Ray in one process, what starts its own in another; else a file at a time.
 
-    On a machine where two Rays start at once, one may not be up within the time that Ray gives
-    itself, for which there is no setting.
+    Of those that start their own, one at a time is enough for any machine.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("::")[0] if nodeid.startswith("tests/unit/") else "with Ray"
+        file = nodeid.split("::")[0]
+        if not _has_tests_with_ray(self.config.rootpath / file):
+            return file
+        return "with one Ray" if file.startswith("tests/flow/") else "with Rays of their own"
+
+
+@cache
+def _has_tests_with_ray(file: Path) -> bool:
+    """Whether it marks any as such: of tests in other processes, a scheduler knows only names."""
+    return "pytest.mark.ray" in file.read_text()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
     """Which tests share a process, where there are several; `--dist load` is left as it is."""
-    return _OneRay(config, log) if config.getvalue("dist") == "loadfile" else None
+    return _FewRays(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

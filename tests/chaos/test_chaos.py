@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -22,8 +23,9 @@ from moto.server import ThreadedMotoServer
 from tests.chaos.catalogue import Catalogue
 from tests.chaos.drivers import Drivers, left_behind, wait_for_results
 from tests.children import python_child
+from tests.ray_folder import starting_ray
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.ray]
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,9 @@ def catalogue(monkeypatch) -> Iterator[Catalogue]:
 
 @pytest.fixture
 def raylets() -> Iterator[tuple[subprocess.Popen[str], str]]:
-    with python_child("-m", "tests.chaos.raylets") as holder:
+    with ExitStack() as stack:
+        with starting_ray():
+            holder = stack.enter_context(python_child("-m", "tests.chaos.raylets"))
         yield holder
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.children import python_child
 from tests.cluster.conftest import free_port
+from tests.ray_folder import starting_ray
 
 pytestmark = pytest.mark.ray
 
@@ -29,6 +30,6 @@ def unused_folder():
 def test_a_cluster_starts_where_ray_never_ran_and_leaves_nothing(command, unused_folder) -> None:
     environment = {**os.environ, "TMPDIR": str(unused_folder)}
     environment.pop("RAY_TMPDIR", None)
-    with python_child("-m", *command, environment=environment) as (_, said):
+    with starting_ray(), python_child("-m", *command, environment=environment) as (_, said):
         assert "127.0.0.1:" in said
     assert not list(unused_folder.iterdir())

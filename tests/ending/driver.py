@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from tests.children import ROOT
+from tests.ray_folder import starting_ray
 
 _MOMENT_S = 200.0
 """Longest that a driver may take to get to the moment that is waited for."""
@@ -115,6 +116,8 @@ def driver(folder: Path, *arguments: str) -> Iterator[Driver]:
     temporary = Path(tempfile.mkdtemp(prefix="ending-", dir="/tmp"))
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "jobs.cli", *arguments, "--output", str(folder / "out")]
+    with starting_ray():
+        pass  # nobody else is at it
     with (folder / "stderr").open("w") as errors, (folder / "stdout").open("w") as out:
         process = subprocess.Popen(
             command,

@@ -11,6 +11,8 @@ from jobs.bench.objects import run_objects
 from jobs.bench.soak import run_soak
 from jobs.bench.studio import run_studio
 
+pytestmark = pytest.mark.ray
+
 
 def shown(capsys: pytest.CaptureFixture[str]) -> list[dict]:
     """What was printed below the table."""
