@@ -24,8 +24,8 @@ OURS = re.compile(r"\d\d:\d\d:\d\d ")
 
 @pytest.fixture
 def command(tmp_path) -> list[str]:
-    pictures.write_all(tmp_path / "images", {"a.jpg": pictures.jpeg((600, 500))})
-    rows = [{"id": str(n), "image_uri": "images/a.jpg", "prompt": "sand"} for n in range(NUM_ROWS)]
+    pictures.write_all(tmp_path / "images", {"a.png": pictures.with_alpha()})  # no network for it
+    rows = [{"id": str(n), "image_uri": "images/a.png", "prompt": "sand"} for n in range(NUM_ROWS)]
     manifest = write_manifest(tmp_path, rows)
     settings = ["--set", "input.max_megapixels=1", "--set", "output.image_objects=false"]
     return ["run", "studio", "--manifest", str(manifest), *settings]

@@ -13,6 +13,7 @@ from pipeline import interruption
 from pipeline.cluster import remove_abandoned
 from tests.ending.driver import Driver, driver, runs
 from tests.flow import pictures
+from tests.flow.drivers import ALONE
 from tests.flow.test_run import write_manifest
 
 pytestmark = pytest.mark.ray
@@ -42,10 +43,11 @@ QUICK = {
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
     """A run of a dozen rows, in blocks of one."""
-    pictures.write_all(tmp_path / "images", {"a.jpg": pictures.jpeg()})
-    rows = [{"id": str(n), "image_uri": "images/a.jpg", "prompt": "sand"} for n in range(12)]
+    pictures.write_all(tmp_path / "images", {"a.png": pictures.with_alpha()})  # no network for it
+    rows = [{"id": str(n), "image_uri": "images/a.png", "prompt": "sand"} for n in range(12)]
     manifest = write_manifest(tmp_path, rows)
-    return ["run", "studio", "--manifest", str(manifest), "--set", "input.max_megapixels=1"]
+    settings = ["--set", "input.max_megapixels=1", *ALONE]
+    return ["run", "studio", "--manifest", str(manifest), *settings]
 
 
 def _pairs():
