@@ -19,8 +19,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(1200)]
 
 ROOT = Path(__file__).parents[2]
 PIP = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
-MOST_MB = 700
-"""On disk, in binary megabytes as `du -m` counts them."""
+MOST_MB = 740
+"""On disk, in binary megabytes as `du -m` counts them: the 730 that `make demo` says, where Backlot
+lies in the checkout, and its own files."""
 
 
 @pytest.fixture(scope="module")
