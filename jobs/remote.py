@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 from pipeline.cluster import FORWARDED
 from pipeline.errors import FatalError
+from pipeline.wording import one_line
 
 COMMANDS = ("run", "nightly", "reprocess", "preflight", "estimate")
 """What can be handed in."""
@@ -30,6 +31,9 @@ _COMMAND, _RUN = "backlot-command", "backlot-run"
 """What a job's metadata say of it."""
 _FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _POLL_S = 1.0
+_NO_AGENT = "No available agent"
+"""What Ray's dashboard says before it has found where jobs can be started."""
+_AGENT_S = 60.0
 _MOST_BROKEN = 5
 """Times in a row that the log's connection may break before following is given up."""
 
@@ -128,8 +132,12 @@ def submit(jobs: Jobs, submission: Submission, folder: Path) -> str:
     The job is called after its run. Ray takes an id once, so that a run's second job is called
     `<run>.2`: a run that goes on keeps the logs of its earlier starts.
 
+    A cluster that has just started knows of no agent for a while that could start jobs: that is
+    waited for.
+
     Raises:
         ValueError: a job of that run is under way.
+        FatalError: the cluster did not take the job.
     """
     run_id = submission.run_id
     earlier = of_run(jobs, run_id)
@@ -139,12 +147,22 @@ def submit(jobs: Jobs, submission: Submission, folder: Path) -> str:
                 f"job {job.submission_id} is {job.status.value}: follow it with 'backlot logs "
                 f"{run_id} --follow', or end it with 'backlot stop {run_id}'"
             )
-    return jobs.submit_job(
-        entrypoint=submission.entrypoint,
-        submission_id=f"{run_id}.{len(earlier) + 1}" if earlier else run_id,
-        runtime_env=runtime_env(submission.files, folder),
-        metadata={_COMMAND: submission.command[0], _RUN: run_id},
-    )
+    environment = runtime_env(submission.files, folder)
+    end = time.monotonic() + _AGENT_S
+    while True:
+        try:
+            return jobs.submit_job(
+                entrypoint=submission.entrypoint,
+                submission_id=f"{run_id}.{len(earlier) + 1}" if earlier else run_id,
+                runtime_env=environment,
+                metadata={_COMMAND: submission.command[0], _RUN: run_id},
+            )
+        except RuntimeError as error:
+            # Ray has one class for whatever its dashboard refuses.
+            if _NO_AGENT not in str(error) or time.monotonic() > end:
+                reason = one_line(str(error), most=300)
+                raise FatalError(f"the cluster did not take the job ({reason})") from None
+        time.sleep(_POLL_S)
 
 
 def ours(jobs: Jobs) -> list[Any]:

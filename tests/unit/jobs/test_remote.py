@@ -334,3 +334,37 @@ def test_the_run_module_is_a_command(asked):
 def _new(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+class StartingJobs(FakeJobs):
+    """A cluster whose dashboard refuses some jobs before it takes one."""
+
+    def __init__(self, refusals):
+        super().__init__()
+        self.refusals = deque(refusals)
+
+    def submit_job(self, **asked):
+        if self.refusals:
+            raise RuntimeError(f"Request failed with status code 500: {self.refusals.popleft()}.")
+        return super().submit_job(**asked)
+
+
+A_RUN = Submission(run_id="r1", command=("run", "studio"), files={})
+NO_AGENT = "No available agent to submit job, please try again later."
+
+
+def test_a_cluster_that_has_just_started_is_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(remote, "_POLL_S", 0)
+    jobs = StartingJobs([NO_AGENT, NO_AGENT])
+    assert remote.submit(jobs, A_RUN, tmp_path) == "r1"
+    assert not jobs.refusals
+
+
+@pytest.mark.parametrize("refusals", [["the store is full\nsee its log"], [NO_AGENT] * 9])
+def test_a_job_that_is_not_taken_is_told_in_one_line(tmp_path, monkeypatch, refusals):
+    monkeypatch.setattr(remote, "_POLL_S", 0)
+    monkeypatch.setattr(remote, "_AGENT_S", -1)
+    said = refusals[0].splitlines()[0]
+    with pytest.raises(FatalError, match=f"did not take the job .*{said}") as refusal:
+        remote.submit(StartingJobs(refusals), A_RUN, tmp_path)
+    assert "\n" not in str(refusal.value)
