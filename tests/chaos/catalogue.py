@@ -89,6 +89,12 @@ class Catalogue:
                     return None
         return None
 
+    def delete_lease(self) -> None:
+        """As somebody who takes it for left over."""
+        for key in self.keys():
+            if key.endswith("/lease.json"):
+                self.client.delete_object(Bucket=self.bucket, Key=key)
+
     def num_open_uploads(self) -> int:
         try:
             listed = self.client.list_multipart_uploads(Bucket=self.bucket)
