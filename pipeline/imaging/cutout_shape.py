@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import find_objects, label
-from scipy.spatial import ConvexHull
 
 # Shape suffixes: H height, W width; h and w, of a coarser picture.
 
@@ -108,7 +108,7 @@ def _in_perspective(alpha_HW: Float) -> bool:
     y, x = np.nonzero(solid_hw)
     if len(y) < _FEWEST_FOR_HULL or np.ptp(y) == 0 or np.ptp(x) == 0:
         return False
-    hull = ConvexHull(np.stack([x, y], axis=1).astype(np.float64))
+    hull = _hull(np.stack([x, y], axis=1).astype(np.float64))
     corners = hull.points[hull.vertices]
     while len(corners) > _FOUR:
         before, after = (
@@ -117,7 +117,7 @@ def _in_perspective(alpha_HW: Float) -> bool:
         )
         cut_off = np.abs(before[:, 0] * after[:, 1] - before[:, 1] * after[:, 0])
         corners = np.delete(corners, cut_off.argmin(), axis=0)
-    if len(corners) < _FOUR or ConvexHull(corners).volume < _QUADRILATERAL * hull.volume:
+    if len(corners) < _FOUR or _hull(corners).volume < _QUADRILATERAL * hull.volume:
         return False
     sides = np.roll(corners, -1, axis=0) - corners
     angles = np.arctan2(sides[:, 1], sides[:, 0])
@@ -150,4 +150,10 @@ def _hull_area(piece_hw: NDArray[np.bool_]) -> float:
     y = np.arange(len(piece_hw))
     left, right = piece_hw.argmax(axis=1), piece_hw.shape[1] - piece_hw[:, ::-1].argmax(axis=1)
     corners = [np.stack([x, y + below], axis=1) for x in (left, right) for below in (0, 1)]
-    return float(ConvexHull(np.concatenate(corners)).volume)
+    return float(_hull(np.concatenate(corners)).volume)
+
+
+def _hull(corners: NDArray[Any]) -> Any:
+    from scipy.spatial import ConvexHull  # only now: it takes a tenth of a second to load
+
+    return ConvexHull(corners)

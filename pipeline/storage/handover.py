@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-import botocore.session
-
 from pipeline.storage.connection import Settings
 from pipeline.storage.uris import bucket_and_key, scheme_of
 
@@ -23,6 +21,8 @@ def client_settings(uri: str) -> dict[str, str]:
     """
     if scheme_of(uri) != "s3":
         return {}
+    import botocore.session  # only now: it takes a tenth of a second, and few manifests are tables
+
     ours = Settings.from_environment()
     session = botocore.session.get_session()
     client = session.create_client("s3", config=ours.client_config())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
-from scipy.spatial import cKDTree
 
 from pipeline.imaging.clipping_path.outline import Polygon
 from pipeline.imaging.clipping_path.resources import DamagedError
@@ -45,6 +45,8 @@ def inset(
     start_P2, end_P2 = _pieces(polygons, coverage_HW, reach)
     if not len(start_P2):
         return moved_HW
+    from scipy.spatial import cKDTree  # only now: it takes a tenth of a second, and few paths move
+
     tree = cKDTree((start_P2 + end_P2) / 2)
     for rows, columns in _near((start_P2 + end_P2) / 2, coverage_HW.shape, reach):
         center_Q2 = np.stack([columns, rows], axis=1).astype(np.float64) + 0.5
@@ -129,9 +131,7 @@ def _near(
             yield rows[first : first + _PIXELS] + top, columns[first : first + _PIXELS]
 
 
-def _to_outline(
-    center_Q2: Float, tree: cKDTree, start_P2: Float, end_P2: Float
-) -> tuple[Float, Float]:
+def _to_outline(center_Q2: Float, tree: Any, start_P2: Float, end_P2: Float) -> tuple[Float, Float]:
     """From each pixel's centre to the nearest point of the outline: the way and its length."""
     _, nearest = tree.query(center_Q2, k=min(3, len(start_P2)))
     nearest_Q3 = nearest.reshape(len(center_Q2), -1)
