@@ -106,7 +106,10 @@ def _words(catalogue: Catalogue, address: str, options: Sequence[str]) -> list[s
     words = ["run", "studio", "--address", address, *options]
     words += ["--manifest", catalogue.manifest, "--output", catalogue.output]
     settings = ["render.thumbnail_px=64", "render.shadow.enabled=true"]
-    settings += [f"resources.{stage}.max_actors=2" for stage in ("matte", "render")]
+    # All stages are one pool, which is bounded where each of them is: by fewer workers than there
+    # are cores, as each takes seconds to start, and by more than one node has.
+    stages = ("fetch", "matte", "prompt", "render", "store")
+    settings += [f"resources.{stage}.max_actors=4" for stage in stages]
     for setting in settings:
         words += ["--set", setting]
     return words
