@@ -184,6 +184,7 @@ def print_idle(report: Report) -> None:
         f"all {report.num_unchanged:,} rows were looked at, and none has changed since earlier runs"
     )
     console.print(Text(f"\nnothing to do: {said}"), soft_wrap=True)
+    _print_lacking(console, report.lacking)
     console.print(Text(f"newest    {report.run_uri}"), soft_wrap=True)
 
 
@@ -228,10 +229,21 @@ def print_summary(report: Report, sheet: str, *, has_files: bool) -> None:
             f"{sum(unseen.values()):,} photographs not looked at for changes, which count as before"
         )
         _print_counts(console, said, unseen)
+    _print_lacking(console, report.lacking)
     console.print(Text(f"dataset   {report.run_uri}"), soft_wrap=True)
     if has_files and total.rows > total.failed:
         console.print(Text(f"pictures  {storage.join(report.run_uri, 'images')}"), soft_wrap=True)
     console.print(Text(f"report    {sheet}"), soft_wrap=True)
+
+
+def _print_lacking(console: Console, lacking: Mapping[str, int]) -> None:
+    """Print which kept columns the rows have not that were left as they are."""
+    for name, count in lacking.items():
+        said = (
+            f"{count:,} unchanged rows have no column {name!r}, which was not in keep when they "
+            "were made: 'backlot run --again' in place of 'backlot nightly' makes all rows with it"
+        )
+        console.print(Text(said), soft_wrap=True)
 
 
 def _print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None:

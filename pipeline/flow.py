@@ -100,7 +100,7 @@ def run(
                 recipe=recipe,
                 planner=planner,
                 origin=config.origin,
-                settled=settled(config.output) if config.only_changed else None,
+                settled=settled(config.output, keep=recipe.keep) if config.only_changed else None,
                 after=newest_start(config.output),
                 keeps_empty=found.before is None,
             )
@@ -112,6 +112,7 @@ def run(
                 started_at=started_at,
                 num_unchanged=nothing.num_unchanged,
                 not_looked_at=nothing.not_looked_at,
+                lacking=nothing.lacking,
             )
         tell(config, found, ledger)
         session = Session(

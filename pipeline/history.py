@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.activity import doing
@@ -153,7 +154,7 @@ def newest_start(output: str) -> datetime | None:
 
 
 @doing("reading earlier runs")
-def settled(output: str, *, whatever_of: str | None = None) -> Settled:
+def settled(output: str, *, whatever_of: str | None = None, keep: Sequence[str] = ()) -> Settled:
     """Rows that need no new result: the ones with a picture, and the ones that failed for good.
 
     An answer counts until a later run has made another picture of the same sample: a prompt that
@@ -167,6 +168,7 @@ def settled(output: str, *, whatever_of: str | None = None) -> Settled:
         output: the dataset root.
         whatever_of: a run whose rows count as settled whatever came of them, unless a later run has
             made another picture.
+        keep: columns that the rows should have; which rows do not is found as well.
     """
     runs = past_runs(output)
     names = [_names(run) for run in runs]
@@ -196,8 +198,32 @@ def settled(output: str, *, whatever_of: str | None = None) -> Settled:
     return Settled(
         fingerprints=collected((batch["fingerprint"] for batch in answered), past.num_rows),
         adopted=adopted,
+        lacking=_lacking(past, runs, keep),
         has_news=any(not vouched_for[id_].issuperset(names) for id_, names in adopted.items()),
     )
+
+
+def _lacking(
+    past: pa.Table, runs: Sequence[PastRun], keep: Sequence[str]
+) -> dict[str, NDArray[np.bytes_]]:
+    """By column: the fingerprints whose newest rows are of runs that do not keep it."""
+    found = {}
+    for name in keep:
+        without = [
+            str(index)
+            for index, run in enumerate(runs)
+            if name not in run.document["recipe"]["keep"]
+        ]
+        if without:
+            answer = query(
+                "SELECT fingerprint FROM past GROUP BY fingerprint "
+                f"HAVING max(run) IN ({', '.join(without)})",
+                past=past,
+            )
+            those = collected((batch["fingerprint"] for batch in answer), past.num_rows)
+            if len(those):
+                found[name] = those
+    return found
 
 
 def current(output: str) -> pa.Table:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,8 @@ class Ledger:
     """Rows that were not planned because an earlier run has settled them."""
     not_looked_at: Mapping[str, int] = field(default_factory=dict)
     """Photographs of which nobody can say whether they have changed, by why."""
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    """How many of the unchanged rows were made before a column was kept, by column."""
 
     def is_finished(self) -> bool:
         """Whether the run has said so."""
@@ -225,18 +228,27 @@ def open_ledger(uri: str, *, request: Request) -> Ledger | None:
         num_planned=plan["rows"],
         plan_files=tuple(plan["files"]),
         num_unchanged=document["unchanged"],
-        not_looked_at=document.get("not_looked_at", {}),  # begun by an earlier version
+        # Neither is there where an earlier version has begun the run.
+        not_looked_at=document.get("not_looked_at", {}),
+        lacking=document.get("lacking", {}),
     )
 
 
 class NothingToDo(Exception):  # noqa: N818 - no error: somebody is to be told
     """Every row that is asked for is settled."""
 
-    def __init__(self, num_unchanged: int, *, not_looked_at: Mapping[str, int]) -> None:
-        """Say how many rows there are, and what is not known of their photographs."""
-        super().__init__(num_unchanged, not_looked_at)
+    def __init__(
+        self,
+        num_unchanged: int,
+        *,
+        not_looked_at: Mapping[str, int],
+        lacking: Mapping[str, int],
+    ) -> None:
+        """Say how many rows there are, what is not known of their photographs, what they lack."""
+        super().__init__(num_unchanged, not_looked_at, lacking)
         self.num_unchanged = num_unchanged
         self.not_looked_at = dict(not_looked_at)
+        self.lacking = dict(lacking)
 
 
 @doing("planning the run")
@@ -274,11 +286,14 @@ def start_ledger(
     """
     files, num_rows, num_selected = [], 0, 0
     looker = planner.looker()
+    lacking: Counter[str] = Counter()
 
     def selected() -> Iterator[pa.Table]:
         nonlocal num_selected
         for table in planner.tables(looker):
             num_selected += table.num_rows
+            if settled is not None:
+                lacking.update(settled.count_lacking(table))
             yield table
 
     tables = selected()
@@ -299,7 +314,7 @@ def start_ledger(
     if not num_selected:
         raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
     if settled is not None and not (num_rows or keeps_empty or settled.has_news):
-        raise NothingToDo(num_selected, not_looked_at=looker.unseen)
+        raise NothingToDo(num_selected, not_looked_at=looker.unseen, lacking=+lacking)
     run_id = uri.rpartition("/run_id=")[2]
     document = {
         "run_id": run_id,
@@ -313,6 +328,7 @@ def start_ledger(
         "plan": {"rows": num_rows, "files": files},
         "unchanged": num_selected - num_rows,
         "not_looked_at": dict(sorted(looker.unseen.items())),
+        "lacking": dict(sorted((+lacking).items())),
         "adopted": {} if settled is None else dict(settled.adopted),
     }
     write_cards(uri)

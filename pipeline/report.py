@@ -42,6 +42,8 @@ class Report:
     """Rows that were not planned because an earlier run has settled them."""
     not_looked_at: Mapping[str, int] = field(default_factory=dict)
     """Photographs of which nobody can say whether they have changed, by why."""
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    """How many of the unchanged rows were made before a column was kept, by column."""
     outcome: Outcome = "made"
     discrepancies: Mapping[str, list[str]]
     """Lost, duplicated or unexpected ids; empty when all rows came out exactly once."""
@@ -96,6 +98,7 @@ class Report:
             },
             "unchanged": self.num_unchanged,
             "not_looked_at": dict(sorted(self.not_looked_at.items())),
+            "lacking": dict(sorted(self.lacking.items())),
             "failures": dict(sorted(self.total.codes.items())),
             "failures_by_stage": dict(sorted(self.total.stages.items())),
             "prompt_fallbacks": dict(sorted(self.total.fallbacks.items())),
@@ -119,6 +122,7 @@ def idle(
     started_at: datetime,
     num_unchanged: int,
     not_looked_at: Mapping[str, int],
+    lacking: Mapping[str, int],
 ) -> Report:
     """Of a night that found nothing to do.
 
@@ -129,6 +133,7 @@ def idle(
         started_at: when.
         num_unchanged: how many rows that has.
         not_looked_at: what is not known of their photographs.
+        lacking: how many of them lack a column that is kept, by column.
     """
     return Report(
         run_id=run_uri.rpartition("/run_id=")[2],
@@ -142,6 +147,7 @@ def idle(
         num_done_before=0,
         num_unchanged=num_unchanged,
         not_looked_at=not_looked_at,
+        lacking=lacking,
         total=Tally(),
         budget=recipe.budget,
         outcome="idle",

@@ -117,6 +117,7 @@ class Session:
             num_planned=ledger.num_planned,
             num_unchanged=ledger.num_unchanged,
             not_looked_at=ledger.not_looked_at,
+            lacking=ledger.lacking,
             num_done_before=num_done_before,
             total=sum((file.tally for file in counted), Tally()),
             budget=self.recipe.budget,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ class Settled:
     adopted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Result files, by run id, of runs that are not finished: rows in them count as settled, so
     the run that leaves them out must vouch for them, or no reader would ever see them."""
+    lacking: Mapping[str, NDArray[np.bytes_]] = field(default_factory=dict)
+    """By column: those of the fingerprints whose newest rows do not have it, ascending."""
     has_news: bool = False
     """Whether one of the files in `adopted` is vouched for by no run yet."""
 
@@ -35,11 +38,24 @@ class Settled:
 
     def holds(self, table: pa.Table) -> NDArray[np.bool_]:
         """Which rows of a table with a `fingerprint` are settled."""
-        wanted = np.array(table["fingerprint"].to_pylist(), dtype=_DIGITS)
-        if not len(self.fingerprints):
-            return np.zeros(len(wanted), dtype=bool)
-        found = np.searchsorted(self.fingerprints, wanted).clip(max=len(self.fingerprints) - 1)
-        return np.asarray(self.fingerprints[found] == wanted)
+        return _among(self.fingerprints, table)
+
+    def count_lacking(self, table: pa.Table) -> Counter[str]:
+        """How many of the settled rows of a table do not have a column, by column."""
+        if not self.lacking:  # on most nights
+            return Counter()
+        held = self.holds(table)
+        return Counter(
+            {name: int((held & _among(those, table)).sum()) for name, those in self.lacking.items()}
+        )
+
+
+def _among(fingerprints: NDArray[np.bytes_], table: pa.Table) -> NDArray[np.bool_]:
+    wanted = np.array(table["fingerprint"].to_pylist(), dtype=_DIGITS)
+    if not len(fingerprints):
+        return np.zeros(len(wanted), dtype=bool)
+    found = np.searchsorted(fingerprints, wanted).clip(max=len(fingerprints) - 1)
+    return np.asarray(fingerprints[found] == wanted)
 
 
 def collected(batches: Iterable[pa.Array], most: int) -> NDArray[np.bytes_]:

@@ -401,3 +401,34 @@ def test_a_dry_run_means_the_same_run(whole: RunConfig, drive: Drive) -> None:
     assert (found.uri, found.outcome) == (first.run_uri, "unchanged")
     anew = find_run(replace(whole, again=True), asked, planner)
     assert (anew.ledger, anew.before) == (None, first.run_uri)
+
+
+def test_a_night_says_how_many_rows_lack_a_column_that_is_kept_since(
+    config: RunConfig,
+    drive: Drive,
+    make_manifest: MakeManifest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drive(config)
+    columns: dict[str, list[str]] = {"image_uri": ["1.jpg"] * 4, "brand": ["x"] * 4}
+    ids = ["a", "b", "c", "d"]
+    make_manifest(id=ids, prompt=["oak"] * 4, **{**columns, "image_uri": [f"{i}.jpg" for i in ids]})
+    keeping = replace(config, recipe=config.recipe.model_copy(update={"keep": ("brand",)}))
+    night = drive(keeping)
+    assert made(config, night) == ["d"]
+    assert dict(night.lacking) == night.as_dict()["lacking"] == {"brand": 3}
+    document = read_document(night.run_uri, "report.json")
+    assert document is not None
+    assert document["lacking"] == {"brand": 3}
+    wanted = "3 unchanged rows have no column 'brand', which was not in keep when they were made: "
+    assert f"{wanted}'backlot run --again'" in printed(night, capsys)
+    idle = drive(keeping)
+    assert idle.outcome == "idle"
+    assert wanted in printed(idle, capsys)
+    # What is said to bring it does.
+    drive(replace(keeping, only_changed=False, again=True))
+    after = drive(keeping)
+    assert (after.outcome, dict(after.lacking)) == ("idle", {})
+    assert "keep" not in printed(after, capsys)
+    # Taken out of keep, nothing is missing that anybody asks for.
+    assert dict(drive(config).lacking) == {}
