@@ -194,6 +194,8 @@ class SmallS3:
         if "range" in headers:
             first, _, last = headers["range"].removeprefix("bytes=").partition("-")
             part = there.data[int(first) : int(last) + 1]
+            of_what = f"bytes {first}-{int(first) + len(part) - 1}/{len(there.data)}"
+            said["Content-Range"] = of_what
             return web.Response(status=206, body=part, headers=said)
         return web.Response(body=there.data, headers=said)
 

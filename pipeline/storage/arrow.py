@@ -70,6 +70,8 @@ class _ObjectFile(io.RawIOBase):
         self._uri = uri
         self._objects = Objects(connection())
         self._size = self._objects.size(uri)
+        if not self._size:  # nothing would be asked for that could show otherwise
+            self._objects.check_empty(uri)
         self._position = 0
 
     def readable(self) -> bool:
@@ -91,7 +93,7 @@ class _ObjectFile(io.RawIOBase):
         stop = min(self._position + len(wanted), self._size)
         if stop <= self._position:
             return 0
-        data = self._objects.read_span(self._uri, self._position, stop)
+        data = self._objects.read_span(self._uri, self._position, stop, size=self._size)
         wanted[: len(data)] = data
         self._position += len(data)
         return len(data)

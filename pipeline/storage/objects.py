@@ -9,9 +9,10 @@ from contextlib import suppress
 
 from fsspec.utils import glob_translate
 
-from pipeline.errors import ErrorCode, TransientError
+from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.connection import Connection
 from pipeline.storage.pages import Listed
+from pipeline.storage.refusals import OF_A_SIZE
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.uris import bucket_and_key
@@ -55,9 +56,26 @@ class Objects:
     def read(self, uri: str) -> bytes:
         return self._connection.run(self._s3.get(uri)).data
 
-    def read_span(self, uri: str, start: int, stop: int) -> bytes:
-        """The bytes from `start` up to and without `stop`, which must not be empty."""
-        return self._connection.run(self._s3.get(uri, span=(start, stop))).data
+    def read_span(self, uri: str, start: int, stop: int, *, size: int | None = None) -> bytes:
+        """The bytes from `start` up to and without `stop`, which must not be empty.
+
+        Raises:
+            OSError: the whole has another size than `size`.
+        """
+        return self._connection.run(self._s3.get(uri, span=(start, stop), size=size)).data
+
+    def check_empty(self, uri: str) -> None:
+        """Look whether an object is as empty as an answer to HEAD says.
+
+        Raises:
+            OSError: it is not.
+        """
+        try:
+            self._connection.run(self._s3.get(uri, max_bytes=0))
+        except TransientError:
+            raise
+        except RowError:  # larger than nothing
+            raise OSError(f"{uri}: has bytes where the store said 0 before: {OF_A_SIZE}") from None
 
     def write(
         self,

@@ -75,6 +75,11 @@ _LARGE = (
     "that is larger than the store, or a proxy before it, takes: raise the limit there (nginx: "
     "client_max_body_size)"
 )
+OF_A_SIZE = (
+    "it was replaced while it was read, so repeat the command; or the store's answers to HEAD are "
+    "wrong (some unpack what is stored packed): copy it to another store"
+)
+"""What is behind two sizes of one object, and what to do."""
 _LOCKED = "the object is locked (retention, legal hold): name another place"
 _UNABLE = "this store cannot do that"
 
@@ -252,6 +257,8 @@ def _advice(error: ClientError, bucket: str) -> str:
         return _PROXY if status_of(error) == 407 else _LARGE
     if code in _SAID:
         return _SAID[code]
+    if status_of(error) == 416:
+        return f"it is shorter than the store said before: {OF_A_SIZE}"
     if is_page(error):
         return _PAGE
     if "KMS" in code.upper():

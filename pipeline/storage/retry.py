@@ -121,7 +121,12 @@ class UnreadableAnswerError(aiohttp.ClientPayloadError):
     """What a web server sent is no HTTP, or contradicts itself."""
 
 
+class WholeAnswerError(IncompleteReadError):
+    """A store sent the whole of an object for the part that was asked for."""
+
+
 _WORDS: Mapping[type[Exception], str] = {
+    WholeAnswerError: "all of it for the part that was asked for",
     UnreadableAnswerError: "an answer that is no HTTP, or contradicts itself",
     aiohttp.ClientPayloadError: "an answer that was cut short",
     aiohttp.ClientConnectorDNSError: "no address is known for its host",
@@ -268,6 +273,11 @@ def _fix(error: Exception) -> str:
     """What to do about a fault of an object store that did not pass; empty: wait."""
     if isinstance(error, EndpointConnectionError | ReadTimeoutError | ConnectTimeoutError):
         return "check AWS_ENDPOINT_URL, the network, and that the store runs"
+    if isinstance(error, WholeAnswerError):
+        return (
+            "the store, or what stands before it, does not honour Range, by which large files are "
+            "read: copy the file here, or to another store"
+        )
     if isinstance(error, ClientError):
         if is_page(error):
             return "check AWS_ENDPOINT_URL, and what stands before the store (proxy, portal)"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -29,10 +29,11 @@ from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.agreement import Fetched, doubt_of, md5_of, read_twice_if_they_differ
 from pipeline.storage.connection import Connection
 from pipeline.storage.pages import Course, Listed, read_page
-from pipeline.storage.refusals import explained, unsent
+from pipeline.storage.refusals import OF_A_SIZE, explained, unsent
 from pipeline.storage.retry import (
     BACKOFF,
     Backoff,
+    WholeAnswerError,
     code_of,
     is_html,
     is_transient,
@@ -84,21 +85,37 @@ class S3:
         self.backoff = backoff
 
     async def get(
-        self, uri: str, *, span: tuple[int, int] | None = None, max_bytes: int | None = None
+        self,
+        uri: str,
+        *,
+        span: tuple[int, int] | None = None,
+        size: int | None = None,
+        max_bytes: int | None = None,
     ) -> Found:
         """An object, or its bytes from `span[0]` up to and without `span[1]`.
 
         A whole object that does not agree with its ETag is read twice; `doubt` says what remains.
 
+        Args:
+            uri: which.
+            span: what of it; None: all.
+            size: of the whole in bytes, by an earlier answer, where a part is asked for.
+            max_bytes: the most that is taken.
+
         Raises:
             RowError: it is larger than `max_bytes`; no more than that is read.
             TransientError: it did not arrive as the store holds it.
+            OSError: it has another size than `size`.
         """
         if span is not None:
-            return await self._get(uri, span, max_bytes)
-        return await read_twice_if_they_differ(lambda: self._get(uri, None, max_bytes), what=uri)
+            return await self._get(uri, span, size, max_bytes)
+        return await read_twice_if_they_differ(
+            lambda: self._get(uri, None, None, max_bytes), what=uri
+        )
 
-    async def _get(self, uri: str, span: tuple[int, int] | None, max_bytes: int | None) -> Found:
+    async def _get(
+        self, uri: str, span: tuple[int, int] | None, size: int | None, max_bytes: int | None
+    ) -> Found:
         bucket, key = bucket_and_key(uri)
         # The client holds a whole object against its checksum, if the store has one: a trailer
         # would be news to many stores, and this is a header that others pass over.
@@ -114,11 +131,12 @@ class S3:
             body = answer["Body"]
             async with body:  # what it gives as its own differs between versions
                 if span is not None:
-                    _check_length(span, announced)
+                    _check_size(uri, size, answer)
+                    _check_length(span, announced, is_whole=_is_whole(answer))
                 chunks = body.iter_chunks(_CHUNK_BYTES)
                 data = await read_capped(chunks, announced, max_bytes=max_bytes)
             if span is not None:
-                _check_length(span, len(data))
+                _check_length(span, len(data), is_whole=_is_whole(answer))
             return answer, data
 
         (answer, data), retries = await self._ask(uri, request)
@@ -380,7 +398,25 @@ async def read_capped(
     return bytes(body)
 
 
-def _check_length(span: tuple[int, int], num_bytes: int | None) -> None:
+def _check_size(uri: str, size: int | None, answer: Mapping[str, Any]) -> None:
+    """Hold the size of the whole that a part is of against the one that was said before.
+
+    By a shorter one a file would be read up to there, and its last rows would be lost.
+
+    Raises:
+        OSError: they differ.
+    """
+    said = str(answer.get("ContentRange", "")).rpartition("/")[2]
+    if size is not None and said.isdecimal() and int(said) != size:
+        raise OSError(f"{uri}: has {said} bytes where the store said {size} before: {OF_A_SIZE}")
+
+
+def _is_whole(answer: Mapping[str, Any]) -> bool:
+    """Whether a store has passed over that a part was asked for."""
+    return bool(answer["ResponseMetadata"]["HTTPStatusCode"] == 200)
+
+
+def _check_length(span: tuple[int, int], num_bytes: int | None, *, is_whole: bool) -> None:
     """Hold what arrives, or is announced, against what was asked for.
 
     Raises:
@@ -388,7 +424,8 @@ def _check_length(span: tuple[int, int], num_bytes: int | None) -> None:
     """
     expected = span[1] - span[0]
     if num_bytes is not None and num_bytes != expected:
-        raise IncompleteReadError(actual_bytes=num_bytes, expected_bytes=expected)
+        kind = WholeAnswerError if is_whole and num_bytes > expected else IncompleteReadError
+        raise kind(actual_bytes=num_bytes, expected_bytes=expected)
 
 
 def _time_in(header: str) -> datetime | None:
