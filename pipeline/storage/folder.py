@@ -45,10 +45,6 @@ class LocalFolder:
                 return within
         return []
 
-    def is_itself(self, path: str) -> bool:
-        """Whether a path is that of the folder."""
-        return self._real is not None and os.path.realpath(path) == self._real
-
     def why_outside(self, path: str) -> str:
         """What is wrong with a path that leads out of it, and the fix, to follow the path."""
         outside = f"lies outside the manifest's folder, {self}"
@@ -57,6 +53,8 @@ class LocalFolder:
                 f"{outside}: write s3://bucket/key, or where it lies below the folder of the "
                 "manifest, without a slash before it"
             )
+        if os.path.realpath(path) == self._real:
+            return "is no file, but the manifest's folder: write a file below it"
         if self.split(os.path.normpath(path))[0]:
             return (
                 f"leads out of the manifest's folder, {self}, through a link: put the picture "

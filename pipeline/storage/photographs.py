@@ -237,14 +237,11 @@ class PhotoReader:
         """Where a path leads to.
 
         Raises:
-            RowError: out of the manifest's folder, or to it.
+            RowError: it is not within the manifest's folder.
         """
         real = self._folder.real(path)
         if real is not None:
             return real
-        if self._folder.is_itself(path):
-            words = f"{shortened(uri)} is no file, but the manifest's folder"
-            raise RowError(ErrorCode.NOT_FOUND, words)
         raise RowError(
             ErrorCode.URI_NOT_ALLOWED, f"image_uri {quoted(uri)} {self._folder.why_outside(path)}"
         )

@@ -121,7 +121,7 @@ class UnreadableAnswerError(aiohttp.ClientPayloadError):
     """What a web server sent is no HTTP, or contradicts itself."""
 
 
-class WholeAnswerError(IncompleteReadError):
+class WholeAnswerError(IncompleteReadError):  # type: ignore[misc]  # botocore comes without types
     """A store sent the whole of an object for the part that was asked for."""
 
 
