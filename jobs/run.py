@@ -180,10 +180,12 @@ def write_contact_sheet(run_uri: str) -> str:
 def print_idle(report: Report) -> None:
     """Print that a night has found nothing to do, and that no run came of it."""
     console = _console()
-    said = (
-        f"all {report.num_unchanged:,} rows were looked at, and none has changed since earlier runs"
-    )
+    count, unseen = f"{report.num_unchanged:,}", report.not_looked_at
+    said = f"all {count} rows were looked at, and none has changed since earlier runs"
+    if unseen:
+        said = f"none of {count} rows is known to have changed since earlier runs"
     console.print(Text(f"\nnothing to do: {said}"), soft_wrap=True)
+    _print_unseen(console, unseen)
     _print_lacking(console, report.lacking)
     console.print(Text(f"newest    {report.run_uri}"), soft_wrap=True)
 
@@ -223,12 +225,7 @@ def print_summary(report: Report, sheet: str, *, has_files: bool) -> None:
         console.print(Text(f"over budget: {report.exceeded}", style="bold"))
     if not report.complete:
         console.print(Text("stopped early; the same command goes on from here"))
-    unseen = report.not_looked_at
-    if unseen:
-        said = (
-            f"{sum(unseen.values()):,} photographs not looked at for changes, which count as before"
-        )
-        _print_counts(console, said, unseen)
+    _print_unseen(console, report.not_looked_at)
     _print_lacking(console, report.lacking)
     console.print(Text(f"dataset   {report.run_uri}"), soft_wrap=True)
     if has_files and total.rows > total.failed:
@@ -244,6 +241,13 @@ def _print_lacking(console: Console, lacking: Mapping[str, int]) -> None:
             "were made: 'backlot run --again' in place of 'backlot nightly' makes all rows with it"
         )
         console.print(Text(said), soft_wrap=True)
+
+
+def _print_unseen(console: Console, unseen: Mapping[str, int]) -> None:
+    """Say of how many photographs nobody knows whether they were replaced, and why."""
+    count = f"{sum(unseen.values()):,}"
+    said = f"{count} photographs not looked at for changes, which count as before"
+    _print_counts(console, said, unseen)
 
 
 def _print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> None:

@@ -98,7 +98,8 @@ def test_a_replaced_photograph_is_made_anew_and_no_other(store, address, watched
             assert made[0] == sorted(_PHOTOGRAPHS), done.stderr[-3000:]
     assert made[1] == []
     if not store.tells_versions:
-        assert "ETag" in done.stderr, done.stderr
+        assert "6 photographs not looked at" in done.stdout, done.stdout
+        assert "the store gives no ETag" in done.stdout, done.stdout
         note(
             "scenarios",
             "nightly, one replaced",
@@ -107,6 +108,28 @@ def test_a_replaced_photograph_is_made_anew_and_no_other(store, address, watched
         return
     assert made[2] == ["red/2.jpg"], done.stderr[-3000:]
     note("scenarios", "nightly, one replaced", "1 row")
+
+
+def test_every_other_command_works_on_what_a_run_has_left(store, address, note) -> None:
+    bucket = filled(store, absent="late.jpg")
+    places = ["--manifest", f"s3://{bucket}/in/manifest.parquet", "--output", f"s3://{bucket}/out"]
+    here = ["--address", address, *store.options]
+    ran = backlot("run", "studio", *places, *here, "--set", "budget.max_failures=1")
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    (run,) = runs(store, bucket)
+    assert rows(store, bucket, run, failed=1) == sorted([*_PHOTOGRAPHS, "late.jpg"])
+    for command in (["verify"], ["report"]):
+        done = backlot(*command, f"s3://{bucket}/{run}")
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert merged(store, bucket, "before") == sorted(_PHOTOGRAPHS)
+    store.fill(bucket, {"in/late.jpg": pictures.with_alpha(shift_px=9)})
+    again = ["reprocess", f"s3://{bucket}/out", "--where", "error.code = 'not_found'", *here]
+    done = backlot(*again)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (new,) = set(runs(store, bucket)) - {run}
+    assert rows(store, bucket, new) == ["late.jpg"]
+    assert merged(store, bucket, "after") == sorted([*_PHOTOGRAPHS, "late.jpg"])
+    note("scenarios", "verify, report, current, reprocess", "work")
 
 
 def test_a_wrong_secret_is_one_line_that_says_so(store, note) -> None:
@@ -125,12 +148,16 @@ def test_a_wrong_secret_is_one_line_that_says_so(store, note) -> None:
         note("scenarios", "wrong secret", "the store looks at no secret")
 
 
-def filled(store) -> str:
-    """A bucket with photographs whose names lie beside folders of the same name."""
+def filled(store, *, absent: str | None = None) -> str:
+    """A bucket with photographs whose names lie beside folders of the same name.
+
+    `absent`, if given, is one more that the manifest names and that is not there.
+    """
     bucket = store.bucket()
     for number, name in enumerate(_PHOTOGRAPHS):
         store.fill(bucket, {f"in/{name}": pictures.with_alpha(shift_px=number)})
-    table = [{"id": name, "image_uri": name, "prompt": "oak table"} for name in _PHOTOGRAPHS]
+    names = [*_PHOTOGRAPHS, *([] if absent is None else [absent])]
+    table = [{"id": name, "image_uri": name, "prompt": "oak table"} for name in names]
     sink = BytesIO()
     pq.write_table(pa.Table.from_pylist(table), sink)
     store.fill(bucket, {"in/manifest.parquet": sink.getvalue()})
@@ -143,14 +170,26 @@ def runs(store, bucket: str) -> list[str]:
     return [mark.removesuffix("/_SUCCESS") for mark in marks]
 
 
-def rows(store, bucket: str, run: str) -> list[str]:
-    """Ids of the rows that a run made, all without an error."""
-
-    def read(key: str) -> bytes:
-        return store.client.get_object(Bucket=bucket, Key=key)["Body"].read()
-
-    names = json.loads(read(f"{run}/_SUCCESS"))["results"]
-    tables = [pq.read_table(BytesIO(read(f"{run}/results/{name}"))) for name in names]
+def rows(store, bucket: str, run: str, *, failed: int = 0) -> list[str]:
+    """Ids of the rows that a run made, sorted, of which so many have an error."""
+    names = json.loads(read(store, bucket, f"{run}/_SUCCESS"))["results"]
+    tables = [
+        pq.read_table(BytesIO(read(store, bucket, f"{run}/results/{name}"))) for name in names
+    ]
     found = [row for table in tables for row in table.to_pylist()]
-    assert [row["error"] for row in found if row["error"]] == []
-    return [row["sample_id"] for row in found]
+    errors = [row["error"] for row in found if row["error"]]
+    assert len(errors) == failed, errors
+    return sorted(row["sample_id"] for row in found)
+
+
+def merged(store, bucket: str, name: str) -> list[str]:
+    """Ids of the merged view of all runs, written to a folder of that name."""
+    done = backlot("current", f"s3://{bucket}/out", "--materialise", f"s3://{bucket}/{name}")
+    assert done.returncode == 0, done.stderr[-3000:]
+    files = [key for key in store.keys(bucket, f"{name}/") if key.endswith(".parquet")]
+    tables = [pq.read_table(BytesIO(read(store, bucket, file))) for file in files]
+    return sorted(id_ for table in tables for id_ in table["sample_id"].to_pylist())
+
+
+def read(store, bucket: str, key: str) -> bytes:
+    return store.client.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.run import print_summary
+from jobs.run import print_idle, print_summary
 from pipeline.recipe import Budget
 from pipeline.report import Report
 from pipeline.results import Tally
@@ -13,10 +13,8 @@ from pipeline.results import Tally
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
-def last_lines(
-    capsys: pytest.CaptureFixture[str], *, has_files: bool, failed: int, count: int = 3, **more: Any
-) -> list[str]:
-    report = Report(
+def report(*, failed: int = 0, **more: Any) -> Report:
+    return Report(
         run_id="one",
         run_uri="/data/run_id=one",
         recipe="studio",
@@ -31,7 +29,13 @@ def last_lines(
         discrepancies={},
         **more,
     )
-    print_summary(report, "/data/run_id=one/report.html", has_files=has_files)
+
+
+def last_lines(
+    capsys: pytest.CaptureFixture[str], *, has_files: bool, failed: int, count: int = 3, **more: Any
+) -> list[str]:
+    made = report(failed=failed, **more)
+    print_summary(made, "/data/run_id=one/report.html", has_files=has_files)
     return capsys.readouterr().out.splitlines()[-count:]
 
 
@@ -51,6 +55,18 @@ def test_it_says_what_was_not_looked_at(capsys) -> None:
         "  the web server gave no answer 2",
         "  their folder may not be listed 1200",
     ]
+
+
+def test_a_night_without_work_says_that_all_was_looked_at_only_where_it_was(capsys) -> None:
+    said = {}
+    for unseen in ({}, {"the store gives no ETag": 6}):
+        print_idle(report(num_unchanged=6, not_looked_at=unseen))
+        said[len(unseen)] = capsys.readouterr().out
+    assert "all 6 rows were looked at, and none has changed" in said[0]
+    assert "looked at" not in said[1].partition("6 photographs")[0]
+    assert "none of 6 rows is known to have changed since earlier runs" in said[1]
+    assert "6 photographs not looked at for changes, which count as before" in said[1]
+    assert "the store gives no ETag 6" in said[1]
 
 
 @pytest.mark.parametrize(("has_files", "failed"), [(False, 0), (True, 2)])
