@@ -97,12 +97,16 @@ class Lease:
         """
         # Before the request: the lease may be a request's time older than its answer.
         taken_at, holder = clock(), Holder(owner=owner, ttl_s=ttl_s)
-        claim: _Claim
         if scheme_of(run_uri) == "file":
-            claim = FileClaim(absolute(run_uri), holder)
-        else:
-            kind = ObjectClaim if is_exclusive else LoneClaim
-            claim = kind(run_uri, holder, S3(connection(), backoff=backoff), connection())
+            # An interrupt may come between this and the caller's `with`, who then holds nothing to
+            # release. On an object store, where both can take long, such a lease runs out.
+            with interruption.deferred():
+                claim: _Claim = FileClaim(absolute(run_uri), holder)
+                lease = cls(claim, run_uri, ttl_s=ttl_s, clock=clock, taken_at=taken_at)
+                interruption.clean_up(lease.release)
+                return lease
+        kind = ObjectClaim if is_exclusive else LoneClaim
+        claim = kind(run_uri, holder, S3(connection(), backoff=backoff), connection())
         return cls(claim, run_uri, ttl_s=ttl_s, clock=clock, taken_at=taken_at)
 
     def check(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -38,6 +40,26 @@ QUICK = {
     ("Ray's node is up", signal.SIGINT),
     ("at work", signal.SIGTERM),
 }
+
+
+ASKED_WHILE_A_LEASE_IS_TAKEN = """
+import os, signal, sys, time
+from pipeline import interruption
+from pipeline.storage import Lease
+
+class Slow(Lease):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
+
+def command():
+    with Slow.acquire(sys.argv[1], owner="test", ttl_s=60):
+        return 0
+
+watch = interruption.Watch(last_words=print, ends_process=True)
+print(watch.run(command), os.listdir(sys.argv[1]))
+"""
 
 
 @pytest.fixture
@@ -75,6 +97,12 @@ def test_a_run_that_is_asked_to_end_leaves_nothing_and_can_be_continued(
     assert "Traceback" not in said
     assert "***" not in said  # as stacks of C++ begin
     assert left == {"processes": [], "temporary": [], "leases": []}
+
+
+def test_a_lease_is_given_back_though_nobody_holds_it_yet(tmp_path):
+    script = [sys.executable, "-c", ASKED_WHILE_A_LEASE_IS_TAKEN, str(tmp_path)]
+    said = subprocess.run(script, capture_output=True, text=True, timeout=60, check=True)
+    assert said.stdout == "None []\n", said.stderr
 
 
 @pytest.mark.parametrize("moment", ["starting Ray", "at work"])
