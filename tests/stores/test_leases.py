@@ -174,17 +174,11 @@ def test_whose_lease_was_deleted_stops_at_its_next_heartbeat_and_takes_nothing_a
 
 @pytest.mark.ray
 @pytest.mark.timeout(900)
-def test_drivers_that_are_paused_or_lose_their_lease_end_and_no_row_is_lost(
+def test_a_driver_whose_lease_was_deleted_ends_and_the_next_one_loses_no_row(
     store, address, note, tmp_path
 ) -> None:
-    if not store.honours_conditions:
-        pytest.skip(f"{store.name} honours no conditions: one driver at a time is promised there")
     catalogue = Catalogue.make(120)
     drivers = Drivers(catalogue, address, tmp_path, options=store.options)
-    wait_for_lease(catalogue, drivers)
-    paused = drivers.process
-    drivers.pause()
-    assert drivers.process is not paused
     wait_for_lease(catalogue, drivers)
     first = drivers.process
     catalogue.delete_lease()
@@ -194,7 +188,7 @@ def test_drivers_that_are_paused_or_lose_their_lease_end_and_no_row_is_lost(
     assert drivers.process.wait(timeout=600) == 0, drivers.said()
     assert {what: n for what, n in catalogue.account().items() if n} == {}
     assert "Traceback" not in drivers.said()
-    note("scenarios", "driver paused, lease deleted", "each ends in one line: lost 0, doubled 0")
+    note("scenarios", "lease deleted", "the driver ends in one line; lost 0, doubled 0")
 
 
 def wait_for_lease(catalogue: Catalogue, drivers: Drivers) -> None:
