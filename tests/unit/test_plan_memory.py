@@ -68,6 +68,31 @@ def test_photographs_in_a_manifest_are_planned_a_few_at_a_time(tmp_path: Path) -
     assert peak < 500  # it was more than 1,000: each photograph seven times
 
 
+def test_photographs_in_many_files_are_planned_a_few_at_a_time(tmp_path: Path) -> None:
+    num_files, each = 60, 8
+    images = pa.array([photograph[: _MB // 2] for photograph in photographs(each)])
+    for n in range(num_files):
+        names = [f"{n} {m}" for m in range(each)]
+        columns = {"id": names, "prompt": ["oak"] * each, "page": names}
+        path = tmp_path / "catalog" / f"{n:03}.parquet"
+        path.parent.mkdir(exist_ok=True)
+        pq.write_table(pa.table({**columns, "image": images.cast(pa.large_binary())}), path)
+    rows, _, peak = planned(tmp_path / "catalog", tmp_path / "run_id=x")
+    assert rows == num_files * each
+    assert peak < 600  # as with 200 files of 10 MB; all of them seven times would be 1,680
+
+
+def test_small_photographs_in_one_group_are_planned_a_few_at_a_time(tmp_path: Path) -> None:
+    count = 60_000
+    names = [str(n) for n in range(count)]
+    small = [photograph[:2000] for photograph in photographs(8)] * (count // 8)
+    table = pa.table({"id": names, "prompt": ["oak"] * count, "page": names, "image": small})
+    pq.write_table(table, tmp_path / "m.parquet", use_dictionary=False)
+    rows, _, peak = planned(tmp_path / "m.parquet", tmp_path / "run_id=x")
+    assert rows == count
+    assert peak < 250  # 111 with 300,000 of them
+
+
 @pytest.mark.parametrize("name", ["m.csv", "m.jsonl", "m.json", "m.parquet"])
 def test_long_text_is_planned_a_few_rows_at_a_time(tmp_path: Path, name: str) -> None:
     count, page = 1200, "<p>mug</p>" * 10_000
