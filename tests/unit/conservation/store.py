@@ -82,6 +82,9 @@ class Memory:
         self.between_pages()
         return first + self._matching(prefix, suffix, lambda name: name >= f"{prefix}part-8")
 
+    def sizes(self, uri: str) -> dict[str, int]:
+        return {name: len(self.read(name)) for name in self.list_files(uri, suffix="")}
+
     def list_folders(self, uri: str) -> list[str]:
         prefix = uri.rstrip("/") + "/"
         below = {name.removeprefix(prefix) for name in self.objects if name.startswith(prefix)}
