@@ -31,6 +31,8 @@ _CLOCK_STEP_S = 1.0
 """HTTP dates are whole seconds: what looks `n` seconds old may be `n - 1`."""
 _TURNS = 10
 """Each turn lost means that somebody else took or released the lease that very moment."""
+_WAITS_PER_TTL = 10
+"""Of its ttl, what may pass at most between a lease's first write and its first heartbeat."""
 _BRIEFLY = 3
 """Attempts of a write that has failed to the end before, once the store is known to answer."""
 _NOBODYS = '"00000000000000000000000000000000"'
@@ -280,6 +282,7 @@ class ObjectClaim:
         for turn in range(_TURNS):
             if turn:  # some stores show what was written only after a while
                 time.sleep(self._backoff.delay(turn))
+            began = time.monotonic()
             found = self._object.get()
             is_held = is_held or found is not None
             if found is None:
@@ -302,8 +305,9 @@ class ObjectClaim:
                 raise _ConditionsError("gives no ETags")
             self._left = _Left(written.data, written.etag)
             self._object.check_new(self._holder)
-            # The first heartbeat, at once: by now whoever wrote at the same moment, past a
-            # condition that the store did not look at in one step with the write, has written.
+            # The first heartbeat. Before it, whoever writes past a condition that the store does
+            # not look at in one step with the write is given as long as our own requests took.
+            time.sleep(min(time.monotonic() - began, self._holder.ttl_s / _WAITS_PER_TTL))
             if self.renew() is None:
                 return self._left
         if not is_held:
