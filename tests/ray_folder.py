@@ -14,16 +14,17 @@ from pathlib import Path
 def own_ray_folder(prefix: str) -> Iterator[str]:
     """A new folder for a cluster that this process starts, removed at the end.
 
-    Ray's default is here as well: `ray.cluster_utils.Cluster` writes the address of the cluster
-    into the default folder, which it does not create, and which belongs to whatever Ray the reader
-    of these tests has running.
+    It is Ray's default as well: `ray.cluster_utils.Cluster` writes the address of the cluster into
+    the default folder, which it does not create, and which belongs to whatever Ray the reader of
+    these tests has running. A job looks for that address in the folder that the cluster was given,
+    and where there is none it joins any Ray of this machine.
     """
     # Sockets live below it and their paths must stay short: not below pytest's folders.
     within = os.environ.get("TMPDIR", "/tmp")
     with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as folder:
         # TMPDIR as well: Ray's dashboard leaves files of multiprocessing behind when it is ended.
         os.environ |= {"RAY_TMPDIR": folder, "TMPDIR": folder}
-        Path(folder, "ray").mkdir()
+        Path(folder, "ray").symlink_to(folder)  # a folder below it would make paths longer
         yield folder
 
 

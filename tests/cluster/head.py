@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 os.environ |= {
@@ -23,10 +24,27 @@ os.environ |= {
 
 import ray
 from ray.cluster_utils import Cluster
+from ray.job_submission import JobSubmissionClient
 
 from tests.ray_folder import own_ray_folder
 
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 200 * 2**20}
+_AGENT_S = 60.0
+
+
+def _wait_for_an_agent(dashboard: str) -> None:
+    """Wait until the dashboard knows of one that starts jobs: on a busy machine that is seconds."""
+    client = JobSubmissionClient(dashboard)
+    end = time.monotonic() + _AGENT_S
+    while True:
+        try:
+            client.submit_job(entrypoint="true")
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > end:
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def main() -> None:
@@ -55,6 +73,7 @@ def main() -> None:
             },
         }
         ray.shutdown()
+        _wait_for_an_agent(said["dashboard"])
         sys.stdout.write(json.dumps(said) + "\n")
         sys.stdout.flush()
         sys.stdin.read()

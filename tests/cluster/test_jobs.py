@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
+from tests.children import python_child
 from tests.flow import pictures
 from tests.flow.test_nightly import outcomes
 from tests.flow.test_run import write_manifest
@@ -170,10 +171,29 @@ def test_plain_ray_job_submit_works_too(head, catalogue, tmp_path):
     assert report["failures"] == {"not_found": 1}
 
 
+def test_a_job_joins_its_own_cluster_whatever_else_runs_on_the_machine(head):
+    from ray.job_submission import JobSubmissionClient
+
+    from jobs.remote import wait
+
+    here = "import ray; ray.init(); print('joined', ray.get_runtime_context().gcs_address)"
+    client = JobSubmissionClient(head["dashboard"])
+    with python_child("-m", "tests.chaos.raylets", "alone") as (_, other):
+        # One in two would go astray: each job looks around anew.
+        jobs = [client.submit_job(entrypoint=f'python -c "{here}"') for _ in range(5)]
+        for job in jobs:
+            wait(client, job)
+    joined = [re.findall(r"joined (\S+)", client.get_job_logs(job)) for job in jobs]
+    assert other != head["address"]
+    assert joined == [[head["address"]]] * 5
+
+
 def test_preflight_tries_every_node_and_names_what_does_not_fit(head, ask, capsys):
     assert main(ask("preflight", "--set", "budget.max_failures=2")) == 0
     said = capsys.readouterr().out
-    assert len(re.findall("^pass ", said, re.MULTILINE)) == 8
+    passed = [check.strip() for check in re.findall("^pass  (.{12})", said, re.MULTILINE)]
+    assert passed[:4] == ["manifest", "output", "lease", "photographs"]
+    assert passed[4:] == ["writing", "budget", "weights", "pools", "GPU memory"]
     assert "3 nodes read 16 of them each" in said
     assert main(ask("preflight", "--set", "resources.render.num_gpus=2")) == 1
     said = capsys.readouterr().out
