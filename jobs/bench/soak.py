@@ -20,7 +20,9 @@ from jobs.recipes import load_recipe
 from pipeline.flow import run
 from pipeline.request import RunConfig
 
-_EVERY_S = 1.0
+_EVERY_S = 0.25
+_FEWEST_SAMPLES = 10
+"""A process with fewer was a probe that Ray started, or the run was too short."""
 _WORKER = "ray::MapWorker"
 """How Ray calls the processes of its actor pools."""
 _MEGABYTE = 2**20
@@ -31,6 +33,9 @@ def run_soak(num_rows: int) -> None:
 
     Each tenth of the run is summed up by its mean resident memory. Growth is the last tenth's over
     that of the third, by which every size of photograph has been seen.
+
+    Raises:
+        ValueError: no actor lived long enough to be measured: ask for more rows.
     """
     with tempfile.TemporaryDirectory(prefix="backlot-bench-") as folder:
         manifest = catalogue(Path(folder) / "in", num_rows=num_rows, megapixels=None)
@@ -40,7 +45,12 @@ def run_soak(num_rows: int) -> None:
         with quiet_cluster(None), _watched() as samples:
             report = run(config, on_progress=lambda *_: None)
     assert report.total.rows == num_rows
-    actors = [one for one in samples.values() if len(one) >= 10]  # a probe that Ray started is not
+    actors = [one for one in samples.values() if len(one) >= _FEWEST_SAMPLES]
+    if not actors:
+        raise ValueError(
+            f"--rows: {num_rows} were done before an actor was measured {_FEWEST_SAMPLES} times, "
+            f"once in {_EVERY_S} s: ask for more"
+        )
     show(
         [
             {
