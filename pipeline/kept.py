@@ -144,6 +144,13 @@ class Kept:
         own, kind = self.manifest.field(name).type, self.recipe.keep_types[name]
         if not can_hold(type_named(kind), own):
             raise ValueError(f"keep_types: column {name!r} is {own}, which can be no {kind}")
+        held = self.held.get(name)
+        if held is not None and not is_within(held.type, type_named(kind), parts_may_lack=False):
+            raise ValueError(
+                f"keep_types: column {name!r} is {held.type} in this dataset (run {held.run_id}) "
+                f"and {type_named(kind)} as {kind}: the dataset would be no table any more; take "
+                f"{name!r} out of keep_types, {_renamed(name)}, or name another --output"
+            )
 
     def _check_held(self, name: str, held: Held) -> None:
         own, whole = self._own_type(name), self._type(name)
@@ -156,13 +163,11 @@ class Kept:
                 "%s", name, own, whole, held.run_id, "the same" if whole == held.type else held.type
             )  # fmt: skip
             return
-        typed = "say what it is in keep_types, such as {" + name + ": text}, "
         path, there, here = differing(held.type, own)
         raise ValueError(
             f"keep: column {name + path!r} is {there} in this dataset (run {held.run_id}) and "
-            f"{here} here, {which}: the dataset would be no table any more; "
-            f"{typed if can_hold(pa.string(), own) else 'cast it to that, take it out of keep, '}"
-            "or name another --output"
+            f"{here} here, {which}: the dataset would be no table any more; cast it to that, "
+            f"{_renamed(name)}, or name another --output"
         )
 
     def _misfit(self, name: str, own: pa.DataType, held: pa.DataType) -> str | None:
@@ -175,6 +180,10 @@ class Kept:
             if unfit:
                 return f"such as {str(array[unfit[0]].as_py())[:40]!r}"
         return None
+
+
+def _renamed(name: str) -> str:
+    return f"keep it under another name, such as --map {name}_2={name!r}"
 
 
 def _check_can_be_carried(column: pa.Field) -> None:
