@@ -164,6 +164,9 @@ class Lease:
         while not self._ended.wait(self._ttl_s / _BEATS_PER_TTL):
             self._renew()
             if self.lost.is_set():
+                # Its main thread may wait for pictures for as long as a network takes to load,
+                # while the other driver works.
+                interruption.abort(FatalError(f"{self._run_uri}: {self._why}"))
                 return
 
     def _renew(self) -> None:

@@ -80,13 +80,18 @@ class Catalogue:
         return sum("/results/" in key for key in self.keys())
 
     def lease(self) -> dict[str, Any] | None:
-        """Who holds the only run there is."""
+        """Who holds the only run there is.
+
+        Not who tries, before a run, whether the store keeps leases at all.
+        """
         for key in self.keys():
             if key.endswith("/lease.json"):
                 try:
-                    return dict(json.loads(self.read(key)))
+                    held = dict(json.loads(self.read(key)))
                 except ClientError:  # released since it was listed
-                    return None
+                    continue
+                if held["owner"] != "backlot, trying":
+                    return held
         return None
 
     def delete_lease(self) -> None:

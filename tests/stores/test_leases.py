@@ -191,17 +191,33 @@ def test_a_driver_whose_lease_was_deleted_ends_and_the_next_one_loses_no_row(
     note("scenarios", "lease deleted", "the driver ends in one line; lost 0, doubled 0")
 
 
+@pytest.mark.ray
+@pytest.mark.timeout(900)
+def test_a_driver_that_was_paused_ends_once_it_sees_that_another_has_its_run(
+    store, address, note, tmp_path
+) -> None:
+    if not store.honours_conditions:
+        pytest.skip(f"{store.name} honours no conditions: one driver at a time is promised there")
+    catalogue = Catalogue.make(120)
+    drivers = Drivers(catalogue, address, tmp_path, options=store.options)
+    wait_for_lease(store, catalogue, drivers)
+    first = drivers.process
+    drivers.pause()
+    assert drivers.process is not first
+    assert drivers.process.wait(timeout=600) == 0, drivers.said()
+    assert {what: n for what, n in catalogue.account().items() if n} == {}
+    note("scenarios", "driver paused", "it ends in one line; lost 0, doubled 0")
+
+
 def wait_for_lease(store, catalogue: Catalogue, drivers: Drivers) -> None:
     """Until the newest driver has it."""
     deadline = time.monotonic() + 90.0
     while time.monotonic() < deadline:
         assert drivers.process.poll() is None, drivers.said()
         held = catalogue.lease()
-        # Not the one by which it tries, before the run, whether the store keeps leases; and not
-        # while it is still being taken: what is deleted before its first beat is taken again.
-        is_tried = held is not None and held["owner"] == "backlot, trying"
+        # Not while it is still being taken: what is deleted before its first beat is taken again.
         is_taken = held is not None and (held["beat"] > 0 or not store.honours_conditions)
-        if is_taken and not is_tried and held["pid"] == drivers.process.pid:
+        if is_taken and held["pid"] == drivers.process.pid:
             return
         time.sleep(0.1)
     raise AssertionError(f"no lease: {drivers.said()}")
