@@ -208,21 +208,22 @@ def _lacking(
 ) -> dict[str, NDArray[np.bytes_]]:
     """By column: the fingerprints whose newest rows are of runs that do not keep it."""
     found = {}
+    of_runs: dict[str, NDArray[np.bytes_]] = {}
     for name in keep:
-        without = [
+        without = ", ".join(
             str(index)
             for index, run in enumerate(runs)
             if name not in run.document["recipe"]["keep"]
-        ]
-        if without:
+        )
+        if without and without not in of_runs:  # columns that came together lack together
             answer = query(
-                "SELECT fingerprint FROM past GROUP BY fingerprint "
-                f"HAVING max(run) IN ({', '.join(without)})",
+                f"SELECT fingerprint FROM past GROUP BY fingerprint HAVING max(run) IN ({without})",
                 past=past,
             )
-            those = collected((batch["fingerprint"] for batch in answer), past.num_rows)
-            if len(those):
-                found[name] = those
+            batches = (batch["fingerprint"] for batch in answer)
+            of_runs[without] = collected(batches, past.num_rows)
+        if without and len(of_runs[without]):
+            found[name] = of_runs[without]
     return found
 
 

@@ -52,7 +52,7 @@ class _Spelled:
 
     def _as_text(self, array: pa.Array) -> pa.Array:
         if array.type == pa.uuid():
-            texts = [None if one is None else _hyphenated(one) for one in array.storage.to_pylist()]
+            texts = [None if one is None else str(one) for one in array.to_pylist()]
             return pa.array(texts, pa.string())
         numbers = without_dictionary(array)
         if pa.types.is_floating(numbers.type):
@@ -73,16 +73,6 @@ class _Spelled:
             f"column {self.name!r} is {array.type}, and not all of its values are whole numbers "
             f"({why}): write it as text"
         )
-
-
-def _hyphenated(value: bytes) -> str:
-    """A UUID as RFC 9562 writes it.
-
-    >>> _hyphenated(bytes(range(16)))
-    '00010203-0405-0607-0809-0a0b0c0d0e0f'
-    """
-    digits = value.hex()
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def spelled(table: Table, name: str) -> Table:
