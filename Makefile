@@ -62,6 +62,9 @@ test: lint  ## Check everything, as CI does
 test-slow: $(READY)  ## Check what takes many minutes: a cluster of several nodes, notebooks, measurements
 	$(BIN)/pytest tests -m slow
 
+secure: $(READY)  ## Try what strangers may do: manifests, recipes, answers, weights, datasets, ports
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/secure -m '' $(IN_PROCESSES)
+
 # Apart from .venv, and without constraints.txt: uv chooses anew what pyproject.toml allows. pip knows
 # no lowest versions.
 define tested_at
@@ -108,4 +111,4 @@ manifests: $(READY)  ## Print what becomes of manifests as other tools make them
 	  polars==2.1.0 polars-runtime-32==2.1.0 pylance lance-namespace lance-namespace-urllib3-client
 	PYTHONPATH=build/manifests $(BIN)/python -m tests.manifests
 
-.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile stores readers manifests clean
+.PHONY: help setup demo bench fmt lint test test-slow test-lowest test-newest chaos hostile secure stores readers manifests clean
