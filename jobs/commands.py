@@ -27,6 +27,7 @@ from jobs.options import (
 )
 from jobs.progress import explained
 from jobs.remote_commands import app as remote_commands
+from jobs.screen import advise, tell, tell_json
 
 
 class Scenario(StrEnum):
@@ -141,7 +142,7 @@ def preflight(asked: Asked, address: Address = None) -> None:
 
     failed = False
     for check in checks(asked.config(), address=address):
-        typer.echo(str(check))
+        tell(*check.lines())
         failed = failed or not check.ok
     raise typer.Exit(EXIT_FAILED if failed else 0)
 
@@ -162,17 +163,20 @@ def estimate(
     or machines that behave otherwise on the day. Exit codes as of `run`; 3 if the forecast is
     above budget.max_cost.
     """
-    from jobs.estimate import as_json, as_text
+    from jobs.estimate import as_json, as_lines
     from jobs.estimate import estimate as run_sample
 
     config = asked.config()
     made = run_sample(config, sample=sample, address=address)
-    typer.echo(as_json(made) if json else as_text(made, config.recipe.prices.currency))
+    if json:
+        tell_json(as_json(made))
+    else:
+        tell(*as_lines(made, config.recipe.prices.currency))
     most = config.recipe.budget.max_cost
     if most is not None and made.cost is None:
         raise ValueError("budget.max_cost is set and prices is not: there is no cost to compare")
     if most is not None and made.cost is not None and made.cost.value > most:
-        typer.echo(f"over budget: budget.max_cost allows {most:g}", err=True)
+        advise(f"over budget: budget.max_cost allows {most:g}")
         raise typer.Exit(EXIT_OVER_BUDGET)
 
 
@@ -228,12 +232,14 @@ def current(
     ] = False,
 ) -> None:
     """Show the merged view: the newest row with a picture of every sample, over finished runs."""
-    from jobs.show import show_current, write_current
+    from jobs.show import current_as_json, show_current, write_current
 
     if materialise is not None:
-        typer.echo(write_current(output, materialise))
+        tell(write_current(output, materialise))
+    elif json:
+        tell_json(current_as_json(output))
     else:
-        typer.echo(show_current(output, as_json=json))
+        tell(*show_current(output))
 
 
 @app.command()
@@ -245,7 +251,7 @@ def verify(run_folder: RunFolder) -> None:
     from jobs.show import show_verdict
 
     said, code = show_verdict(run_folder)
-    typer.echo(said)
+    tell(*said)
     raise typer.Exit(code)
 
 
@@ -290,7 +296,10 @@ def validate(
 
     refused = 0
     for one in validated(images, channel):
-        typer.echo(told_as_json(one) if json else told(one))
+        if json:
+            tell_json(told_as_json(one))
+        else:
+            tell(told(one))
         refused += not one.is_accepted
     raise typer.Exit(EXIT_FAILED if refused else 0)
 
@@ -318,7 +327,10 @@ def inspect(
 
     unread = 0
     for seen in look_at(files, load_recipe(recipe, overrides=settings or [])):
-        typer.echo(told_as_json(seen) if json else told(seen))
+        if json:
+            tell_json(told_as_json(seen))
+        else:
+            tell(told(seen))
         unread += not seen.is_readable
     raise typer.Exit(EXIT_FAILED if unread else 0)
 
@@ -331,7 +343,7 @@ def recipes() -> None:
     listed = shipped_recipes()
     width = max(len(name) for name in listed)
     for name, recipe in listed.items():
-        typer.echo(f"{name:<{width}}  {recipe.description}")
+        tell(f"{name:<{width}}  {recipe.description}")
 
 
 @app.command()
@@ -341,7 +353,7 @@ def schema() -> None:
 
     from pipeline.recipe import Recipe
 
-    typer.echo(json.dumps(Recipe.model_json_schema(), indent=2))
+    tell_json(json.dumps(Recipe.model_json_schema(), indent=2))
 
 
 @app.command()
@@ -349,7 +361,7 @@ def report(run_folder: RunFolder) -> None:
     """Write the contact sheet (report.html) of a run anew."""
     from jobs.run import write_contact_sheet
 
-    typer.echo(write_contact_sheet(run_folder))
+    tell(write_contact_sheet(run_folder))
 
 
 @app.command()
@@ -370,15 +382,14 @@ def evaluate(
 
     Runs in this process, one photograph after another. Exits 1 if some have no matte.
     """
-    from rich.console import Console
-
     from jobs.evaluate import evaluate as compare
     from jobs.evaluate import print_evaluation
     from jobs.recipes import load_recipe
+    from jobs.screen import console
 
     read = load_recipe(recipe, overrides=settings or [])
     results = compare(folder, read, save_alpha=save_alpha)
-    print_evaluation(results, Console(highlight=False))
+    print_evaluation(results, console())
     raise typer.Exit(EXIT_FAILED if any(one.error for one in results) else 0)
 
 

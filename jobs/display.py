@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
 from jobs.capture import is_captured, terminal
+from jobs.screen import Spelled, console
+from pipeline.wording import visible_lines
 
 _PER_S = 4.0
 
@@ -24,7 +26,7 @@ def say(line: str) -> None:
     with _writing:
         if _live is None:
             stream = terminal()
-            stream.write(f"{line}\n")
+            stream.write(f"{visible_lines(line)}\n")
             stream.flush()
             return
         from rich.text import Text
@@ -50,16 +52,15 @@ def moving(render: Callable[[], Any]) -> Iterator[None]:
     if not is_terminal() or moves():
         yield
         return
-    from rich.console import Console
     from rich.live import Live
 
-    console = Console(file=terminal(), highlight=False)
-    if console.is_dumb_terminal:  # it cannot take a line back
+    shown = console(file=terminal())
+    if shown.is_dumb_terminal:  # it cannot take a line back
         yield
         return
     live = Live(
-        get_renderable=render,
-        console=console,
+        get_renderable=lambda: Spelled(render()),
+        console=shown,
         refresh_per_second=_PER_S,
         transient=True,
         redirect_stdout=False,

@@ -152,7 +152,7 @@ def _remove_all(folder: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)  # what is left of it is empty folders
 
 
-def as_text(made: Forecast, currency: str) -> str:
+def as_lines(made: Forecast, currency: str) -> list[str]:
     """A forecast for people."""
     how = "as measured" if made.measured else "from the stages' seconds; a larger --sample measures"
     pools = ", ".join(f"{name} {count}" for name, count in made.actors.items())
@@ -172,7 +172,7 @@ def as_text(made: Forecast, currency: str) -> str:
         "actors": pools,
         "needed": f"{balanced} keep up with it",
     }
-    return "\n".join(f"{name:<11} {value}" for name, value in lines.items())
+    return [f"{name:<11} {value}" for name, value in lines.items()]
 
 
 def as_json(made: Forecast) -> str:

@@ -8,10 +8,11 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TextIO
+from typing import Any, TextIO
 
 from jobs import display
 from jobs.capture import is_captured
+from pipeline.wording import visible, visible_json, visible_lines
 
 _PACKAGES = ("jobs", "pipeline")
 
@@ -53,7 +54,19 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return visible_json(json.dumps(line, ensure_ascii=False, default=str))
+
+
+class TextLines(logging.Formatter):
+    """A line for people: whatever an event quotes, it stays one."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """The record's line, to which a traceback may be added."""
+        return visible(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as above
+        """A traceback, in its lines."""
+        return visible_lines(super().formatException(ei))
 
 
 def last_line(message: str, exit_code: int) -> str:
@@ -85,7 +98,7 @@ class _Others(logging.StreamHandler[TextIO]):
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self.setFormatter(TextLines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
@@ -108,7 +121,7 @@ def configure(format_: LogFormat, *, verbose: bool = False) -> None:
     if format_ is LogFormat.JSON:
         ours.setFormatter(JsonLines())
     else:
-        ours.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+        ours.setFormatter(TextLines("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     for package in _PACKAGES:
         logger = logging.getLogger(package)
         logger.setLevel(logging.INFO)

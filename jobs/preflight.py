@@ -47,9 +47,10 @@ class Check:
     said: str
     fix: str = ""
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """For people: how it is and, where it is not well, what to do."""
         line = f"{'pass' if self.ok else 'FAIL'}  {self.name:<12} {self.said}"
-        return f"{line}\n      {'':<12} fix: {self.fix}" if self.fix and not self.ok else line
+        return [line, f"      {'':<12} fix: {self.fix}"] if self.fix and not self.ok else [line]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.screen import console
 from pipeline.errors import Outcome, RowError, isolate
 from pipeline.flow import stages
 from pipeline.manifest import open_manifest
@@ -51,9 +51,9 @@ def print_prompts(
         table.add_row(*(Text(visible(cell)) for cell in _cells(row, outcome)))
         counted[_kind(row, outcome)] += 1
     # A terminal's width; a file or a pipe gets lines that are not folded into nothing.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    console.print(table)
-    console.print(
+    shown = console(width=None if sys.stdout.isatty() else 200)
+    shown.print(table)
+    shown.print(
         Text("  ".join(f"{count:,} {kind}" for kind, count in sorted(counted.items()))),
         style="bold",
     )

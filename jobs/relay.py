@@ -7,6 +7,7 @@ ends when nobody is left who could write. It runs by itself and imports nothing 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -15,9 +16,14 @@ from pathlib import Path
 MARK = "| "
 """Before a line that is not ours."""
 
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_UNSEEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""As in `pipeline.wording`, of which nothing can be imported here."""
+
 
 def marked(line: str, *, as_json: bool) -> str:
-    """A line of others as it is shown."""
+    """A line of others as it is shown: without colours, and with other controls spelled out."""
+    line = _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", _COLOURS.sub("", line))
     if not as_json:
         return f"{MARK}{line}"
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -33,7 +39,7 @@ def relay(*, as_json: bool, kept_in: str | None) -> None:
             if kept is not None:
                 kept.write(raw)
                 kept.flush()
-            line = raw.decode(errors="backslashreplace").rstrip("\n")
+            line = raw.decode(errors="backslashreplace").rstrip("\r\n")
             sys.stderr.write(f"{marked(line, as_json=as_json)}\n")
             sys.stderr.flush()
 

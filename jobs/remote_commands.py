@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jobs.screen import advise, tell, tell_log
 from pipeline import interruption
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def submit(
     jobs = remote.connect(address)
     with tempfile.TemporaryDirectory(prefix="backlot-submit-") as folder:
         job_id = remote.submit(jobs, asked, Path(folder))
-    _say(_how_to(job_id, asked, address))
+    advise(*_how_to(job_id, asked, address))
     if not detach:
         raise typer.Exit(watch(jobs, job_id))
 
@@ -79,13 +79,13 @@ def status(
     jobs = remote.connect(address)
     if job_id is None:
         for job in remote.ours(jobs):
-            typer.echo(remote.describe(job))
+            tell(remote.describe(job))
         return
     info = remote.find(jobs, job_id)
-    typer.echo(remote.describe(info))
+    tell(remote.describe(info))
     progress = remote.last_line(jobs.get_job_logs(info.submission_id))
     if progress is not None:
-        typer.echo(progress)
+        tell(progress)
 
 
 @app.command()
@@ -104,7 +104,7 @@ def logs(
     found: str = remote.find(jobs, job_id).submission_id
     if follow:
         raise typer.Exit(watch(jobs, found))
-    typer.echo(jobs.get_job_logs(found), nl=False)
+    tell_log(jobs.get_job_logs(found))
 
 
 @app.command()
@@ -115,7 +115,7 @@ def stop(job_id: JobId, address: JobsAddress = _LOCAL) -> None:
     jobs = remote.connect(address)
     found: str = remote.find(jobs, job_id).submission_id
     jobs.stop_job(found)
-    typer.echo(remote.describe(remote.wait(jobs, found)))
+    tell(remote.describe(remote.wait(jobs, found)))
 
 
 def watch(jobs: Jobs, job_id: str, *, may_stop: Callable[[], bool] | None = None) -> int:
@@ -130,16 +130,16 @@ def watch(jobs: Jobs, job_id: str, *, may_stop: Callable[[], bool] | None = None
     from jobs import remote
 
     try:
-        info = remote.follow(jobs, job_id, _write)
+        info = remote.follow(jobs, job_id, tell_log)
     except KeyboardInterrupt:
         interruption.forget()
         ask = may_stop or (lambda: remote.is_terminal() and _ask_to_stop(job_id))
         if not ask():
-            _say(f"job {job_id} goes on: 'backlot stop {job_id}' would end it")
+            advise(f"job {job_id} goes on: 'backlot stop {job_id}' would end it")
             return EXIT_UNKNOWN
         jobs.stop_job(job_id)
         info = remote.wait(jobs, job_id)
-    _say(remote.describe(info))
+    advise(remote.describe(info))
     return remote.exit_code(info)
 
 
@@ -161,20 +161,11 @@ def _parser() -> Callable[[str, list[str]], Mapping[str, Any]]:
     return parse
 
 
-def _how_to(job_id: str, asked: Submission, address: str) -> str:
+def _how_to(job_id: str, asked: Submission, address: str) -> tuple[str, ...]:
     where = "" if address == _LOCAL else f" --address {address}"
     return (
-        f"job {job_id}: {asked.entrypoint}\n"
-        f"  backlot status {asked.run_id}{where}\n"
-        f"  backlot logs {asked.run_id} --follow{where}\n"
-        f"  backlot stop {asked.run_id}{where}"
+        f"job {job_id}: {asked.entrypoint}",
+        f"  backlot status {asked.run_id}{where}",
+        f"  backlot logs {asked.run_id} --follow{where}",
+        f"  backlot stop {asked.run_id}{where}",
     )
-
-
-def _write(piece: str) -> None:
-    sys.stdout.write(piece)
-    sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)

@@ -16,6 +16,7 @@ from jobs.address import check_address
 from jobs.progress import Progress
 from jobs.quiet import quiet, run_cluster
 from jobs.report import cards, render_html
+from jobs.screen import console as _console
 from pipeline import storage
 from pipeline.activity import doing
 from pipeline.documents import read_document
@@ -256,10 +257,6 @@ def _print_counts(console: Console, title: str, counts: Mapping[str, Any]) -> No
     console.print(Text(title))
     for name, count in counts.items():
         console.print(Text(f"  {name:<18} {count}"), soft_wrap=True)
-
-
-def _console() -> Console:
-    return Console(highlight=False)
 
 
 if __name__ == "__main__":  # python -m jobs.run studio --manifest ... --output ...

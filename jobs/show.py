@@ -12,21 +12,25 @@ from pipeline.merge import materialise
 from pipeline.verify import verify
 
 
-def show_current(output: str, *, as_json: bool) -> str:
-    """How many rows each run contributes to the merged view, and the files they are in.
+def current_as_json(output: str) -> str:
+    """How many rows of each file are in the merged view, by run. Raises as `show_current`."""
+    view = current(output)
+    return json.dumps({"rows": view.num_rows, "runs": _by_run(view)}, indent=1)
+
+
+def show_current(output: str) -> list[str]:
+    """How many rows each run contributes to the merged view, and the files they are in; lines.
 
     Raises:
         ValueError: the dataset cannot be read.
     """
     view = current(output)
     runs = _by_run(view)
-    if as_json:
-        return json.dumps({"rows": view.num_rows, "runs": runs}, indent=1)
     lines = [f"{view.num_rows:,} samples with a picture, from {len(runs)} runs"]
     for run_id, files in runs.items():
         lines.append(f"{sum(files.values()):>10,}  {run_id}")
         lines += [f"{rows:>10,}    {file}" for file, rows in files.items()]
-    return "\n".join(lines)
+    return lines
 
 
 def write_current(output: str, target: str) -> str:
@@ -40,8 +44,8 @@ def write_current(output: str, target: str) -> str:
     return f"{view.num_rows:,} rows in {len(names)} files: {target}"
 
 
-def show_verdict(run_uri: str) -> tuple[str, int]:
-    """What recounting a run came to, and the exit code.
+def show_verdict(run_uri: str) -> tuple[list[str], int]:
+    """What recounting a run came to, in lines, and the exit code.
 
     Raises:
         ValueError: there is no run there.
@@ -52,8 +56,8 @@ def show_verdict(run_uri: str) -> tuple[str, int]:
         f"result files, {verdict.num_objects:,} picture objects"
     )
     if not verdict.findings:
-        return f"{counted}: all there, once and whole", 0
-    return "\n".join([counted, *(str(finding) for finding in verdict.findings)]), 1
+        return [f"{counted}: all there, once and whole"], 0
+    return [counted, *map(str, verdict.findings)], 1
 
 
 def _by_run(view: pa.Table) -> dict[str, dict[str, int]]:

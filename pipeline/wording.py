@@ -7,6 +7,7 @@ import re
 # Controls that a terminal obeys, marks that turn text around (UAX 9) or end a line, and halves of
 # pairs, which cannot be written down. The marks that Hebrew and Arabic need (200E, 200F) stay.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _GAP = " [...] "
 _GOES_ON = re.compile(r"\n\n|\n\s+0: ")
 """Before what is for whoever wrote the library, such as Rust's calls."""
@@ -19,6 +20,27 @@ def visible(text: str) -> str:
     '[U+001B][31mred'
     """
     return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+
+
+def visible_lines(text: str) -> str:
+    r"""The text visible, in the lines that it has, without colours that a program gave it.
+
+    >>> visible_lines("\x1b[36m(pid=7)\x1b[0m a\x07\n")
+    '(pid=7) a[U+0007]\n'
+    """
+    plain = _COLOURS.sub("", text).replace("\r\n", "\n")
+    return "\n".join(visible(line.expandtabs()) for line in plain.split("\n"))
+
+
+def visible_json(document: str) -> str:
+    r"""JSON with what a terminal would obey as JSON's own escapes: to machines it is the same.
+
+    >>> visible_json('{"name": "\u202egpj.exe"}')
+    '{"name": "\\u202egpj.exe"}'
+    """
+    return "\n".join(
+        _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in document.split("\n")
+    )
 
 
 def one_line(text: str, *, most: int) -> str:

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psutil
-from rich.console import Console
 from rich.table import Table
+
+from jobs.screen import console, tell_json
 
 
 @dataclass
@@ -42,12 +43,11 @@ def peak_memory() -> Iterator[Memory]:
 
 def show(measured: Sequence[Mapping[str, object]]) -> None:
     """Print measurements that have the same keys: a column for each, and after it JSON."""
-    console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for name in measured[0]:
         table.add_row(name, *(_said(one[name]) for one in measured))
-    console.print(table)
-    console.print_json(json.dumps(measured))
+    console().print(table)
+    tell_json(json.dumps(measured, indent=2))
 
 
 def _said(value: object) -> str:

@@ -289,7 +289,7 @@ def agrees(config: RunConfig, night: int = 1) -> bool:
 
 def used_again(output: str, number: int) -> None:
     """Whatever else is done with a dataset."""
-    show_current(output, as_json=False)
+    show_current(output)
     write_current(output, f"{output}-merged-{number}")
     assert (
         reprocess(

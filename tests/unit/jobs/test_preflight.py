@@ -149,7 +149,7 @@ def test_whether_a_store_can_keep_two_drivers_off_a_run_is_tried(
         pointing(monkeypatch)(store.url)
         check = next(one for one in preflight(config, address=None) if one.name == "lease")
         storage.disconnect()
-        assert said in str(check)
+        assert said in "\n".join(check.lines())
         assert check.ok is (is_vouched_for or manners not in (SWIFT, DEAF))
         assert store.objects == {}
 
@@ -164,6 +164,8 @@ def test_a_kept_value_that_python_has_not_ends_no_preflight(make_manifest):
 
 
 def test_a_check_is_a_line_and_a_failed_one_has_its_fix():
-    assert str(Check(name="pools", ok=True, said="fit", fix="x")) == "pass  pools        fit"
-    said = str(Check(name="pools", ok=False, said="do not fit", fix="start more nodes"))
+    assert Check(name="pools", ok=True, said="fit", fix="x").lines() == ["pass  pools        fit"]
+    said = "\n".join(
+        Check(name="pools", ok=False, said="do not fit", fix="start more nodes").lines()
+    )
     assert said.splitlines()[1].strip() == "fix: start more nodes"
