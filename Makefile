@@ -63,6 +63,10 @@ test-slow: $(READY)  ## Check what takes many minutes: a cluster of several node
 	$(BIN)/pytest tests -m slow
 
 secure: $(READY)  ## Try what strangers may do: manifests, recipes, answers, weights, datasets, ports
+	@echo "Installing what checks Kubernetes manifests into .venv-kubernetes: 400 MB"
+	@test -x .venv-kubernetes/bin/python || $(PYTHON) -m venv .venv-kubernetes
+	@.venv-kubernetes/bin/python -m pip install --quiet --disable-pip-version-check \
+		checkov==3.3.30 kubernetes-validate==1.37.0
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/secure -m '' $(IN_PROCESSES)
 
 # Apart from .venv, and without constraints.txt: uv chooses anew what pyproject.toml allows. pip knows
@@ -103,7 +107,7 @@ readers:  ## Read a dataset with pandas, Polars, DuckDB, Spark and others, as do
 	OMP_NUM_THREADS=1 .venv-readers/bin/python -m pytest tests/readers -m readers
 
 clean:  ## Remove what the other verbs made
-	rm -rf .venv .venv-lowest .venv-newest .venv-stores .venv-readers build/manifests demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-lowest .venv-newest .venv-stores .venv-readers .venv-kubernetes build/manifests demo-output .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 manifests: $(READY)  ## Print what becomes of manifests as other tools make them: docs/manifests.md

@@ -32,6 +32,7 @@ class ContainerResources(_Strict):
 
 class ContainerSecurity(_Strict):
     allowPrivilegeEscalation: Literal[False]
+    readOnlyRootFilesystem: Literal[True]
     capabilities: dict[Literal["drop"], list[Literal["ALL"]]]
 
 
@@ -53,9 +54,9 @@ class Mount(_Strict):
 
 class Container(_Strict):
     name: str
-    image: str = Field(pattern=r"^[^\s]+:[^\s:]+$")
+    image: str = Field(pattern=r"^[^\s:@]+@sha256:[0-9a-f]{64}$")
+    imagePullPolicy: Literal["IfNotPresent"]
     command: list[str] = []
-    args: list[str] = []
     env: list[Variable] = []
     ports: list[Port] = []
     resources: ContainerResources
@@ -68,6 +69,45 @@ class Claim(_Strict):
     readOnly: bool
 
 
+class Item(_Strict):
+    key: str
+    path: str
+
+
+class MapSource(_Strict):
+    name: str
+    items: list[Item]
+
+
+class TokenSource(_Strict):
+    path: str
+    expirationSeconds: int = Field(ge=600)
+
+
+class OwnField(_Strict):
+    path: str
+    fieldRef: dict[Literal["fieldPath"], str]
+
+
+class OwnFields(_Strict):
+    items: list[OwnField]
+
+
+class Source(_Strict):
+    serviceAccountToken: TokenSource | None = None
+    configMap: MapSource | None = None
+    downwardAPI: OwnFields | None = None
+
+
+class Projected(_Strict):
+    sources: list[Source]
+
+
+class SecretFolder(_Strict):
+    secretName: str
+    defaultMode: int
+
+
 class EmptyFolder(_Strict):
     medium: Literal["Memory"] | None = None
     sizeLimit: str | None = None
@@ -77,6 +117,8 @@ class Volume(_Strict):
     name: str
     persistentVolumeClaim: Claim | None = None
     emptyDir: EmptyFolder | None = None
+    projected: Projected | None = None
+    secret: SecretFolder | None = None
 
 
 class Toleration(_Strict):
@@ -89,14 +131,15 @@ class Toleration(_Strict):
 class PodSecurity(_Strict):
     runAsNonRoot: Literal[True]
     runAsUser: int = Field(gt=0)
-    fsGroup: int | None = None
+    runAsGroup: int = Field(gt=0)
+    fsGroup: int
     seccompProfile: dict[Literal["type"], Literal["RuntimeDefault"]]
 
 
 class Pod(_Strict):
     restartPolicy: Literal["Never"]
     serviceAccountName: str
-    automountServiceAccountToken: bool = False
+    automountServiceAccountToken: Literal[False]
     terminationGracePeriodSeconds: int | None = None
     securityContext: PodSecurity
     nodeSelector: dict[str, str] = {}
@@ -105,7 +148,12 @@ class Pod(_Strict):
     volumes: list[Volume] = []
 
 
+class PodMetadata(_Strict):
+    labels: dict[str, str]
+
+
 class PodTemplate(_Strict):
+    metadata: PodMetadata
     spec: Pod
 
 
@@ -131,10 +179,16 @@ class Autoscaler(_Strict):
     idleTimeoutSeconds: int
     resources: ContainerResources
     securityContext: ContainerSecurity
+    volumeMounts: list[Mount]
+
+
+class Authentication(_Strict):
+    mode: Literal["token"]
 
 
 class ClusterSpec(_Strict):
     rayVersion: str
+    authOptions: Authentication
     enableInTreeAutoscaling: Literal[True]
     autoscalerOptions: Autoscaler
     headGroupSpec: Head
@@ -149,6 +203,7 @@ class JobSpec(_Strict):
     entrypoint: str
     submissionMode: Literal["K8sJobMode"]
     submitterConfig: SubmitterConfig
+    submitterPodTemplate: PodTemplate
     backoffLimit: int
     preRunningDeadlineSeconds: int
     activeDeadlineSeconds: int
@@ -184,14 +239,10 @@ class RayCronJob(_Strict):
     spec: CronSpec
 
 
-class BatchPodTemplate(_Strict):
-    spec: Pod
-
-
 class BatchJobSpec(_Strict):
     backoffLimit: int
     activeDeadlineSeconds: int
-    template: BatchPodTemplate
+    template: PodTemplate
 
 
 class BatchJobTemplate(_Strict):
@@ -222,7 +273,54 @@ class ServiceAccount(_Strict):
     automountServiceAccountToken: Literal[False]
 
 
-KINDS = {kind.__name__: kind for kind in (RayJob, RayCluster, RayCronJob, CronJob, ServiceAccount)}
+class Labels(_Strict):
+    matchLabels: dict[str, str] = {}
+
+
+class Block(_Strict):
+    cidr: str
+    exceptions: list[str] = Field([], alias="except")
+
+
+class Peer(_Strict):
+    podSelector: Labels | None = None
+    namespaceSelector: Labels | None = None
+    ipBlock: Block | None = None
+
+
+class PolicyPort(_Strict):
+    protocol: Literal["TCP", "UDP"]
+    port: int
+
+
+class Incoming(_Strict):
+    peers: list[Peer] = Field(alias="from", min_length=1)
+    ports: list[PolicyPort] = []
+
+
+class Outgoing(_Strict):
+    peers: list[Peer] = Field(alias="to", min_length=1)
+    ports: list[PolicyPort] = []
+
+
+class PolicySpec(_Strict):
+    podSelector: Labels
+    policyTypes: list[Literal["Ingress", "Egress"]] = Field(min_length=2)
+    ingress: list[Incoming]
+    egress: list[Outgoing]
+
+
+class NetworkPolicy(_Strict):
+    apiVersion: Literal["networking.k8s.io/v1"]
+    kind: Literal["NetworkPolicy"]
+    metadata: Metadata
+    spec: PolicySpec
+
+
+KINDS = {
+    kind.__name__: kind
+    for kind in (RayJob, RayCluster, RayCronJob, CronJob, ServiceAccount, NetworkPolicy)
+}
 
 
 def parsed(document: dict[str, Any]) -> Any:

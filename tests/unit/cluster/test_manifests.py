@@ -15,16 +15,18 @@ import ray
 import yaml
 from pydantic import ValidationError
 
+from jobs.from_environment import arguments
 from jobs.remote_commands import _parser
 from tests.unit.cluster.kuberay import parsed
 
 CLUSTER = Path(__file__).parents[3] / "cluster"
 KUBERAY = CLUSTER / "kuberay"
 CRDS = Path(os.environ.get("KUBERAY_CRDS", CLUSTER.parents[1] / "shared" / "crds"))
+COMMON = ["ServiceAccount"] * 3 + ["NetworkPolicy"] * 2
 BUILT = {
-    "run": ["ServiceAccount", "RayJob"],
-    "nightly": ["ServiceAccount", "RayCronJob"],
-    "standing": ["ServiceAccount", "RayCluster", "CronJob"],
+    "run": [*COMMON, "RayJob"],
+    "nightly": [*COMMON, "RayCronJob"],
+    "standing": [*COMMON, "RayCluster", "CronJob"],
 }
 
 needs_kubectl = pytest.mark.skipif(shutil.which("kubectl") is None, reason="needs kubectl")
@@ -43,8 +45,13 @@ def kustomized(folder: Path) -> str:
     return built.stdout
 
 
+def documents(folder: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(kustomized(folder)))
+
+
 def build(folder: Path) -> dict[str, dict[str, Any]]:
-    return {one["kind"]: one for one in yaml.safe_load_all(kustomized(folder))}
+    """Those of which there is one, by kind."""
+    return {one["kind"]: one for one in documents(folder)}
 
 
 def strict(schema: Any) -> Any:
@@ -91,7 +98,10 @@ def test_mounts_have_volumes_and_replicas_lie_within_their_bounds():
     pods = [group.template.spec for group in [spec.headGroupSpec, *spec.workerGroupSpecs]]
     for pod in pods:
         volumes = {volume.name for volume in pod.volumes}
-        assert {mount.name for one in pod.containers for mount in one.volumeMounts} == volumes
+        mounts = {mount.name for one in pod.containers for mount in one.volumeMounts}
+        if pod is spec.headGroupSpec.template.spec:  # KubeRay puts its autoscaler there
+            mounts |= {mount.name for mount in spec.autoscalerOptions.volumeMounts}
+        assert mounts == volumes
     for group in spec.workerGroupSpecs:
         assert group.minReplicas <= group.replicas <= group.maxReplicas
 
@@ -105,9 +115,9 @@ def test_the_rays_of_job_and_constraints_are_the_same():
 @needs_kubectl
 @pytest.mark.parametrize("name", BUILT)
 def test_what_kustomize_builds_has_no_field_that_would_be_dropped(name):
-    built = build(KUBERAY / name)
-    assert sorted(built) == sorted(BUILT[name])
-    for document in built.values():
+    built = documents(KUBERAY / name)
+    assert sorted(one["kind"] for one in built) == sorted(BUILT[name])
+    for document in built:
         parsed(document)
 
 
@@ -140,36 +150,52 @@ def test_every_value_arrives(tmp_path, name):
         unit = "Gi" if key.endswith("Memory") else ""
         values[key] = f"{number}{unit}" if re.fullmatch(r"\d+(Gi)?", values[key]) else f"v{number}"
     path.write_text(yaml.safe_dump(document))
-    text = yaml.safe_dump_all(build(tmp_path / "kuberay" / name).values(), width=10_000)
+    text = yaml.safe_dump_all(documents(tmp_path / "kuberay" / name), width=10_000)
     only_nights = set() if name != "run" else {"schedule", "timeZone"}
     for key, value in values.items():
         assert re.search(rf"(?<![\w.]){value}(?![\w.])", text) or key in only_nights, key
     assert "example" not in text
 
 
+def head_of(cluster: dict[str, Any]) -> dict[str, Any]:
+    return cluster["headGroupSpec"]["template"]["spec"]["containers"][0]
+
+
+def nights(built: dict[str, Any]) -> dict[str, Any]:
+    return built["RayCronJob"]["spec"]["jobTemplate"]
+
+
+def submitter(built: dict[str, Any]) -> dict[str, Any]:
+    pod = built["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    return pod["containers"][0]
+
+
 @needs_kubectl
 @pytest.mark.parametrize(
-    ("name", "command", "take"),
+    ("name", "line", "container"),
     [
-        ("run", "run", lambda built: built["RayJob"]["spec"]["entrypoint"]),
         (
-            "nightly",
-            "nightly",
-            lambda built: built["RayCronJob"]["spec"]["jobTemplate"]["entrypoint"],
+            "run",
+            lambda built: built["RayJob"]["spec"]["entrypoint"],
+            lambda built: head_of(built["RayJob"]["spec"]["rayClusterSpec"]),
         ),
         (
-            "standing",
             "nightly",
-            lambda built: built["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"][
-                "containers"
-            ][0]["args"][0],
+            lambda built: nights(built)["entrypoint"],
+            lambda built: head_of(nights(built)["rayClusterSpec"]),
         ),
+        ("standing", lambda built: " ".join(submitter(built)["command"]), submitter),
     ],
 )
-def test_the_command_is_one_that_backlot_understands(name, command, take):
-    words = take(build(KUBERAY / name)).split()
-    start = words.index(command)
-    given = _parser()(command, words[start + 1 :])
+def test_the_command_is_one_that_backlot_understands(name, line, container):
+    built = build(KUBERAY / name)
+    program, *command = line(built).removeprefix("python -m ").split()
+    variables = {one["name"]: one.get("value", "") for one in container(built)["env"]}
+    assert program == "jobs.from_environment"
+    words = arguments(command, variables)
+    *handed_in, verb = words[: len(command)]
+    assert (handed_in, verb) == ((["submit"], "nightly") if name == "standing" else ([], name))
+    given = _parser()(verb, words[len(command) :])
     assert given["recipe"] == "studio"
     assert given["output"] == "s3://example-pictures/dataset"
 
