@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ |= {
-    "RAY_AUTH_MODE": "disabled",
     # Without it Ray rewrites loopback addresses to the machine's own.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # A job's command is `python`: this one.
