@@ -211,15 +211,23 @@ def kept_columns(result: pa.Schema) -> list[str]:
     ]
 
 
+_MOST = 2000
+"""Characters of any text on a card. Rows of earlier versions may have any number of them."""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST else f"{text[:_MOST]}…"
+
+
 def _card(row: Mapping[str, Any], kept: Sequence[str]) -> Card:
-    timings = row.get("timings") or {}
+    timings, error, final = row.get("timings") or {}, row["error"], row.get("final_prompt")
     return Card(
-        sample_id=row["sample_id"],
-        error=row["error"],
-        prompt=row.get("prompt"),
-        final_prompt=row.get("final_prompt"),
+        sample_id=_cut(row["sample_id"]),
+        error=None if error is None else {**error, "message": _cut(error["message"])},
+        prompt=_cut(row.get("prompt") or "") or None,
+        final_prompt=None if final is None else _cut(final),
         prompt_source=row.get("prompt_source"),
-        prompt_notes=tuple(row.get("prompt_notes") or ()),
+        prompt_notes=tuple(map(_cut, row.get("prompt_notes") or ())),
         prompt_understood=tuple(row.get("prompt_understood") or ()),
         seed=row.get("seed"),
         height=row.get("height"),
@@ -236,7 +244,7 @@ def _card(row: Mapping[str, Any], kept: Sequence[str]) -> Card:
         thumbs=row.get("thumbs") or {},
         image_uri=None if row.get("image_uri") is None else storage.shown(row["image_uri"]),
         image_sha256=row.get("image_sha256"),
-        decode_notes=tuple(row.get("decode_notes") or ()),
+        decode_notes=tuple(map(_cut, row.get("decode_notes") or ())),
         kept={name: row[name] for name in kept},
     )
 
@@ -386,7 +394,8 @@ def _ratio(card: Card) -> str:
 
 def _told(card: Card, kept: Sequence[str]) -> list[tuple[str, str]]:
     """The manifest's columns that say something about this row."""
-    return [(name, str(card.kept[name])) for name in kept if card.kept.get(name) is not None]
+    said = [(name, str(card.kept[name])) for name in kept if card.kept.get(name) is not None]
+    return [(name, _cut(value)) for name, value in said]
 
 
 def _href(path: str) -> str:

@@ -20,6 +20,7 @@ from pipeline.tables import (
     Reading,
     Table,
     bare,
+    bounded,
     is_kind,
     is_number,
     is_text,
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 _TEXT_COLUMNS = ("id", "image_uri", "mask_uri", "prompt")
 _OURS = frozenset({*_TEXT_COLUMNS, "image", "seed", *COLUMNS})
+_ADDRESSES = frozenset({"image_uri", "mask_uri", "reference_uri"})
+"""Their length is looked at where they are resolved."""
 _NOTHING = pa.schema([])
 
 
@@ -74,14 +77,18 @@ class Manifest:
         return self.schema.field(name)
 
     def batches(self, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, Faults]]:
-        """The selected rows in the manifest's order, and in which of them a column is unreadable.
+        """The selected rows in the manifest's order, and in which of them a column cannot be used.
+
+        It cannot be read, or its text is longer than any is taken: that is cut then.
 
         Raises:
             ValueError: one line; a file or a value in it cannot be read, or the condition stumbles
                 over a value.
         """
         for batch in self._selected(columns):
-            yield readable(batch, no_text=self.no_text)
+            clean, unreadable = readable(batch, no_text=self.no_text)
+            short, too_long = bounded(clean, besides=_ADDRESSES)
+            yield short, {**too_long, **unreadable}
 
     def raw_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """All rows, selected or not, with text as it is even where that is no UTF-8."""

@@ -36,7 +36,8 @@ from pipeline.manifest import (
     has_words,
 )
 from pipeline.recipe import Recipe
-from pipeline.tables import as_kind, python_rows
+from pipeline.tables import MOST_OF_COLUMN, as_kind, python_rows
+from pipeline.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -393,8 +394,21 @@ def resolve_prompt(
 
     Raises:
         RowError: `prompt_missing` if there is none; `bad_request` if the template needs a value
-            that is null here.
+            that is null here, or makes more of the row's than a prompt may have.
     """
+    prompt, origin = _prompt(row, recipe, color)
+    most = MOST_OF_COLUMN["prompt"]
+    if len(prompt) > most:
+        raise RowError(
+            ErrorCode.BAD_REQUEST,
+            f"prompt has {counted(len(prompt))} characters, at most {most:,} are taken: shorten "
+            "it, or what prompt.template puts into it",
+        )
+    return prompt, origin
+
+
+def _prompt(row: Mapping[str, Any], recipe: Recipe, color: str | None) -> tuple[str, str]:
+    """As `resolve_prompt`, of any length."""
     own = row.get("prompt")
     if own is not None and own.strip():
         return own, "manifest"

@@ -9,6 +9,9 @@ import re
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _GAP = " [...] "
+MOST_CHARACTERS = 32_000
+"""Of any text of a manifest that is looked at or carried along: a long description, in HTML."""
+_CUT = MOST_CHARACTERS + len(f"...sha256-{'0' * 16}")
 _GOES_ON = re.compile(r"\n\n|\n\s+0: ")
 """Before what is for whoever wrote the library, such as Rust's calls."""
 
@@ -54,6 +57,15 @@ def one_line(text: str, *, most: int) -> str:
         return line
     before = 2 * (most - len(_GAP)) // 3
     return line[:before] + _GAP + line[len(line) - (most - len(_GAP) - before) :]
+
+
+def counted(num: int) -> str:
+    """A text's number of characters, for a message; of one that was cut it is not known any more.
+
+    >>> counted(9000), counted(32_026)
+    ('9,000', 'more than 32,000')
+    """
+    return f"more than {MOST_CHARACTERS:,}" if num == _CUT else f"{num:,}"
 
 
 def first_line(error: Exception) -> str:

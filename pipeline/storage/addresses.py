@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from pipeline.storage.uris import absolute, join, scheme_of, shortened, without_secrets
+from pipeline.wording import counted
 
-MOST_CHARACTERS = 16_384
-"""Web servers take 8,192 as a rule; the longest signed links have 4,000."""
+MOST_CHARACTERS = 4_096
+"""The longest signed links have 4,000; Linux takes paths of 4,096 bytes, S3 keys of 1,024."""
 
 # Python's white space, and what is copied along unseen: zero width spaces and joiners, the byte
 # order mark, marks of direction (Windows puts U+202A before a path that is copied from a dialog).
@@ -97,12 +98,13 @@ def resolve(cell: str, *, against: str) -> str:
         raise ValueError("is empty: fill it in")
     if _DATA.match(text):
         raise ValueError(
-            f"holds a picture as text ({shortened(text.partition(',')[0])},…), {len(text):,} "
-            "characters: put its bytes into column image, or write where the file is"
+            f"holds a picture as text ({shortened(text.partition(',')[0])},…), "
+            f"{counted(len(text))} characters: put its bytes into column image, or write where "
+            "the file is"
         )
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
-            f"{quoted(text)} has {len(text):,} characters, an address at most "
+            f"{quoted(text)} has {counted(len(text))} characters, an address at most "
             f"{MOST_CHARACTERS:,}: write where the file is; bytes of pictures go into column image"
         )
     if _FORMULA.match(text):

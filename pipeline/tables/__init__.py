@@ -8,11 +8,12 @@ one schema, `partitions` those of folders, `renamed` gives columns other names (
 says which come near each other), `spelled` makes
 text of the numbers in one. `exact` brings values under another type. `untyped` finds the types of
 values that are text, `text` carries it from Python to Arrow, and `readable` finds what of it
-cannot be read. No manifest and no recipe is known here.
+cannot be read, `cells` holds it to a size. No manifest and no recipe is known here.
 """
 
 from __future__ import annotations
 
+from pipeline.tables.cells import MOST_OF_COLUMN, bounded
 from pipeline.tables.exact import (
     Portable,
     as_meant,
@@ -38,6 +39,7 @@ from pipeline.tables.untyped import Kind, as_kind, is_kind, types_of
 __all__ = [
     "AS_IT_IS",
     "FORMATS",
+    "MOST_OF_COLUMN",
     "NO_UTF8",
     "UNTYPED",
     "Faults",
@@ -49,6 +51,7 @@ __all__ = [
     "as_kind",
     "as_meant",
     "bare",
+    "bounded",
     "can_hold",
     "choose",
     "differing",

@@ -14,10 +14,11 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.tables.cells import unfolded
 from pipeline.tables.formats import head
 from pipeline.tables.streams import BATCH_BYTES, BUFFER_BYTES, what_it_is
 from pipeline.tables.table import UNTYPED, FileTable
-from pipeline.tables.union import check_key, fitted, is_coded_text, union
+from pipeline.tables.union import check_key, fitted, is_coded_text, is_text, union
 from pipeline.threads import in_threads
 from pipeline.wording import first_line
 
@@ -176,15 +177,13 @@ def _scanned(
 ) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Rows of files of one schema, read ahead from one file to the next."""
     # To narrow the indices of a dictionary, Arrow looks at its text, which may be no UTF-8.
-    coded = [field.name for field in schema if is_coded_text(field.type)]
-    fragments = _fragments(files[0], coded)
+    coded = _coded(schema, [field.name for field in wanted])
+    fragments = _fragments(files[0], list(coded))
     dataset = pads.FileSystemDataset(
         [fragments.of(file) for file in files],
         pa.schema(
             [
-                field.with_type(pa.dictionary(pa.int32(), field.type.value_type))
-                if field.name in coded
-                else field
+                field.with_type(coded[field.name]) if field.name in coded else field
                 for field in schema
             ]
         ),
@@ -203,7 +202,7 @@ def _scanned(
         for found in scanner.scan_batches():
             if found.record_batch.num_rows:
                 file = paths[found.fragment.path]
-                yield file, fitted(found.record_batch, wanted, file)
+                yield file, fitted(_unfolded(found.record_batch, schema), wanted, file)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _refusal(where, error) from None
 
@@ -217,7 +216,7 @@ def _read_slowly(
     wrote it has decided.
     """
     present = [field.name for field in wanted if field.name in schema.names]
-    coded = [name for name in present if is_coded_text(schema.field(name).type)]
+    coded = list(_coded(schema, present))
     filesystem, path = storage.arrow_filesystem(file)
     num_rows = max(1, min(_HEAVY_BATCH_ROWS, int(BATCH_BYTES / max(1.0, weight))))
     try:
@@ -231,9 +230,33 @@ def _read_slowly(
         ) as opened:
             for batch in opened.iter_batches(batch_size=num_rows, columns=present):
                 if batch.num_rows:
-                    yield file, fitted(batch, wanted, file)
+                    yield file, fitted(_unfolded(batch, schema), wanted, file)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _refusal(file, error) from None
+
+
+def _coded(schema: pa.Schema, names: Sequence[str]) -> dict[str, pa.DataType]:
+    """The columns of text, under the type in which a file has each text once.
+
+    Files that were written from dictionaries have those anyway, and all others are unfolded by us.
+    """
+    types = {name: schema.field(name).type for name in names if name in schema.names}
+    return {
+        name: pa.dictionary(pa.int32(), type_.value_type if is_coded_text(type_) else type_)
+        for name, type_ in types.items()
+        if is_coded_text(type_) or is_text(type_)
+    }
+
+
+def _unfolded(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with no text that is larger than any is taken, under the types of the file."""
+    if not batch.num_columns:  # it has rows all the same
+        return batch
+    arrays = [
+        unfolded(array, schema.field(name).type)
+        for name, array in zip(batch.schema.names, batch.columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
 
 
 def _weights(metadata: Any) -> dict[str, float]:

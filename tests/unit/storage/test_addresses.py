@@ -107,7 +107,7 @@ SHOP = "https://cdn.example.com"
         (f"URL: {SHOP}/a.jpg", f"write {SHOP}/a.jpg"),
         (f'=HYPERLINK("{SHOP}/a.jpg","a shoe")', f"is a formula: write the address itself: {SHOP}"),
         ('=HYPERLINK("images/a.jpg")', "is a formula: write the address itself"),
-        ("x" * (MOST_CHARACTERS + 1), "16,385 characters, an address at most 16,384"),
+        ("x" * (MOST_CHARACTERS + 1), "4,097 characters, an address at most 4,096"),
         ("\u200b\ufeff ", "is empty"),
     ],
 )

@@ -196,9 +196,9 @@ def test_one_object_is_one_row(tmp_path: Path) -> None:
 
 
 def test_objects_in_a_list_may_be_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
-    rows = [{"id": str(n), "image_uri": "a", "prompt": "x" * (n * 700_000)} for n in range(5)]
+    rows = [{"id": str(n), "image_uri": "x" * (n * 700_000), "prompt": "a"} for n in range(5)]
     (tmp_path / "m.json").write_text(json.dumps(rows, indent=1))
-    assert [len(row[2]) for row in found(tmp_path / "m.json")] == [n * 700_000 for n in range(5)]
+    assert [len(row[1]) for row in found(tmp_path / "m.json")] == [n * 700_000 for n in range(5)]
 
 
 def test_all_members_of_a_packed_file_are_read(tmp_path: Path) -> None:
