@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -14,9 +12,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.storage.networks import is_public
 from pipeline.storage.targets import request_url
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,27 +99,6 @@ class PublicResolver(AbstractResolver):
     async def close(self) -> None:
         """Nothing to close."""
         await self._resolver.close()
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet.
-
-    >>> [is_public(a) for a in ("93.184.216.34", "169.254.169.254", "::ffff:10.0.0.1")]
-    [True, False, False]
-    """
-    ip = ipaddress.ip_address(address)
-    return all(part.is_global and not part.is_multicast for part in (ip, *_embedded(ip)))
-
-
-def _embedded(
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> Sequence[ipaddress.IPv4Address]:
-    """The IPv4 addresses that an IPv6 address may lead to."""
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ()
-    nat64 = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
-    teredo = ip.teredo[1] if ip.teredo else None
-    return [v4 for v4 in (ip.ipv4_mapped, ip.sixtofour, teredo, nat64) if v4 is not None]
 
 
 def _may_be_global(host: str) -> bool:

@@ -17,7 +17,7 @@ import pytest
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage import Fetched, PhotoReader, ReadPolicy
-from pipeline.storage.hosts import WebPolicy, is_public
+from pipeline.storage.hosts import WebPolicy
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.targets import redirected, request_url
 
@@ -316,36 +316,6 @@ def test_nor_under_another_spelling(site: Site, host: str) -> None:
 @pytest.mark.parametrize("url", ["http://[", "http://a:99999/", f"http://{'a' * 70}.example/"])
 def test_urls_that_are_none(site: Site, url: str) -> None:
     assert codes(read(url, hosts=("a", ".example"))) == [ErrorCode.BAD_REQUEST]
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "10.0.0.1",
-        "172.16.0.1",
-        "192.168.1.1",
-        "127.0.0.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "0.0.0.0",
-        "224.0.0.1",
-        "::1",
-        "::",
-        "fe80::1",
-        "fd00:ec2::254",
-        "::ffff:169.254.169.254",
-        "::ffff:127.0.0.1",
-        "64:ff9b::a9fe:a9fe",
-        "2002:7f00:1::",
-    ],
-)
-def test_addresses_that_are_not_public(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8"])
-def test_addresses_that_are_public(address: str) -> None:
-    assert is_public(address)
 
 
 def test_why_a_picture_cannot_be_had(site: Site) -> None:
