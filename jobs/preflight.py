@@ -290,12 +290,8 @@ def _probe_all(there: Sequence[Node], probe: Probe) -> list[Findings]:
 
 def try_out(node: Node, probe: Probe) -> Findings:
     """Try on this machine what the stages will need. Runs inside the cluster."""
-    recipe, root = probe.recipe, probe.manifest_root
-    reader = PhotoReader(
-        recipe.fetch,
-        local_root=root if storage.scheme_of(root) == "file" else None,
-        max_bytes=recipe.fetch.max_bytes,
-    )
+    recipe = probe.recipe
+    reader = PhotoReader(recipe.fetch, root=probe.manifest_root, max_bytes=recipe.fetch.max_bytes)
     read = reader.read_many(probe.uris)
     unwritable = None
     try:

@@ -26,7 +26,7 @@ from pipeline.stages.prompt import prompt
 from pipeline.stages.render import render
 from pipeline.stages.sharing import shared
 from pipeline.stages.store import store
-from pipeline.storage import Lease, join, parent, scheme_of
+from pipeline.storage import Lease, join, parent
 
 _LEASE_TTL_S = 60.0
 """Without a sign of life for so long, a driver counts as dead and another may take over its run."""
@@ -35,10 +35,9 @@ _LEASE_TTL_S = 60.0
 def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
     """The product: what happens to a row, in order."""
     pools = recipe.resources
-    local_root = manifest.root if scheme_of(manifest.root) == "file" else None
     listed = [
         shared(
-            fetch(recipe.fetch, pools.fetch, local_root=local_root, limits=recipe.input),
+            fetch(recipe.fetch, pools.fetch, root=manifest.root, limits=recipe.input),
             by=("image_uri", "image_input", "mask_uri", "reference_uris"),
         ),
         shared(

@@ -35,6 +35,7 @@ from pipeline.manifest import (
     check_untyped,
     has_words,
 )
+from pipeline.outside import check_places
 from pipeline.recipe import Recipe
 from pipeline.tables import MOST_OF_COLUMN, as_kind, python_rows
 from pipeline.wording import counted
@@ -122,6 +123,8 @@ class Planner:
                 "prompt.template: add one of the three"
             )
         self._check_rows()
+        if self._bounds is not None:
+            check_places(self.manifest, self._bounds)
 
     def _check_rows(self) -> None:
         """Refuse rows that cannot be told apart, or none at all. Raises as `check`."""
@@ -163,6 +166,12 @@ class Planner:
             "placement",
         }.isdisjoint(self.brief_columns)
 
+    @property
+    def _bounds(self) -> storage.Bounds | None:
+        """The objects that rows may name; None: whoever fetches them says that they may none."""
+        fetch = self.recipe.fetch
+        return fetch.bounds(self.manifest.root) if "s3" in fetch.allowed_schemes else None
+
     def looker(self) -> storage.Looker:
         """Looks at photographs as the recipe says, and counts what it could not look at."""
         return self.recipe.fetch.looker()
@@ -179,6 +188,7 @@ class Planner:
         cut_short: Counter[str] = Counter()
         asked = self.brief_columns
         spelled = self._spelled(asked)
+        bounds = self._bounds
         for batch, faults in self.manifest.batches(self._columns()):
             values, unwritable = python_rows(batch.select(self._looked_at()))
             kept, unfit, cut = self._kept.of(batch)
@@ -187,7 +197,7 @@ class Planner:
             kept_bytes = kept.nbytes / max(1, kept.num_rows)
             places = list[int]()
             for place, row in enumerate(values):
-                made = self._plan_rows(_as_meant(row, spelled), asked, faults.get(place))
+                made = self._plan_rows(_as_meant(row, spelled), asked, faults.get(place), bounds)
                 rows += made
                 places += [place] * len(made)
                 num_bytes += sum(kept_bytes + len(one["image_input"] or b"") for one in made)
@@ -226,7 +236,11 @@ class Planner:
         return {name: kind for name, kind in kinds.items() if name in untyped}
 
     def _plan_rows(
-        self, row: Mapping[str, Any], asked: Sequence[str], fault: str | None
+        self,
+        row: Mapping[str, Any],
+        asked: Sequence[str],
+        fault: str | None,
+        bounds: storage.Bounds | None,
     ) -> list[dict[str, Any]]:
         """The results of one manifest row, next to each other; one with its error if it has one."""
         # Filled in as it is decided: a row that fails tells what was known of it by then.
@@ -258,6 +272,7 @@ class Planner:
             whole["mask_uri"] = resolve_mask_uri(row, root)
             references = brief.reference_uri
             whole["reference_uris"] = [_resolved("reference_uri", uri, root) for uri in references]
+            _check_bounds(whole, bounds)
         except RowError as found:
             return [{**whole, "error": error_value("plan", found)}]
         return [
@@ -507,6 +522,25 @@ def resolve_mask_uri(row: Mapping[str, Any], root: str) -> str | None:
     """The absolute URI of a row's mask; None when it has none. Raises as `resolve_uri`."""
     uri = row.get("mask_uri")
     return _resolved("mask_uri", uri, root) if uri is not None and _is_said(uri) else None
+
+
+def _check_bounds(planned: Mapping[str, Any], bounds: storage.Bounds | None) -> None:
+    """Refuse objects that the manifest may not name.
+
+    Said here and not only where they are read: the plan looks no version of them up, and a row
+    whose bucket is allowed later has another fingerprint by then, so that a night makes it.
+
+    Raises:
+        RowError: `uri_not_allowed`, with the entry of the recipe that would allow it.
+    """
+    if bounds is None:
+        return
+    named = [("image_uri", planned["image_uri"]), ("mask_uri", planned["mask_uri"])]
+    named += [("reference_uri", uri) for uri in planned["reference_uris"]]
+    for column, uri in named:
+        refusal = bounds.refusal(uri) if uri and storage.scheme_of(uri) == "s3" else None
+        if refusal is not None:
+            raise RowError(ErrorCode.URI_NOT_ALLOWED, f"{column} {refusal}")
 
 
 def _is_said(uri: str | None) -> bool:

@@ -159,11 +159,18 @@ class Recipe(BaseModel):
 
     @property
     def config_hash(self) -> str:
-        """Names what the recipe makes: all of it but the pools, the budget and the prices.
+        """Names what the recipe makes: all of it but pools, budget, prices and allowed prefixes.
 
-        A run that is continued with more actors, or with more patience, is the same run.
+        A run that is continued with more actors, or with more patience, is the same run; so is one
+        whose photographs were in places that had to be allowed first.
         """
-        return _hash(self.model_dump(mode="json", exclude={"resources", "budget", "prices"}))
+        left_out: dict[str, bool | set[str]] = {
+            "resources": True,
+            "budget": True,
+            "prices": True,
+            "fetch": {"allowed_prefixes"},
+        }
+        return _hash(self.model_dump(mode="json", exclude=left_out))
 
     @property
     def pixel_hash(self) -> str:

@@ -126,7 +126,7 @@ def _through_fetch(keys: list[str]) -> float:
         for key in keys
     ]
     started = time.perf_counter()
-    mapper = FetchMapper(FetchConfig(), local_root=None)
+    mapper = FetchMapper(FetchConfig(), root=f"s3://{_BUCKET}")
     for first in range(0, len(rows), _BATCH):
         for outcome in mapper.map_batch(rows[first : first + _BATCH]):
             if isinstance(outcome, RowError):

@@ -69,7 +69,7 @@ def judged(stage: Stage) -> Stage:
     >>> from pipeline.stages.fetch import FetchConfig, fetch
     >>> from pipeline.stage import Resources
     >>> from pipeline.imaging.reading.limits import ImageLimits
-    >>> stage = fetch(FetchConfig(), Resources(), local_root=None, limits=ImageLimits())
+    >>> stage = fetch(FetchConfig(), Resources(), root=None, limits=ImageLimits())
     >>> judged(stage).reads[-1]
     'file_doubt'
     """

@@ -62,8 +62,8 @@ class FetchConfig(ReadPolicy):
 class FetchMapper:
     """Reads a batch of photographs at once."""
 
-    def __init__(self, config: FetchConfig, *, local_root: str | None) -> None:
-        self._reader = PhotoReader(config, local_root=local_root, max_bytes=config.max_bytes)
+    def __init__(self, config: FetchConfig, *, root: str | None) -> None:
+        self._reader = PhotoReader(config, root=root, max_bytes=config.max_bytes)
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
         """Read what the manifest did not bring along, masks and references too; hash what came."""
@@ -126,12 +126,12 @@ def _doubts(fetched: Fetched, what: str) -> list[tuple[str, Doubt]]:
 
 
 def fetch(
-    config: FetchConfig, resources: Resources, *, local_root: str | None, limits: ImageLimits
+    config: FetchConfig, resources: Resources, *, root: str | None, limits: ImageLimits
 ) -> Stage:
-    """The stage that reads photographs; `local_root` is the one local folder it may read."""
+    """The stage that reads photographs; `root` is the manifest's folder, local or of a bucket."""
     return Stage(
         name="fetch",
-        mapper=partial(FetchMapper, local_root=local_root),
+        mapper=partial(FetchMapper, root=root),
         config=config,
         reads=("image_uri", "image_input", "mask_uri", "reference_uris"),
         adds=pa.schema(

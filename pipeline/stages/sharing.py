@@ -53,7 +53,7 @@ def shared(stage: Stage, *, by: tuple[str, ...]) -> Stage:
     >>> from pipeline.stages.fetch import FetchConfig, fetch
     >>> from pipeline.stage import Resources
     >>> from pipeline.imaging.reading.limits import ImageLimits
-    >>> stage = fetch(FetchConfig(), Resources(), local_root=None, limits=ImageLimits())
+    >>> stage = fetch(FetchConfig(), Resources(), root=None, limits=ImageLimits())
     >>> shared(stage, by=("image_uri",)).reads
     ('image_uri', 'image_input', 'mask_uri', 'reference_uris')
     """

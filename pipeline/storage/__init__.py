@@ -1,17 +1,19 @@
 """Where bytes live: local folders, object stores and the web, behind one handful of verbs.
 
 The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `addresses`
-takes them from a manifest's cells, `verbs` does things there, `photographs` reads what a manifest
-names, `listing` tells what has changed, `search` finds that in buckets, `mirroring` brings weights
-to a node, `lease` keeps two drivers off one run (as `object_claim` or `file_claim`, signed by a
-`holder`); `s3` makes the requests, `agreement` holds what comes against its checksums, `retry` asks
-again, `connection` is the environment's settings and the loop they run in.
+takes them from a manifest's cells, `bounds` says which objects those may be, `verbs` does things
+there, `photographs` reads what a manifest names, `listing` tells what has changed, `search` finds
+that in buckets, `mirroring` brings weights to a node, `lease` keeps two drivers off one run (as
+`object_claim` or `file_claim`, signed by a `holder`); `s3` makes the requests, `agreement` holds
+what comes against its checksums, `retry` asks again, `connection` is the environment's settings and
+the loop they run in.
 """
 
 from __future__ import annotations
 
 from pipeline.storage.addresses import BLANK, resolve, shown
 from pipeline.storage.agreement import Doubt, Fetched
+from pipeline.storage.bounds import Bounds
 from pipeline.storage.connection import disconnect
 from pipeline.storage.files import TEMPORARY_PREFIX
 from pipeline.storage.handover import client_settings
@@ -40,6 +42,7 @@ __all__ = [
     "BLANK",
     "TEMPORARY_PREFIX",
     "Allowance",
+    "Bounds",
     "Doubt",
     "Fetched",
     "Lease",

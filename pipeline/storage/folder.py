@@ -32,6 +32,12 @@ class LocalFolder:
             return None
         return real
 
+    def holds(self, path: str) -> bool:
+        """Whether a path leads to the folder itself, or into it."""
+        return self._real is not None and (
+            os.path.realpath(path) == self._real or self.real(path) is not None
+        )
+
     def otherwise(self, uri: str) -> list[str]:
         """What is there under another spelling of a name; mostly one, and empty if the name is."""
         path = absolute(uri)

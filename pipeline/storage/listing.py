@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+from pipeline.storage.bounds import Bounds
 from pipeline.storage.connection import connection
 from pipeline.storage.folder import LocalFolder
 from pipeline.storage.photographs import ReadPolicy
@@ -74,17 +75,23 @@ class Looker:
         self.unseen = Counter[str]()
 
     def versions(self, uris: Iterable[str], *, below: str | None = None) -> Versions:
-        """As the function `versions`, and of web photographs what their servers say."""
+        """As the function `versions`, and of web photographs what their servers say.
+
+        Of what the policy does not let a manifest in the folder `below` name, nothing is told.
+        """
         chosen, found, unseen = list[str](), dict[str, str](), dict[str, str]()
+        bounds = None if below is None else self._policy.bounds(below)
         for uri in uris:
             scheme = scheme_of(uri)
             if scheme not in self._policy.allowed_schemes:
+                continue
+            if scheme == "s3" and not _is_within(uri, bounds):
                 continue
             if scheme in self._schemes:
                 chosen.append(uri)
             elif scheme != "file" or below is None or _is_below(uri, below):
                 unseen[uri] = f"fetch.versions leaves out {scheme}"
-        listed = versions(chosen, below=below, backoff=self._backoff)
+        listed = versions(chosen, below=below, bounds=bounds, backoff=self._backoff)
         found, unseen = found | listed, unseen | listed.unseen
         asked = [uri for uri in chosen if scheme_of(uri) in ("http", "https")]
         if asked:
@@ -137,8 +144,16 @@ def _is_no(answer: str | NotSeenError | None) -> bool:
     return answer is None or str(answer) == REFUSED_TO_SAY
 
 
+def _is_within(uri: str, bounds: Bounds | None) -> bool:
+    return bounds is None or (address_fault(uri) is None and bounds.hold(uri))
+
+
 def versions(
-    uris: Iterable[str], *, below: str | None = None, backoff: Backoff = BACKOFF
+    uris: Iterable[str],
+    *,
+    below: str | None = None,
+    bounds: Bounds | None = None,
+    backoff: Backoff = BACKOFF,
 ) -> Versions:
     """A version of each image that changes when the image does, by URI.
 
@@ -150,7 +165,9 @@ def versions(
 
     Args:
         uris: of images.
-        below: the local folder outside which nothing is looked at; None: anywhere.
+        below: the local folder outside which nothing is looked at, be it through a link or a step
+            back behind one; None: anywhere.
+        bounds: the objects of which something may be told; None: any.
         backoff: how patient to be with an object store.
 
     Raises:
@@ -160,19 +177,18 @@ def versions(
     for uri in uris:
         by_scheme[scheme_of(uri)].add(uri)
     files = _of_files(by_scheme["file"], "/" if below is None else below)
-    objects = _of_objects(by_scheme["s3"], backoff)
+    objects = _of_objects(by_scheme["s3"], bounds, backoff)
     return Versions(files | objects, files.unseen | objects.unseen, files.spelled | objects.spelled)
 
 
 def _of_files(uris: set[str], root: str) -> Versions:
     within = LocalFolder(root if scheme_of(root) == "file" else None)
-    inside = {uri for uri in uris if _is_below(uri, root)}
-    exact = _of_listed(inside)
+    exact = _of_listed({uri for uri in uris if _is_below(uri, root)}, within)
     spelled = dict[str, str]()
     for uri in uris - exact.keys() - exact.unseen.keys():
         if address_fault(uri) is None and len(there := within.otherwise(uri)) == 1:
             spelled[uri] = there[0]
-    others = _of_listed(set(spelled.values()))
+    others = _of_listed(set(spelled.values()), within)
     found = {uri: others[other] for uri, other in spelled.items() if other in others}
     unseen = {uri: others.unseen[one] for uri, one in spelled.items() if one in others.unseen}
     return Versions({**exact, **found}, exact.unseen | unseen, spelled)
@@ -182,8 +198,8 @@ def _is_below(uri: str, root: str) -> bool:
     return posixpath.normpath(absolute(uri)).startswith(root.rstrip("/") + "/")
 
 
-def _of_listed(uris: set[str]) -> Versions:
-    """Of files under their own names."""
+def _of_listed(uris: set[str], within: LocalFolder) -> Versions:
+    """Of files under their own names, those that a reader of that folder would read."""
     folders: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for uri in uris:
         path = Path(absolute(uri))
@@ -191,8 +207,10 @@ def _of_listed(uris: set[str]) -> Versions:
     found, unseen = dict[str, str](), dict[str, str]()
     for folder, names in folders.items():
         try:
+            if not within.holds(folder):  # through a link, or a step back behind one
+                continue
             with os.scandir(folder) as entries:
-                chosen = [entry for entry in entries if entry.name in names]
+                chosen = [e for e in entries if e.name in names and not _leads_out(e, within)]
         except PermissionError:
             unseen |= dict.fromkeys(chain.from_iterable(names.values()), MAY_NOT_BE_LISTED)
             continue
@@ -211,12 +229,20 @@ def _of_listed(uris: set[str]) -> Versions:
     return Versions(found, unseen)
 
 
-def _of_objects(uris: set[str], backoff: Backoff) -> Versions:
+def _leads_out(entry: os.DirEntry[str], within: LocalFolder) -> bool:
+    return entry.is_symlink() and within.real(entry.path) is None
+
+
+def _of_objects(uris: set[str], bounds: Bounds | None, backoff: Backoff) -> Versions:
     named = {uri: bucket_and_key(uri) for uri in uris if address_fault(uri) is None}
     exact = _looked_up(named, backoff)
     # Only of what is not there: who writes names as they are pays for no further listing.
     others = {
-        uri: {f"s3://{bucket}/{other}": (bucket, other) for other in respelled(key)}
+        uri: {
+            f"s3://{bucket}/{other}": (bucket, other)
+            for other in respelled(key)
+            if _is_within(f"s3://{bucket}/{other}", bounds)
+        }
         for uri, (bucket, key) in named.items()
         if uri not in exact and uri not in exact.unseen
     }

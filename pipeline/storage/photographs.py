@@ -15,6 +15,7 @@ from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.absent import no_file, no_object
 from pipeline.storage.addresses import quoted
 from pipeline.storage.agreement import Fetched
+from pipeline.storage.bounds import Bounds, allowed_prefix
 from pipeline.storage.connection import Connection, connection
 from pipeline.storage.folder import LocalFolder
 from pipeline.storage.hosts import WebPolicy, allowed_host
@@ -62,7 +63,17 @@ class ReadPolicy(BaseModel):
         default=False,
         description="Whether an allowed host may be inside our own network (10.x, localhost, ...).",
     )
+    allowed_prefixes: tuple[str, ...] = Field(
+        (),
+        description="Buckets, and folders of buckets, whose objects a manifest may name besides "
+        "those of its own folder: s3://catalog or s3://catalog/shoes/, with all that is below.",
+    )
     concurrency: int = Field(16, ge=1, le=256, description="Reads under way at once per actor.")
+
+    @field_validator("allowed_prefixes")
+    @classmethod
+    def _are_folders(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(allowed_prefix, value))
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -70,6 +81,10 @@ class ReadPolicy(BaseModel):
         for named in value:
             allowed_host(named)
         return value
+
+    def bounds(self, root: str | None) -> Bounds:
+        """The objects that a manifest may name whose folder is `root`, wherever that is."""
+        return Bounds(root, self.allowed_prefixes)
 
     def web_reader(self, connection: Connection, backoff: Backoff) -> WebReader:
         """Reads what lies behind URLs."""
@@ -92,7 +107,7 @@ class PhotoReader:
         self,
         policy: ReadPolicy,
         *,
-        local_root: str | None,
+        root: str | None,
         max_bytes: int,
         backoff: Backoff = BACKOFF,
     ) -> None:
@@ -100,12 +115,15 @@ class PhotoReader:
 
         Args:
             policy: what may be read.
-            local_root: the only local folder that may be read; None: no local file at all.
+            root: the manifest's folder. Nothing else that is local is read, and of objects only
+                what `policy` adds. None: no local file at all.
             max_bytes: larger files are refused before their body is read.
             backoff: how often and how fast a storage that fails is asked again.
         """
         self._policy = policy
-        self._folder = LocalFolder(local_root)
+        is_local = root is not None and scheme_of(root) == "file"
+        self._folder = LocalFolder(root if is_local else None)
+        self._bounds = policy.bounds(root)
         self._max_bytes = max_bytes
         self._connection = connection()
         self._s3 = S3(self._connection, backoff=backoff)
@@ -140,6 +158,9 @@ class PhotoReader:
         if scheme == "file":
             return Fetched(await asyncio.to_thread(self._read_local, uri), 0)
         if scheme == "s3":
+            refusal = self._bounds.refusal(uri)
+            if refusal is not None:
+                raise RowError(ErrorCode.URI_NOT_ALLOWED, f"image_uri {refusal}")
             return await self._read_object(uri)
         return await self._read_page(uri)
 
@@ -166,9 +187,10 @@ class PhotoReader:
         is_no_name = missing.code is ErrorCode.BAD_REQUEST
         is_hidden = isinstance(missing, _HiddenError)
         bucket, key = bucket_and_key(uri)
-        for other in respelled(key):
+        others = [f"s3://{bucket}/{other}" for other in respelled(key)]
+        for other in filter(self._bounds.hold, others):
             try:
-                return await self._get(f"s3://{bucket}/{other}")
+                return await self._get(other)
             except RowError as error:
                 if is_hidden and error.code is ErrorCode.NOT_FOUND:
                     break  # who is told that may list: access it was that was refused

@@ -16,6 +16,7 @@ from pipeline import storage
 from pipeline.errors import ErrorCode, RowError
 from pipeline.storage import Lease, PhotoReader, ReadPolicy
 from pipeline.storage.retry import Backoff
+from pipeline.storage.uris import address_fault, bucket_and_key
 
 pytestmark = pytest.mark.stores
 
@@ -77,9 +78,10 @@ BAD_URIS = {
 
 @pytest.fixture
 def read() -> Callable[[list[str]], list[bytes | RowError]]:
-    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=QUICK)
-
     def many(uris: list[str]) -> list[bytes | RowError]:
+        buckets = {f"s3://{bucket_and_key(uri)[0]}" for uri in uris if address_fault(uri) is None}
+        policy = ReadPolicy(allowed_prefixes=tuple(buckets))
+        reader = PhotoReader(policy, root=None, max_bytes=1000, backoff=QUICK)
         return [
             found if isinstance(found, RowError) else found.data for found in reader.read_many(uris)
         ]

@@ -330,7 +330,8 @@ def test_a_plan_row_has_everything_decided(make_manifest: MakeManifest, tmp_path
     uri = make_manifest(
         id=["a", "b"], image_uri=["1.jpg", "s3://x/2.jpg"], prompt=["sand", None], seed=[5, None]
     )
-    first, second = planned(uri, "prompt.default=oak")
+    allowed = "fetch.allowed_prefixes=[s3://x]"
+    first, second = planned(uri, "prompt.default=oak", allowed)
     assert first == {
         "sample_id": "a",
         "id": "a",

@@ -157,8 +157,8 @@ def root(tmp_path: Path) -> Path:
 
 
 def reader(root: Path | None, *, max_bytes: int = 1000, **policy: object) -> PhotoReader:
-    local_root = None if root is None else str(root)
-    return PhotoReader(ReadPolicy(**policy), local_root=local_root, max_bytes=max_bytes)  # type: ignore[arg-type]
+    at = None if root is None else str(root)
+    return PhotoReader(ReadPolicy(**policy), root=at, max_bytes=max_bytes)  # type: ignore[arg-type]
 
 
 def code(answer: Fetched | RowError) -> ErrorCode:

@@ -11,7 +11,7 @@ from pipeline.stages.fetch import FetchConfig, FetchMapper
 def mapper(tmp_path: Path) -> FetchMapper:
     for name in ("a.jpg", "b.jpg", "b.png", "empty.png"):
         (tmp_path / name).write_bytes(b"" if name == "empty.png" else name.encode())
-    return FetchMapper(FetchConfig(), local_root=str(tmp_path))
+    return FetchMapper(FetchConfig(), root=str(tmp_path))
 
 
 def row(

@@ -44,8 +44,7 @@ LOCAL = [
 
 
 def refused(root: str, cell: str) -> RowError:
-    local_root = root if root.startswith("/") else None
-    reader = PhotoReader(ReadPolicy(), local_root=local_root, max_bytes=1000)
+    reader = PhotoReader(ReadPolicy(), root=root, max_bytes=1000)
     (found,) = reader.read_many([storage.resolve(cell, against=root)])
     assert isinstance(found, RowError)
     assert not found.retryable
@@ -67,7 +66,7 @@ def test_a_file_that_is_not_there(tmp_path: Path, cell: str, code: ErrorCode, sa
 def test_a_file_that_is_called_so_is_read(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"shoe")
-    reader = PhotoReader(ReadPolicy(), local_root=str(tmp_path), max_bytes=1000)
+    reader = PhotoReader(ReadPolicy(), root=str(tmp_path), max_bytes=1000)
     (found,) = reader.read_many([storage.resolve(name, against=str(tmp_path))])
     assert not isinstance(found, RowError)
     assert found.data == b"shoe"
@@ -146,7 +145,7 @@ def test_a_slash_too_many(tmp_path: Path) -> None:
 def test_a_url_of_amazons_store_is_told_by_its_name_there(url: str, uri: str | None) -> None:
     assert object_behind(url) == uri
     for schemes, said in ((("s3", "file"), "fetch.allowed_schemes"), (("https", "http"), "hosts")):
-        reader = PhotoReader(ReadPolicy(allowed_schemes=schemes), local_root=None, max_bytes=1000)
+        reader = PhotoReader(ReadPolicy(allowed_schemes=schemes), root=None, max_bytes=1000)
         (found,) = reader.read_many([url])
         assert isinstance(found, RowError)
         assert found.code is ErrorCode.URI_NOT_ALLOWED
@@ -157,7 +156,7 @@ def test_a_url_of_amazons_store_is_told_by_its_name_there(url: str, uri: str | N
 
 def test_the_column_of_a_mask_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
-    mapper = FetchMapper(FetchConfig(), local_root=str(tmp_path))
+    mapper = FetchMapper(FetchConfig(), root=str(tmp_path))
     row = {"image_uri": f"{tmp_path}/a.jpg", "image_input": None, "reference_uris": []}
     (outside, foreign) = mapper.map_batch(
         [{**row, "mask_uri": "/etc/m.png"}, {**row, "mask_uri": "https://example.com/m.png"}]

@@ -68,7 +68,7 @@ def use(store: SmallS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Use:
         pinned = Checkpoint(uri="s3://shop/w", manifest_sha256=hashlib.sha256(SUMS).hexdigest())
         copy = locate(bring_weights(pinned))
         assert (copy / "large.safetensors").read_bytes() == LARGE
-        (read,) = PhotoReader(ReadPolicy(), local_root=None, max_bytes=9999).read_many(
+        (read,) = PhotoReader(ReadPolicy(), root="s3://shop", max_bytes=9999).read_many(
             ["s3://shop/w/large.safetensors"]
         )
         assert isinstance(read, Fetched)

@@ -38,7 +38,7 @@ def unlisted(store: SmallS3) -> SmallS3:
 
 
 def read(*keys: str) -> list[Fetched | RowError]:
-    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000)
+    reader = PhotoReader(ReadPolicy(), root="s3://shop", max_bytes=1000)
     return reader.read_many([f"s3://shop/{key}" for key in keys])
 
 

@@ -187,7 +187,9 @@ def test_a_bucket_that_cannot_be_listed_takes_two_requests_and_no_more(
 def test_a_photograph_under_a_name_that_the_store_does_not_take_is_a_bad_request(
     bucket: str, picky: PickyStore
 ) -> None:
-    reader = storage.PhotoReader(storage.ReadPolicy(), local_root=None, max_bytes=1000)
+    others = ("s3://no-listing", "s3://arn:aws:nothing of the kind")
+    policy = storage.ReadPolicy(allowed_prefixes=others)
+    reader = storage.PhotoReader(policy, root=bucket, max_bytes=1000)
     outcomes = reader.read_many([f"{bucket}/a/../b.jpg", "s3://no-listing/a.jpg", *NO_ADDRESSES])
     codes = [outcome.code for outcome in outcomes if isinstance(outcome, RowError)]
     assert codes[:2] == [ErrorCode.BAD_REQUEST] * 2

@@ -80,7 +80,7 @@ def test_an_ampersand_as_html_writes_it_is_one_where_nothing_else_is_there(shop:
     assert found[uris[0]] == "v1"
     assert shop.asked["GET", "/b.jpg?w=1&amp;h=2"] == 0
     assert shop.asked["HEAD", "/b.jpg?w=1&amp;h=2"] == 1
-    reader = PhotoReader(POLICY, local_root=None, max_bytes=1000)
+    reader = PhotoReader(POLICY, root=None, max_bytes=1000)
     assert reader.read_many(uris) == [Fetched(b"picture", 0, ANY)] * 2
     gone = f"{shop.root}/status/403?sig=1&amp;x=2"
     (refused,) = reader.read_many([gone])

@@ -39,6 +39,6 @@ def test_everything_but_a_lease_works(
     copy = storage.mirror("s3://shop/weights", cache=tmp_path)
     assert (copy / "large.bin").read_bytes() == large
     assert (copy / "small.bin").read_bytes() == b"small"
-    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=10_000)
+    reader = PhotoReader(ReadPolicy(), root="s3://shop", max_bytes=10_000)
     (read,) = reader.read_many(["s3://shop/weights/large.bin"])
     assert read.data == large

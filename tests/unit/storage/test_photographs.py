@@ -17,8 +17,10 @@ from tests.faults import FaultyProxy
 from tests.unit.storage.conftest import Fill, PointAt
 
 
-def reader(*, max_bytes: int = 2**20, backoff: Backoff = BACKOFF, **policy: object) -> PhotoReader:
-    return PhotoReader(ReadPolicy(**policy), local_root=None, max_bytes=max_bytes, backoff=backoff)
+def reader(
+    root: str, *, max_bytes: int = 2**20, backoff: Backoff = BACKOFF, **policy: object
+) -> PhotoReader:
+    return PhotoReader(ReadPolicy(**policy), root=root, max_bytes=max_bytes, backoff=backoff)
 
 
 def code(outcome: Fetched | RowError) -> ErrorCode:
@@ -33,7 +35,7 @@ def test_200_objects_through_a_faulty_store(
     fill(contents)
     with FaultyProxy(s3_port, seed=1, slow_down=0.2, reset=0.1, delay=0.02) as proxy:
         point_at(proxy.url)
-        outcomes = reader(backoff=quick).read_many([f"{bucket}/{key}" for key in contents])
+        outcomes = reader(bucket, backoff=quick).read_many([f"{bucket}/{key}" for key in contents])
     found = [outcome for outcome in outcomes if isinstance(outcome, Fetched)]
     assert [one.data for one in found] == list(contents.values())
     faults = proxy.counts["slow_down"] + proxy.counts["reset"]
@@ -50,7 +52,8 @@ def test_why_an_object_cannot_be_had(bucket: str, s3_port: int, point_at: PointA
         s3_port, seed=0, slow_down=0, reset=0, delay=0, denied_prefix=f"{name}/private"
     ) as proxy:
         point_at(proxy.url)
-        good, *refused = reader().read_many(
+        others = ("s3://no-such-bucket",)
+        good, *refused = reader(bucket, allowed_prefixes=others).read_many(
             [
                 f"{bucket}/a.jpg",
                 f"{bucket}/none.jpg",
@@ -87,7 +90,9 @@ def test_a_store_that_stays_down_is_for_the_next_run(
     with FaultyProxy(s3_port, seed=0, slow_down=1.0, reset=0, delay=0) as proxy:
         point_at(proxy.url)
         started = time.monotonic()
-        (outcome,) = reader(backoff=Backoff(attempts=4, first_s=0.001)).read_many([f"{bucket}/a"])
+        (outcome,) = reader(bucket, backoff=Backoff(attempts=4, first_s=0.001)).read_many(
+            [f"{bucket}/a"]
+        )
         assert time.monotonic() - started < 2
         assert proxy.counts["requests"] == 4
     assert isinstance(outcome, TransientError)
@@ -102,7 +107,9 @@ def test_an_object_too_large_is_refused_before_its_body(
     storage.write(f"{bucket}/exact", bytes(1000))
     with FaultyProxy(s3_port, seed=0, slow_down=0, reset=0, delay=0) as proxy:
         point_at(proxy.url)
-        large, exact = reader(max_bytes=1000).read_many([f"{bucket}/large", f"{bucket}/exact"])
+        large, exact = reader(bucket, max_bytes=1000).read_many(
+            [f"{bucket}/large", f"{bucket}/exact"]
+        )
         assert proxy.counts["bytes_sent"] < size / 2  # what the sockets' buffers took
     assert code(large) is ErrorCode.TOO_MANY_BYTES
     assert f"{size} bytes" in str(large)
@@ -115,7 +122,7 @@ def test_no_more_reads_at_once_than_allowed(bucket: str, s3_port: int, point_at:
     with FaultyProxy(s3_port, seed=0, slow_down=0, reset=0, delay=1.0) as proxy:
         point_at(proxy.url)
         uris = [f"{bucket}/{number}" for number in range(4)]
-        one_by_one, at_once = reader(concurrency=1), reader(concurrency=4)
+        one_by_one, at_once = reader(bucket, concurrency=1), reader(bucket, concurrency=4)
         one_by_one.read_many(uris[:1])  # connects
         one_by_one.read_many(uris)
         assert proxy.most_at_once == 1
@@ -130,7 +137,7 @@ def test_local_files_of_the_manifests_folder_and_no_others(tmp_path: Path) -> No
     (root / "large.jpg").write_bytes(bytes(2000))
     (tmp_path / "secret.txt").write_text("secret")
     (root / "link.jpg").symlink_to(tmp_path / "secret.txt")
-    local = PhotoReader(ReadPolicy(), local_root=str(root), max_bytes=1000)
+    local = PhotoReader(ReadPolicy(), root=str(root), max_bytes=1000)
     good, *refused = local.read_many(
         [
             str(root / "a.jpg"),
@@ -164,7 +171,7 @@ def test_why_a_local_file_lies_outside(tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "b.jpg").write_bytes(b"picture")
     (root / "b.jpg").symlink_to(tmp_path / "elsewhere" / "b.jpg")
     (root / "elsewhere").symlink_to(tmp_path / "elsewhere")
-    local = PhotoReader(ReadPolicy(), local_root=str(root), max_bytes=1000)
+    local = PhotoReader(ReadPolicy(), root=str(root), max_bytes=1000)
 
     def said(path: str) -> str:
         (error,) = local.read_many([path])
@@ -208,7 +215,7 @@ def test_the_fetch_stage_says_how_often_storage_was_asked_again(
     ]
     with FaultyProxy(s3_port, seed=2, slow_down=0.5, reset=0, delay=0) as proxy:
         point_at(proxy.url)
-        first, second, *refused = FetchMapper(FetchConfig(), local_root=None).map_batch(rows)
+        first, second, *refused = FetchMapper(FetchConfig(), root=bucket).map_batch(rows)
         assert proxy.counts["slow_down"] > 0
     assert isinstance(first, dict)
     assert isinstance(second, dict)
@@ -236,7 +243,7 @@ def test_objects_that_were_stored_compressed(bucket: str) -> None:
 
     connection().run(put())
     uris = [f"{bucket}/{key}" for key in stored]
-    assert reader().read_many(uris) == [Fetched(picture, 0)] * 4
-    assert [code(one) for one in reader(max_bytes=5000).read_many(uris[:1])] == [
+    assert reader(bucket).read_many(uris) == [Fetched(picture, 0)] * 4
+    assert [code(one) for one in reader(bucket, max_bytes=5000).read_many(uris[:1])] == [
         ErrorCode.TOO_MANY_BYTES
     ]

@@ -98,7 +98,7 @@ def test_a_page_is_not_taken_for_a_stores_refusal(store: SmallS3, verb: str, sta
         ask(verb)
     assert "AWS_ENDPOINT_URL" in str(caught.value)
     assert ACCESS not in str(caught.value)
-    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=FEW)
+    reader = PhotoReader(ReadPolicy(), root="s3://shop", max_bytes=1000, backoff=FEW)
     (error,) = reader.read_many([URI])
     assert error.retryable  # it says nothing of the photograph
 
@@ -260,7 +260,7 @@ def test_a_key_that_the_store_cannot_hold_costs_its_row_for_good(
     store: SmallS3, key: str, status: int, code: str
 ) -> None:
     store.manners = Manners(refuses=lambda *_: (status, code))
-    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=FEW)
+    reader = PhotoReader(ReadPolicy(), root="s3://shop", max_bytes=1000, backoff=FEW)
     (error,) = reader.read_many([f"s3://shop/{key}"])
     assert (str(error.code), error.retryable) == ("bad_request", False)
     assert "rename it" in error.message
@@ -279,7 +279,7 @@ def test_a_listing_that_is_refused_does_not_blame_its_prefix(
 @pytest.mark.parametrize("code", ["InvalidRequest", "BadRequest"])
 def test_a_wrong_request_for_a_plain_key_does_not_blame_the_key(store: SmallS3, code: str) -> None:
     store.manners = Manners(refuses=lambda *_: (400, code))
-    reader = PhotoReader(ReadPolicy(), local_root=None, max_bytes=1000, backoff=FEW)
+    reader = PhotoReader(ReadPolicy(), root="s3://shop", max_bytes=1000, backoff=FEW)
     (error,) = reader.read_many([URI])
     assert (str(error.code), error.retryable) == ("storage", True)
 

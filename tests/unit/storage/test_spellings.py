@@ -51,8 +51,7 @@ SPELLINGS = [nfc, nfd, mixed, crossed]
 
 
 def read_all(root: str | Path, uris: list[str]) -> list[bytes | str]:
-    local_root = None if str(root).startswith("s3:") else str(root)
-    reader = PhotoReader(ReadPolicy(), local_root=local_root, max_bytes=1000)
+    reader = PhotoReader(ReadPolicy(), root=str(root), max_bytes=1000)
     return [
         found.data if isinstance(found, Fetched) else str(found) for found in reader.read_many(uris)
     ]
@@ -244,7 +243,7 @@ def test_another_letter_is_another_file(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", b"x")
     put(tmp_path, "ﬁn.jpg", b"x")
     for name in ("A.jpg", "ä.jpg", "a.jpeg", "fin.jpg", "a%2ejpg"):
-        (found,) = PhotoReader(ReadPolicy(), local_root=str(tmp_path), max_bytes=9).read_many(
+        (found,) = PhotoReader(ReadPolicy(), root=str(tmp_path), max_bytes=9).read_many(
             [f"{tmp_path}/{name}"]
         )
         assert isinstance(found, RowError)

@@ -159,7 +159,7 @@ def read(
     policy = ReadPolicy(
         allowed_schemes=schemes, allowed_hosts=hosts, allow_private_addresses=private
     )
-    photographs = PhotoReader(policy, local_root=None, max_bytes=max_bytes, backoff=backoff)
+    photographs = PhotoReader(policy, root=None, max_bytes=max_bytes, backoff=backoff)
     return photographs.read_many(urls)
 
 
