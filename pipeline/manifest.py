@@ -226,7 +226,7 @@ class Manifest:
     def _asked_of_sql(self, where: str) -> pa.RecordBatchReader:
         if columns_of(where, ()) is None:  # a pattern must not match a column of ours
             return query(
-                "CREATE TEMP TABLE manifest AS SELECT * FROM stream; "
+                "CREATE TEMP TABLE manifest AS SELECT * FROM stream",
                 f"SELECT rowid FROM manifest WHERE ({where})",
                 stream=Stream(self.asked, self._sql_rows(self.asked)),
             )

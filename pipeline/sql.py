@@ -18,6 +18,10 @@ _SEALED: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "lock_configuration": "true",
+    # Of a machine that runs workers, too; what is asked of rows streams through.
+    "memory_limit": "50%",
+    "threads": 4,
 }
 
 
@@ -39,8 +43,12 @@ class Stream:
             raise
 
 
-def query(sql: str, **tables: Any) -> pa.RecordBatchReader:
-    """Run `sql` over Arrow tables or `Stream`s, named by keyword; rows keep their order.
+def query(*statements: str, **tables: Any) -> pa.RecordBatchReader:
+    """Run SQL over Arrow tables or `Stream`s, named by keyword; rows keep their order.
+
+    Args:
+        statements: the last of which is asked for rows; each is one.
+        tables: what they are about.
 
     Raises:
         ValueError: one line saying what is wrong with the SQL or, while rows are read from the
@@ -51,10 +59,23 @@ def query(sql: str, **tables: Any) -> pa.RecordBatchReader:
     try:
         for name, table in tables.items():
             connection.register(name, table.reader if isinstance(table, Stream) else table)
-        answer = connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
+        *before, last = map(_one_statement, statements)
+        for statement in before:
+            connection.execute(statement)
+        if last.type is not duckdb.StatementType.SELECT:
+            raise ValueError("is no question: write one expression")
+        answer = connection.sql(last.query).to_arrow_reader(_BATCH_ROWS)
     except duckdb.Error as error:
         raise _cause(error, streams) from None
     return pa.RecordBatchReader.from_batches(answer.schema, _streamed(answer, streams))
+
+
+def _one_statement(sql: str) -> duckdb.Statement:
+    """What a text holds, if that is one statement: whatever was pasted into it has added none."""
+    found = duckdb.extract_statements(sql)
+    if len(found) != 1:
+        raise ValueError("must be one statement: write one expression, without a semicolon")
+    return found[0]
 
 
 def check_condition(condition: str, columns: pa.Schema, *, known: Iterable[str] = ()) -> None:

@@ -1,7 +1,8 @@
 """YAML that others wrote: the one loader of the house, which gives plain values or one line.
 
-A few hundred characters of YAML can stand for billions of values, or for a nesting that no stack
-holds. Neither is ever meant: both are refused while they are read, before anything is built.
+A few hundred characters of YAML can stand for billions of values, by aliases, or for a nesting that
+no stack holds. Neither is ever meant: both are refused while they are read, before anything is
+built.
 """
 
 from __future__ import annotations
@@ -17,22 +18,28 @@ MOST_CHARACTERS = 500_000
 """A recipe has about a thousand; a list of thirty thousand terms fits."""
 MOST_DEPTH = 32
 """A recipe's deepest field lies at 6."""
-MOST_REPEATED = 10_000
-"""Values that aliases (`*name`) may add to those that are written down."""
+_LONGEST = 200
+"""Characters of what is said of a text: it quotes words of it."""
 _FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What PyYAML's constructors let through for values such as `2026-02-30`."""
 
 
-def load_yaml(text: str) -> Any:
+def load_yaml(text: str, *, quotes: bool = True) -> Any:
     """The one document in a text, as mappings, lists, strings, numbers, dates, booleans and null.
 
+    Args:
+        text: YAML.
+        quotes: whether an error may quote words of the text. Not where somebody else has said
+            which file it is: it may be one that they cannot read.
+
     Raises:
-        ValueError: one line that says what is wrong, and in which line of the text.
+        ValueError: one line of at most some 200 characters that says what is wrong, and in which
+            line of the text.
     """
-    return _loaded(text, _Loader)
+    return _loaded(text, _Loader, quotes=quotes)
 
 
-def _loaded(text: str, loader: type[_Loader]) -> Any:
+def _loaded(text: str, loader: type[_Loader], *, quotes: bool = True) -> Any:
     if len(text) > MOST_CHARACTERS:
         raise ValueError(
             f"has {len(text):,} characters, at most {MOST_CHARACTERS:,} are read: is it the right "
@@ -49,7 +56,9 @@ def _loaded(text: str, loader: type[_Loader]) -> Any:
         mark = error.problem_mark or error.context_mark
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
         said = ", ".join(part for part in (error.context, error.problem, error.note) if part)
-        raise ValueError(f"not valid YAML: {where}{' '.join(said.split())}") from None
+        if not quotes:  # not even its parser's words, which quote a tag, an anchor or a scalar
+            said = error.plain if isinstance(error, _RefusedError) else "something has no place"
+        raise ValueError(f"not valid YAML: {where}{one_line(said, most=_LONGEST)}") from None
 
 
 def load_words(text: str) -> Any:
@@ -67,36 +76,16 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
-        self._sizes: dict[int, int] = {}
-        """Values under each finished node, aliases counted as often as they stand there."""
-        self._counts = [0]
-        """Of each node that is being read, the values found under it so far."""
-        self._repeated = 0
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        alias = event if isinstance(event, yaml.AliasEvent) else None
-        if alias is not None and alias.anchor in self.anchors:
-            size = self._sizes.get(id(self.anchors[alias.anchor]))
-            if size is None:
-                raise _refusal(f"the alias *{alias.anchor} stands within itself", alias.start_mark)
-            self._counts[-1] += size
-            self._repeated += size
-            if self._repeated > MOST_REPEATED:
-                raise _refusal(
-                    f"aliases repeat more than {MOST_REPEATED:,} values: write them out, or fewer",
-                    alias.start_mark,
-                )
-            return super().compose_node(parent, index)
+        if isinstance(event, yaml.AliasEvent):
+            raise _refusal("an alias (*name) is not read: write out what it stands for", event)
         if self._depth >= MOST_DEPTH:
-            raise _refusal(f"nested more than {MOST_DEPTH} deep: no setting is", event.start_mark)
+            raise _refusal(f"nested more than {MOST_DEPTH} deep: no setting is", event)
         self._depth += 1
-        self._counts.append(1)
         node = super().compose_node(parent, index)
         self._depth -= 1
-        size = self._counts.pop()
-        self._counts[-1] += size
-        self._sizes[id(node)] = size
         return node
 
     def compose_mapping_node(self, anchor: Any) -> MappingNode:
@@ -104,7 +93,11 @@ class _Loader(yaml.SafeLoader):
         seen: set[tuple[str, str]] = set()
         for key, _ in node.value:
             if isinstance(key, ScalarNode) and (key.tag, key.value) in seen:
-                raise _refusal(f"{key.value!r} stands there twice: keep one", key.start_mark)
+                raise _refusal(
+                    "a field stands there twice: keep one",
+                    key,
+                    quoting=f"{one_line(repr(key.value), most=80)} stands there twice: keep one",
+                )
             if isinstance(key, ScalarNode):
                 seen.add((key.tag, key.value))
         return node
@@ -115,9 +108,13 @@ class _Loader(yaml.SafeLoader):
         except _FAULTS as error:
             what = repr(node.value) if isinstance(node, ScalarNode) else "this"
             kind = node.tag.rpartition(":")[2]
-            raise _refusal(f"{one_line(what, most=80)} is no {kind}", node.start_mark) from error
+            raise _refusal(
+                "a value is none of its type",
+                node,
+                quoting=f"{one_line(what, most=80)} is no {kind}",
+            ) from error
         if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
-            raise _refusal("half a surrogate pair is no text", node.start_mark)
+            raise _refusal("half a surrogate pair is no text", node)
         return value
 
 
@@ -130,5 +127,14 @@ _WordLoader.yaml_implicit_resolvers = {
 }
 
 
-def _refusal(problem: str, mark: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+class _RefusedError(yaml.MarkedYAMLError):
+    """What we refuse; `plain` says it without a word of the text."""
+
+    def __init__(self, plain: str, quoting: str | None, mark: Any) -> None:
+        super().__init__(problem=quoting or plain, problem_mark=mark)
+        self.plain = plain
+
+
+def _refusal(plain: str, at: Any, *, quoting: str | None = None) -> _RefusedError:
+    """A refusal of a node or an event, in words that may be told to anybody, or that quote it."""
+    return _RefusedError(plain, quoting, at.start_mark)

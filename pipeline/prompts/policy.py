@@ -91,16 +91,23 @@ class Policy(BaseModel):
 
 
 def parse_policy(text: str, *, source: str) -> Policy:
-    """A policy from YAML. Raises ValueError: one line with the source, the field and the fault."""
+    """A policy from YAML.
+
+    Raises:
+        ValueError: one line with the source, the field and the fault. Nothing of the file is
+            quoted: a recipe may name any file of the machine, and is not to be told what is in it.
+    """
     try:
-        values = load_yaml(text)
+        values = load_yaml(text, quotes=False)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
+        known = {*Policy.model_fields, *Group.model_fields, *Term.model_fields}
+        steps = [step if step in known or isinstance(step, int) else "…" for step in first["loc"]]
+        where = ".".join(map(str, steps))
         what = first["msg"].removeprefix("Value error, ")
         raise ValueError(f"{source}: {f'{where}: ' if where else ''}{what}") from None
 
