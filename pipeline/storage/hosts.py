@@ -1,4 +1,4 @@
-"""Which web hosts may be asked: those of a list, and none inside our own network."""
+"""Which web hosts may be asked, and at which ports: of a list, and none inside our own network."""
 
 from __future__ import annotations
 
@@ -16,13 +16,27 @@ from pipeline.storage.networks import is_public
 from pipeline.storage.targets import request_url
 
 
+@dataclass(frozen=True, slots=True)
+class AllowedHost:
+    """An entry of `fetch.allowed_hosts` as requests name a host: in ASCII, without the last dot."""
+
+    name: str
+    """Exact, or a suffix that begins with a dot."""
+    port: int | None
+    """None: the scheme's own, 80 or 443."""
+
+    def covers(self, host: str) -> bool:
+        """Whether it names a host, at whatever port."""
+        return host.endswith(self.name) if self.name.startswith(".") else host == self.name
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WebPolicy:
     """Which URLs may be asked for."""
 
     schemes: tuple[str, ...]
     hosts: tuple[str, ...]
-    """Exact names, or suffixes that begin with a dot."""
+    """Exact names, or suffixes that begin with a dot; with a port, that one and no other."""
     allow_private_addresses: bool
 
     def scheme_refusal(self, scheme: str) -> str | None:
@@ -36,37 +50,63 @@ class WebPolicy:
         if url.scheme not in self.schemes:
             return self.scheme_refusal(url.scheme)
         host = (url.raw_host or "").lower()
-        if not any(_matches(host.rstrip("."), allowed_host(named)) for named in self.hosts):
-            return f"host {host!r} is not in fetch.allowed_hosts {list(self.hosts)}"
+        entries = [allowed_host(named) for named in self.hosts]
+        covering = [entry for entry in entries if entry.covers(host.rstrip("."))]
+        if not covering:
+            return f"host {entry_for(url)!r} is not in fetch.allowed_hosts {list(self.hosts)}"
         if url.user is not None or url.password is not None:
             return "a URL must not carry a user name or password"
+        if not any(_is_open(entry, url) for entry in covering):
+            return (
+                f"port {url.port} of {host!r} is not in fetch.allowed_hosts {list(self.hosts)}: "
+                f"add {entry_for(url, always=True)!r} if it may be asked"
+            )
         if not self.allow_private_addresses and not _may_be_global(host):
             return f"{host} is not a public address"
         return None
 
 
-@cache
-def allowed_host(named: str) -> str:
-    """An entry of `fetch.allowed_hosts` as requests name a host: in ASCII, without the last dot.
+def entry_for(url: URL, *, always: bool = False) -> str:
+    """What to add to `fetch.allowed_hosts` for a URL; its port where it is not the scheme's own.
 
-    >>> allowed_host("Bücher.example"), allowed_host(".cdn.example.com."), allowed_host("[::1]")
-    ('xn--bcher-kva.example', '.cdn.example.com', '::1')
+    >>> entry_for(URL("https://cdn.example.com/a")), entry_for(URL("http://[::1]:8000/a"))
+    ('cdn.example.com', '[::1]:8000')
+
+    Args:
+        url: what is to be asked for.
+        always: name the port in any case.
+    """
+    name = (url.host_subcomponent or "").lower().rstrip(".")
+    return f"{name}:{url.port}" if always or not url.is_default_port() else name
+
+
+@cache
+def allowed_host(named: str) -> AllowedHost:
+    """An entry of `fetch.allowed_hosts`, read.
+
+    >>> allowed_host("Bücher.example").name, allowed_host(".cdn.example.com.").name
+    ('xn--bcher-kva.example', '.cdn.example.com')
+    >>> allowed_host("cdn.example.com:8443"), allowed_host("[::1]:8000").port
+    (AllowedHost(name='cdn.example.com', port=8443), 8000)
 
     Raises:
-        ValueError: no host can be called so.
+        ValueError: no host can be called so, or no port.
     """
-    bare, host = named.removeprefix("."), ""
+    bare, host, port = named.removeprefix("."), "", None
     is_bare_v6 = bare.count(":") > 1 and not bare.startswith("[")
     with suppress(ValueError):
         url = request_url(f"https://[{bare}]" if is_bare_v6 else f"https://{bare}")
-        if url.explicit_port is None and str(url) == f"{url.origin()}/" and "*" not in bare:
-            host = (url.raw_host or "").lower().rstrip(".")
+        is_alone = str(url) == f"{url.origin()}/" and "*" not in bare
+        has_a_port = url.explicit_port is not None
+        if is_alone and url.port != 0 and (has_a_port or is_bare_v6 or not bare.endswith(":")):
+            host, port = (url.raw_host or "").lower().rstrip("."), url.explicit_port
     if not host:
         raise ValueError(
-            f"{named!r} is not the name of a host: write it alone, without scheme, port or '*', as "
-            "cdn.example.com, or with a dot before it, as .example.com, for all that is below it"
+            f"{named!r} is not the name of a host: write it alone, without scheme or '*', as "
+            "cdn.example.com, or with a dot before it, as .example.com, for all that is below it; "
+            "and with a port, as cdn.example.com:8443, for one other than 80 and 443"
         )
-    return f"{named[: len(named) - len(bare)]}{host}"
+    return AllowedHost(f"{named[: len(named) - len(bare)]}{host}", port)
 
 
 class PublicResolver(AbstractResolver):
@@ -108,5 +148,5 @@ def _may_be_global(host: str) -> bool:
         return True
 
 
-def _matches(host: str, allowed: str) -> bool:
-    return host.endswith(allowed) if allowed.startswith(".") else host == allowed
+def _is_open(entry: AllowedHost, url: URL) -> bool:
+    return url.is_default_port() if entry.port is None else url.port == entry.port

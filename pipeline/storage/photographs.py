@@ -6,6 +6,7 @@ import asyncio
 import errno
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +19,12 @@ from pipeline.storage.agreement import Fetched
 from pipeline.storage.bounds import Bounds, allowed_prefix
 from pipeline.storage.connection import Connection, connection
 from pipeline.storage.folder import LocalFolder
-from pipeline.storage.hosts import WebPolicy, allowed_host
+from pipeline.storage.hosts import WebPolicy, allowed_host, entry_for
 from pipeline.storage.refusals import HiddenError
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.spellings import respelled, unescaped
+from pipeline.storage.targets import request_url
 from pipeline.storage.uris import (
     absolute,
     address_fault,
@@ -57,7 +59,9 @@ class ReadPolicy(BaseModel):
     allowed_hosts: tuple[str, ...] = Field(
         (),
         description="Web hosts a manifest may use: exact names, or suffixes that start with a dot "
-        "('.example.com'). Redirects must stay among them. None by default.",
+        "('.example.com'). They are asked at port 443 for https, 80 for http; at another one where "
+        "the entry names it ('cdn.example.com:8443'), and then at no other. Redirects must stay "
+        "among them. None by default.",
     )
     allow_private_addresses: bool = Field(
         default=False,
@@ -280,4 +284,7 @@ def _instead(url: str) -> str:
         return ""
     named = object_behind(url)
     other = "" if named is None else f", or write {shortened(named)}, which it is"
-    return f": add it, and the host to fetch.allowed_hosts{other}"
+    host = "the host"
+    with suppress(ValueError):  # what can be no address: that is told next
+        host = repr(entry_for(request_url(url)))
+    return f": add it, and {host} to fetch.allowed_hosts{other}"

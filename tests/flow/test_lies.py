@@ -92,7 +92,7 @@ def test_what_a_bad_network_did_is_undone_by_the_next_night(server, client, ray_
                 *("--output", "s3://catalog/lies-out", "--run-id", run_id),
                 *("--set", "budget.max_failures=20", "--set", "input.max_megapixels=2"),
                 *("--set", 'fetch.allowed_schemes=["s3", "http"]'),
-                *("--set", 'fetch.allowed_hosts=["127.0.0.1"]'),
+                *("--set", f"fetch.allowed_hosts=['{web.url.removeprefix('http://')}']"),
                 *("--set", "fetch.allow_private_addresses=true"),
                 # Pictures on the web that are seconds old have no version yet, and one later.
                 *("--set", "fetch.versions=[s3, file]"),

@@ -198,3 +198,44 @@ def _as_coroutine(work):
         return work(*given, **named)
 
     return asked
+
+
+PORTS = {
+    "https://cdn.example.com/a": ["cdn.example.com", "cdn.example.com:443", ".example.com"],
+    "https://cdn.example.com:443/a": ["cdn.example.com", "cdn.example.com:443", ".example.com"],
+    "http://cdn.example.com/a": ["cdn.example.com", ".example.com"],
+    "http://cdn.example.com:443/a": ["cdn.example.com:443"],
+    "https://cdn.example.com:80/a": [],
+    "https://cdn.example.com:8443/a": [".example.com:8443"],
+    "https://www.example.com.:8443/a": [".example.com:8443"],
+    "http://[::1]:8000/a": ["[::1]:8000"],
+    "http://[0:0::1]/a": ["::1"],
+    "https://cdn.example.com:22/a": [],
+}
+"""Which entries of `fetch.allowed_hosts` let a URL be asked for."""
+ENTRIES = ["cdn.example.com", "cdn.example.com:443", ".example.com", ".example.com:8443"]
+ENTRIES += ["::1", "[::1]:8000"]
+
+
+@pytest.mark.parametrize("url", PORTS)
+def test_ports_are_those_of_the_schemes_unless_an_entry_names_one(url: str) -> None:
+    def allows(entry: str) -> bool:
+        policy = WebPolicy(schemes=("http", "https"), hosts=(entry,), allow_private_addresses=True)
+        return policy.refusal(request_url(url)) is None
+
+    assert [entry for entry in ENTRIES if allows(entry)] == PORTS[url]
+
+
+def test_a_port_that_is_refused_is_told_with_the_entry_to_add() -> None:
+    policy = WebPolicy(
+        schemes=("http",), hosts=("cdn.example.com", "::1"), allow_private_addresses=True
+    )
+    for url, entry in (
+        ("http://cdn.example.com:8080/a", "cdn.example.com:8080"),
+        ("http://[::1]:6379/a", "[::1]:6379"),
+        ("http://cdn.example.com:443/a", "cdn.example.com:443"),
+    ):
+        said = policy.refusal(request_url(url)) or ""
+        assert f"add {entry!r} if it may be asked" in said
+        added = WebPolicy(schemes=("http",), hosts=(entry,), allow_private_addresses=True)
+        assert added.refusal(request_url(url)) is None

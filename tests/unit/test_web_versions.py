@@ -19,11 +19,6 @@ from tests.unit.past import past_run
 from tests.unit.storage.shop import Shop, opened
 
 NAMES = ["a", "b", "c"]
-WEB = (
-    "fetch.allowed_schemes=[http, file]",
-    "fetch.allowed_hosts=[127.0.0.1]",
-    "fetch.allow_private_addresses=true",
-)
 
 
 @pytest.fixture
@@ -41,8 +36,13 @@ def manifest(make_manifest: MakeManifest, shop: Shop) -> str:
     return make_manifest(id=NAMES, image_uri=uris, prompt=["sand"] * 3)
 
 
-def recipe_with(*overrides: str) -> Recipe:
-    return parse_recipe("name: plain", overrides=[*WEB, *overrides], source="a test")
+def recipe_with(shop: Shop, *overrides: str) -> Recipe:
+    web = (
+        "fetch.allowed_schemes=[http, file]",
+        f"fetch.allowed_hosts=['{shop.host}']",
+        "fetch.allow_private_addresses=true",
+    )
+    return parse_recipe("name: plain", overrides=[*web, *overrides], source="a test")
 
 
 def to_do(output: str, manifest: str, recipe: Recipe) -> tuple[set[str], dict[str, int]]:
@@ -58,7 +58,7 @@ def to_do(output: str, manifest: str, recipe: Recipe) -> tuple[set[str], dict[st
 def test_a_picture_that_was_replaced_behind_its_url_is_made_again(
     shop: Shop, manifest: str, tmp_path
 ) -> None:
-    output, recipe = str(tmp_path / "dataset"), recipe_with()
+    output, recipe = str(tmp_path / "dataset"), recipe_with(shop)
     past_run(output, "r1", manifest, recipe=recipe)
     assert to_do(output, manifest, recipe) == (set(), {})
     shop.headers["/b.jpg"] = {"ETag": "v2"}
@@ -78,20 +78,22 @@ def test_what_is_not_looked_at_counts_as_before(
     shop: Shop, manifest: str, tmp_path, override: str, reason: str, count: int
 ) -> None:
     output = str(tmp_path / "dataset")
-    past_run(output, "r1", manifest, recipe=recipe_with())
-    assert to_do(output, manifest, recipe_with(override)) == (set(), {reason: count})
-    ledger = past_run(output, "r2", manifest, recipe=recipe_with(override), seen=True)
+    past_run(output, "r1", manifest, recipe=recipe_with(shop))
+    assert to_do(output, manifest, recipe_with(shop, override)) == (set(), {reason: count})
+    ledger = past_run(output, "r2", manifest, recipe=recipe_with(shop, override), seen=True)
     assert ledger.not_looked_at == {reason: count}
     document = read_document(ledger.uri, "run.json")
     assert document is not None
     assert document["not_looked_at"] == {reason: count}
     with pytest.raises(NothingToDo) as nothing:
-        past_run(output, "r3", manifest, recipe=recipe_with(override), nightly=True, seen=True)
+        past_run(
+            output, "r3", manifest, recipe=recipe_with(shop, override), nightly=True, seen=True
+        )
     assert nothing.value.not_looked_at == {reason: count}
 
 
 def test_a_server_that_is_down_changes_nothing(shop: Shop, manifest: str, tmp_path) -> None:
-    output, recipe = str(tmp_path / "dataset"), recipe_with()
+    output, recipe = str(tmp_path / "dataset"), recipe_with(shop)
     past_run(output, "r1", manifest, recipe=recipe)
     shop.headers["/b.jpg"] = {"ETag": "v2"}
     past_run(output, "r2", manifest, recipe=recipe)

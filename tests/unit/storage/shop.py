@@ -22,7 +22,9 @@ class Shop(ThreadingHTTPServer):
         self.body = b"picture"
         self.is_down = False
         self.asked: Counter[tuple[str, str]] = Counter()
-        self.root = f"http://127.0.0.1:{self.server_address[1]}"
+        self.host = f"127.0.0.1:{self.server_address[1]}"
+        """As `fetch.allowed_hosts` names it."""
+        self.root = f"http://{self.host}"
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up is what is wanted."""

@@ -48,7 +48,8 @@ class Site(ThreadingHTTPServer):
         self.locations: dict[str, str] = {}
         self.bodies: dict[str, tuple[str, bytes]] = {}
         self.raw: dict[str, bytes] = {}
-        self.root = f"http://127.0.0.1:{self.server_address[1]}"
+        self.port = self.server_address[1]
+        self.root = f"http://127.0.0.1:{self.port}"
 
     def handle_error(self, *_: object) -> None:
         """A client that hangs up on us is what some tests are about."""
@@ -150,12 +151,16 @@ def site() -> Iterator[Site]:
 
 def read(
     *urls: str,
-    hosts: tuple[str, ...] = ("127.0.0.1",),
+    hosts: tuple[str, ...] | None = None,
     schemes: tuple[str, ...] = ("http", "https"),
     private: bool = True,
     backoff: Backoff = BACKOFF,
     max_bytes: int = 10_000,
 ) -> list[Fetched | RowError]:
+    if hosts is None:  # those of the site
+        hosts = tuple(
+            {found for url in urls for found in re.findall(r"127\.0\.0\.1(?::\d+)?", url)}
+        )
     policy = ReadPolicy(
         allowed_schemes=schemes, allowed_hosts=hosts, allow_private_addresses=private
     )
@@ -200,7 +205,7 @@ def test_hosts_and_schemes_that_are_not_listed_are_not_asked(site: Site) -> None
         *read(url, hosts=("example.com", ".0.0.1.example.com", "7.0.0.1")),
         *read(url, schemes=("https",)),
         *read(url, schemes=("s3", "file")),
-        *read(f"http://me:hunter2@127.0.0.1:{site.server_address[1]}/picture"),
+        *read(f"http://me:hunter2@127.0.0.1:{site.port}/picture"),
         *read("http://example.com@evil.example/", hosts=("example.com",)),
         *read("http://notexample.com/a", "http://example.com/a", hosts=(".example.com",)),
     ]
@@ -237,9 +242,12 @@ def test_a_host_is_allowed_however_it_is_written(named: str, host: str) -> None:
         "..",
         " cdn.example",
         "*.example",
-        "[::1]:80",
+        "[::1]:",
         "a.example/b",
-        "cdn.example:8080",
+        "cdn.example:0",
+        "cdn.example:99999",
+        "cdn.example:80:80",
+        "cdn.example:",
         "https://cdn.example",
         "me@cdn.example",
     ],
@@ -250,11 +258,11 @@ def test_what_can_be_no_host_is_refused_before_a_run(named: str) -> None:
 
 
 def test_a_suffix_allows_what_is_below_it(site: Site) -> None:
-    assert bodies(read(f"{site.root}/picture", hosts=(".0.0.1",))) == [(b"picture", 0)]
+    assert bodies(read(f"{site.root}/picture", hosts=(f".0.0.1:{site.port}",))) == [(b"picture", 0)]
 
 
 def test_redirects_stay_on_the_list(site: Site) -> None:
-    port = site.server_address[1]
+    port = site.port
     outcomes = read(
         f"{site.root}/to/localhost:{port}/picture",
         f"{site.root}/scheme/file",
@@ -262,8 +270,22 @@ def test_redirects_stay_on_the_list(site: Site) -> None:
     )
     assert set(codes(outcomes)) == {ErrorCode.URI_NOT_ALLOWED}
     assert "redirected" in str(outcomes[0])
-    assert "'localhost' is not in" in str(outcomes[0])
+    assert f"'localhost:{port}' is not in" in str(outcomes[0])
     assert "more than 20 times" in str(outcomes[2])
+    assert site.asked["/picture"] == 0
+
+
+def test_redirects_go_to_no_port_that_is_not_named(site: Site) -> None:
+    port = site.port
+    site.locations["on"] = "http://127.0.0.1:9/picture"
+    (named,) = read(f"{site.root}/sends/on", backoff=Backoff(attempts=1))
+    assert codes([named]) == [ErrorCode.URI_NOT_ALLOWED]
+    assert "redirected to where we may not (http://127.0.0.1:9/picture): port 9 of" in str(named)
+    assert "add '127.0.0.1:9' if it may be asked" in str(named)
+    site.locations["back"] = f"http://localhost:{port}/picture"
+    hosts = (f"127.0.0.1:{port}", "localhost")
+    (other,) = read(f"{site.root}/sends/back", hosts=hosts)
+    assert f"port {port} of 'localhost'" in str(other)
     assert site.asked["/picture"] == 0
 
 
@@ -287,7 +309,7 @@ def test_a_host_that_is_not_there_is_told_in_words() -> None:
     unknown, nobody = read(
         "http://no-such-host.invalid/a.jpg",
         "http://127.0.0.1:9/a.jpg",
-        hosts=(".invalid", "127.0.0.1"),
+        hosts=(".invalid", "127.0.0.1:9"),
         backoff=once,
     )
     assert codes([unknown, nobody]) == [ErrorCode.STORAGE] * 2
@@ -297,18 +319,19 @@ def test_a_host_that_is_not_there_is_told_in_words() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_our_own_network_is_not_asked(site: Site, host: str) -> None:
-    url = f"http://{host}:{site.server_address[1]}/picture"
-    (outcome,) = read(url, hosts=(host,), private=False)
+    url = f"http://{host}:{site.port}/picture"
+    entry = f"{host}:{site.port}"
+    (outcome,) = read(url, hosts=(entry,), private=False)
     assert codes([outcome]) == [ErrorCode.URI_NOT_ALLOWED]
     assert "public" in str(outcome)
     assert not site.asked
-    assert bodies(read(url, hosts=(host,), private=True)) == [(b"picture", 0)]
+    assert bodies(read(url, hosts=(entry,), private=True)) == [(b"picture", 0)]
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f000001", "127.1", "[::ffff:7f00:1]"])
 def test_nor_under_another_spelling(site: Site, host: str) -> None:
-    url = f"http://{host}:{site.server_address[1]}/picture"
-    (outcome,) = read(url, hosts=(host.strip("[]"),), private=False)
+    url = f"http://{host}:{site.port}/picture"
+    (outcome,) = read(url, hosts=(f"{host}:{site.port}",), private=False)
     assert codes([outcome])[0] in (ErrorCode.URI_NOT_ALLOWED, ErrorCode.BAD_REQUEST)
     assert not site.asked
 
@@ -483,7 +506,7 @@ def test_many_redirects_are_followed_and_circles_are_not(site: Site) -> None:
 def test_a_host_is_read_in_one_way_only(site: Site, url: str) -> None:
     site.locations["there"] = url
     once = Backoff(attempts=1)
-    hosts = ("127.0.0.1", ".127.0.0.1")
+    hosts = ("127.0.0.1", ".127.0.0.1", f"127.0.0.1:{site.port}")
     outcomes = read(url, f"{site.root}/sends/there", hosts=hosts, backoff=once)
     assert set(codes(outcomes)) <= {
         ErrorCode.URI_NOT_ALLOWED,
