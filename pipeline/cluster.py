@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ from pipeline import interruption
 from pipeline.activity import doing
 from pipeline.errors import FatalError
 from pipeline.losses import Losses, Snapshot
+from pipeline.ray_token import own_token
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,10 @@ into a job's environment can be read by whoever may look at the cluster."""
 _PREFIX = "backlot-"
 _OWNER = "owner"
 """A file in a folder of Ray's that is locked for as long as the folder is in use."""
+_OPEN = "r"
+"""Below the folder: what Ray makes. One letter, since paths of sockets must be short."""
+_RANDOM_BYTES = 3
+"""Of a folder's name, which must be short as well. One that is there already is not taken."""
 _ENDS_S = 1.0
 """For Ray's processes to end by themselves. Its agents notice after ten that nobody is left."""
 _DAEMONS = ("gcs_server", "raylet")
@@ -73,7 +79,7 @@ def cluster(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
     elif address is None:
-        with _own_cluster():
+        with own_token(), _own_cluster():
             yield
     else:
         runtime_env = {"env_vars": _forwarded(os.environ)}
@@ -91,11 +97,10 @@ def _own_cluster() -> Iterator[None]:
     # Sockets live below it and their paths must stay short.
     place = Path(os.environ.get("TMPDIR", "/tmp"))
     remove_abandoned(place)
-    folder = place / f"{_PREFIX}{secrets.token_hex(4)}"
+    folder = place / f"{_PREFIX}{secrets.token_hex(_RANDOM_BYTES)}"
     interruption.clean_up(partial(_end, folder))
     try:
         with owned(folder):
-            os.environ.setdefault("RAY_AUTH_MODE", "disabled")
             cores = max(2, len(os.sched_getaffinity(0)))
             with doing("starting Ray"), interruption.children_apart(), _temporary_files_in(folder):
                 _start(folder, cores)
@@ -120,7 +125,8 @@ def _start(folder: Path, cores: int) -> None:
             resources={SPARE: SPARE_CPUS},
             logging_level=logging.WARNING,
             include_dashboard=False,
-            _temp_dir=str(folder),
+            # Ray opens its folder to everybody; the one above it stays ours alone.
+            _temp_dir=str(folder / _OPEN),
         )
     except Exception as error:
         if type(error) is Exception:  # Ray has no class of its own for being late
@@ -289,12 +295,25 @@ def _temporary_files_in(folder: Path) -> Iterator[None]:
 
 
 def remove_abandoned(place: Path) -> None:
-    """Remove folders whose owners are gone, as after SIGKILL."""
+    """Remove our own folders whose owners are gone, as after SIGKILL."""
     for lock in place.glob(f"{_PREFIX}*/{_OWNER}"):
-        with contextlib.suppress(OSError), lock.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while the owner lives
-            _end(lock.parent)
-            logger.info("removed %s, whose run was killed", lock.parent)
+        with contextlib.suppress(OSError):
+            _remove_abandoned(lock)
+
+
+def _remove_abandoned(lock: Path) -> None:
+    """Remove the folder of a lock, if it is a folder of this user's that nobody holds.
+
+    Raises:
+        OSError: its owner lives, it is gone meanwhile, or it cannot be removed.
+    """
+    folder = lock.parent.lstat()  # where everybody may write, a link may have any name
+    if not stat.S_ISDIR(folder.st_mode) or folder.st_uid != os.geteuid():
+        return
+    with lock.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while the owner lives
+        _end(lock.parent)
+        logger.info("removed %s, whose run was killed", lock.parent)
 
 
 def _remove(folder: Path) -> None:
