@@ -195,16 +195,28 @@ def reprocess(
     recipe: Annotated[
         str | None, typer.Option("--recipe", help="Default: the recipe the rows were made with.")
     ] = None,
+    manifest: Annotated[
+        str | None,
+        typer.Option("--manifest", help="Default: the manifests the rows were made from."),
+    ] = None,
     settings: Settings = None,
     run_id: RunId = None,
     address: Address = None,
     *,
+    trust_dataset: Annotated[
+        bool,
+        typer.Option(
+            "--trust-dataset",
+            help="Believe the dataset, whoever may write there: manifest, recipe, what it permits.",
+        ),
+    ] = False,
     assume_single_driver: SingleDriver = False,
 ) -> None:
     """Make chosen rows anew, as a run of its own that names the runs they come from.
 
     The condition is asked of the newest row of every sample, with a picture or without. A result
-    column hides a manifest column of the same name.
+    column hides a manifest column of the same name. Of a dataset that others may write, or that
+    lies in a bucket, --manifest and --recipe have to be given, or --trust-dataset.
     """
     from jobs.reprocess import reprocess as run_again
 
@@ -215,6 +227,8 @@ def reprocess(
         overrides=settings or [],
         run_id=run_id,
         address=address,
+        manifest=manifest,
+        trusts_dataset=trust_dataset,
         assume_single_driver=assume_single_driver,
     )
     raise typer.Exit(code)

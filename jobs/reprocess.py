@@ -10,9 +10,11 @@ import yaml
 
 from jobs.recipes import load_recipe
 from jobs.run import run_and_report
+from jobs.trust import check_believed, check_permissions
 from pipeline import storage
 from pipeline.history import PastRun, past_runs
 from pipeline.ledger import Origin, run_uri
+from pipeline.manifest import open_manifest
 from pipeline.placement import folders_as_before
 from pipeline.plan import used_columns
 from pipeline.recipe import Recipe, parse_recipe
@@ -32,6 +34,8 @@ def reprocess(
     overrides: Sequence[str],
     run_id: str | None,
     address: str | None,
+    manifest: str | None = None,
+    trusts_dataset: bool = False,
     assume_single_driver: bool = False,
 ) -> int:
     """Run the rows that meet a condition again; returns the exit code.
@@ -45,6 +49,9 @@ def reprocess(
         overrides: recipe fields to change.
         run_id: of the new run; None: the unfinished one of the same request, or a fresh one.
         address: of a Ray cluster; None: one on this machine.
+        manifest: that the rows are taken from, and whose folder photographs lie in; None: as the
+            dataset says.
+        trusts_dataset: whether all that it says is believed, whoever may have written it.
         assume_single_driver: as of `RunConfig`.
 
     Raises:
@@ -52,16 +59,22 @@ def reprocess(
         FatalError: no row can be finished.
     """
     begun = begun_run(
-        output, condition=condition, recipe=recipe, overrides=overrides, run_id=run_id
+        output,
+        condition=condition,
+        recipe=recipe,
+        overrides=overrides,
+        run_id=run_id,
+        manifest=manifest,
+        trusts_dataset=trusts_dataset,
     )
     if begun is not None:
         begun = replace(begun, assume_single_driver=assume_single_driver)
         return run_and_report(begun, address=address)
-    chosen = choose(output, condition)
+    chosen = choose(output, condition, manifest=manifest)
     if chosen is None:
         logger.info("nothing to do: no row meets --where %r", condition)
         return 0
-    resolved = _recipe(chosen.parents, recipe, overrides)
+    resolved = _recipe(chosen.parents, recipe, overrides, trusts_dataset=trusts_dataset)
     uri = run_uri(output, fresh_run_id(resolved.name, now()) if run_id is None else run_id)
     config = RunConfig(
         recipe=resolved,
@@ -85,22 +98,29 @@ def begun_run(
     recipe: str | None,
     overrides: Sequence[str],
     run_id: str | None,
+    manifest: str | None = None,
+    trusts_dataset: bool = False,
 ) -> RunConfig | None:
     """The run that the same request has started before; None if there is none to go on with.
 
     Arguments are those of `reprocess`.
 
     Raises:
-        ValueError: the run id is none, or belongs to another request.
+        ValueError: the run id is none, or belongs to another request; or the dataset would have to
+            be believed.
     """
+    check_believed(output, manifest=manifest, recipe=recipe, trusts_dataset=trusts_dataset)
     runs = past_runs(output)
     if run_id is not None:
         run_uri(output, run_id)  # refuses an id that is none before anything is looked for
     for run in runs:
         if run.run_id == run_id or (run_id is None and not run.is_finished):
-            begun = _begun(run, runs, condition, recipe, overrides)
-            if begun is not None:
-                return replace(begun, output=output)
+            parents = [parent for parent in runs if parent.run_id in run.document["parent"]]
+            if run.document["condition"] != condition or (not parents and recipe is None):
+                continue  # gone, and with them the recipe that the overrides were to change
+            resolved = _recipe(parents, recipe, overrides, trusts_dataset=trusts_dataset)
+            if resolved.config_hash == run.document["request"]["config_hash"]:
+                return _begun(run, resolved, output, manifest)
     if any(run.run_id == run_id for run in runs):
         raise ValueError(
             f"--run-id {run_id}: started with another request; choose a new run id, or repeat its "
@@ -124,38 +144,33 @@ def _run_chosen(chosen: Chosen, config: RunConfig, uri: str, address: str | None
             raise
 
 
-def _begun(
-    run: PastRun,
-    runs: Sequence[PastRun],
-    condition: str,
-    recipe: str | None,
-    overrides: Sequence[str],
-) -> RunConfig | None:
-    """The request of a run if it is the one that is asked for now."""
+def _begun(run: PastRun, recipe: Recipe, output: str, manifest: str | None) -> RunConfig:
+    """The request of a run that goes on."""
     document = run.document
-    if document["condition"] != condition:
-        return None
-    parents = [parent for parent in runs if parent.run_id in document["parent"]]
-    if not parents and recipe is None:
-        return None  # gone, and with them the recipe that the overrides were to change
-    resolved = _recipe(parents, recipe, overrides)
-    if resolved.config_hash != document["request"]["config_hash"]:
-        return None
+    root = document["image_root"] if manifest is None else open_manifest(manifest).root
     return RunConfig(
-        recipe=resolved,
-        manifest=document["request"]["manifest"],
-        output="",
+        recipe=recipe,
+        manifest=storage.join(run.uri, "_manifest"),
+        output=output,
         run_id=run.run_id,
         origin=Origin(
-            parent=tuple(document["parent"]),
-            condition=condition,
-            image_root=document["image_root"],
+            parent=tuple(document["parent"]), condition=document["condition"], image_root=root
         ),
     )
 
 
-def _recipe(parents: Sequence[PastRun], name: str | None, overrides: Sequence[str]) -> Recipe:
-    """The recipe that is named, or the one that the newest parent was made with."""
+def _recipe(
+    parents: Sequence[PastRun],
+    name: str | None,
+    overrides: Sequence[str],
+    *,
+    trusts_dataset: bool,
+) -> Recipe:
+    """The recipe that is named, or the one that the newest parent was made with.
+
+    Raises:
+        ValueError: the latter permits something that was not given with the command.
+    """
     if name is not None:
         return load_recipe(name, overrides=overrides)
     names = sorted({parent.document["recipe"]["name"] for parent in parents})
@@ -166,4 +181,7 @@ def _recipe(parents: Sequence[PastRun], name: str | None, overrides: Sequence[st
         )
     newest = parents[-1]
     text = yaml.safe_dump(newest.document["recipe"])
-    return parse_recipe(text, overrides=overrides, source=f"recipe of run {newest.run_id}")
+    recipe = parse_recipe(text, overrides=overrides, source=f"recipe of run {newest.run_id}")
+    if not trusts_dataset:
+        check_permissions(recipe, given=overrides, run_id=newest.run_id)
+    return recipe

@@ -102,6 +102,8 @@ def _reprocessing_id(given: Mapping[str, Any], recipe: str | None) -> str:
         recipe=recipe,
         overrides=given["settings"] or [],
         run_id=None,
+        manifest=given["manifest"],
+        trusts_dataset=given["trust_dataset"],
     )
     if begun is not None:
         return str(begun.run_id)
@@ -112,7 +114,7 @@ def _arguments(name: str, given: Mapping[str, Any]) -> list[str]:
     """The command line again, from what was understood of it."""
     positional = "output" if name == "reprocess" else "recipe"
     absolute = {**given, "output": storage.absolute(given["output"])}
-    if "manifest" in given:
+    if given.get("manifest") is not None:
         absolute["manifest"] = storage.absolute(given["manifest"])
     options: list[str] = []
     for option, value in absolute.items():

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from pipeline import storage
+
+# What is read goes by these names, and must not lead out of the run's folder.
+_ResultFile = Annotated[str, StringConstraints(pattern=r"^[^./\\][^/\\]*$")]
+_PlanFile = Annotated[str, StringConstraints(pattern=r"^_?plan/[^./\\][^/\\]*$")]
 
 
 class _Asked(BaseModel):
@@ -19,7 +23,7 @@ class _Asked(BaseModel):
 
 class _Plan(BaseModel):
     rows: int
-    files: list[str]
+    files: list[_PlanFile]
 
 
 class _Run(BaseModel):
@@ -32,10 +36,11 @@ class _Run(BaseModel):
     recipe: dict[str, Any]
     plan: _Plan
     unchanged: int
+    adopted: dict[str, list[_ResultFile]] = {}
 
 
 class _Files(BaseModel):
-    results: list[str]
+    results: list[_ResultFile]
 
 
 class _Rows(BaseModel):

@@ -23,7 +23,7 @@ from pipeline.kept import can_be_carried
 from pipeline.manifest import Manifest, open_manifest, sql_type
 from pipeline.merge import Files, file_schema, fitted
 from pipeline.sql import Stream, check_condition, columns_of, query, quoted
-from pipeline.tables import UNTYPED, Reading, readable, union
+from pipeline.tables import AS_IT_IS, UNTYPED, Reading, readable, union
 from pipeline.threads import in_threads
 
 logger = logging.getLogger(__name__)
@@ -48,8 +48,13 @@ class Chosen:
         return sum(table.num_rows for table in self.ids.values())
 
 
-def choose(output: str, condition: str) -> Chosen | None:
+def choose(output: str, condition: str, *, manifest: str | None = None) -> Chosen | None:
     """The rows under a dataset root that meet a condition; None if no row does.
+
+    Args:
+        output: the dataset root.
+        condition: SQL over result and manifest columns.
+        manifest: the one that all rows are taken from; None: each from the one that its run names.
 
     Raises:
         ValueError: one line on what is wrong with the condition, or why the rows it selects cannot
@@ -59,7 +64,9 @@ def choose(output: str, condition: str) -> Chosen | None:
     if not runs:
         raise ValueError(f"{storage.absolute(output)}: no runs there; name a dataset's folder")
     view = latest(output)
-    manifests = _manifests([runs[run_id] for run_id in view["run_id"].unique().to_pylist()])
+    named = None if manifest is None else _named(manifest, runs.values())
+    sources = {run_id: named or _source(run) for run_id, run in runs.items()}
+    manifests = _manifests(sources[run_id] for run_id in view["run_id"].unique().to_pylist())
     picks = view.group_by(["run_id", "file"], use_threads=False).aggregate([("row", "list")])
     files = [
         _Newest(**pick) for pick in picks.rename_columns(["run_id", "file", "rows"]).to_pylist()
@@ -73,18 +80,24 @@ def choose(output: str, condition: str) -> Chosen | None:
 
     ids: dict[Source, pa.Table] = {}
     parents: set[str] = set()
-    for source, manifest in manifests.items():
-        made_from = [pick for pick in files if _source(runs[pick.run_id]) == source]
-        chosen = _matching(made_from, columns, manifest, own[source], condition)
+    for source, opened in manifests.items():
+        made_from = [pick for pick in files if sources[pick.run_id] == source]
+        chosen = _matching(made_from, columns, opened, own[source], condition)
         if chosen.num_rows:
             ids[source] = chosen.select(["id"])
             parents.update(chosen["run_id"].unique().to_pylist())
     if not ids:
         return None
     chosen_runs = tuple(run for run in runs.values() if run.run_id in parents)
-    return Chosen(
-        ids=ids, manifests=manifests, parents=chosen_runs, image_root=_image_root(chosen_runs)
-    )
+    roots = [
+        # The rows of a re-processing run lie within the dataset; where its photographs are, the
+        # manifest says that those rows were taken from, which may be gone.
+        str(run.document["image_root"])
+        if run.is_reprocessing and named is None
+        else manifests[sources[run.run_id]].root
+        for run in chosen_runs
+    ]
+    return Chosen(ids=ids, manifests=manifests, parents=chosen_runs, image_root=_one_of(roots))
 
 
 def write_manifest(chosen: Chosen, folder: str, *, used: Collection[str]) -> int:
@@ -123,14 +136,23 @@ class _Newest:
     rows: Sequence[int]
 
 
-def _manifests(runs: Iterable[PastRun]) -> dict[Source, Manifest]:
-    sources = dict.fromkeys(map(_source, runs))
-    return {(uri, reading): open_manifest(uri, reading=reading) for uri, reading in sources}
+def _manifests(sources: Iterable[Source]) -> dict[Source, Manifest]:
+    return {
+        (uri, reading): open_manifest(uri, reading=reading)
+        for uri, reading in dict.fromkeys(sources)
+    }
 
 
 def _source(run: PastRun) -> Source:
     request = run.document["request"]
     return request["manifest"], Reading.from_json(request["reading"])
+
+
+def _named(manifest: str, runs: Iterable[PastRun]) -> Source:
+    """A manifest with how the newest run that was made from it has read its files."""
+    uri = storage.absolute(manifest)
+    readings = [reading for named, reading in map(_source, runs) if named == uri]
+    return uri, readings[-1] if readings else AS_IT_IS
 
 
 def _result_columns(files: Sequence[str], condition: str) -> pa.Schema:
@@ -221,8 +243,8 @@ def _read(pick: _Newest, columns: pa.Schema) -> pa.Table:
     return fitted(table.append_column(_RUN, run_id), columns)
 
 
-def _image_root(runs: Sequence[PastRun]) -> str:
-    roots = sorted({str(run.document["image_root"]) for run in runs})
+def _one_of(all_roots: Iterable[str]) -> str:
+    roots = sorted(set(all_roots))
     if len(roots) > 1:
         raise ValueError(
             f"--where selects rows of manifests in {len(roots)} folders ({', '.join(roots)}), and "

@@ -171,6 +171,6 @@ def test_a_run_on_a_store_without_conditions_goes_on_once_somebody_vouches_for_i
         assert report["rows"]["ok"] == 2
 
         num_before = len(store.objects)
-        again = ["reprocess", "s3://catalog/out", "--where", "id = '1'"]
+        again = ["reprocess", "s3://catalog/out", "--where", "id = '1'", "--trust-dataset"]
         assert "--assume-single-driver" in refuse(store.url, *again)[-1]
         assert len(store.objects) == num_before

@@ -124,6 +124,7 @@ def test_every_other_command_works_on_what_a_run_has_left(store, address, note) 
     assert merged(store, bucket, "before") == sorted(_PHOTOGRAPHS)
     store.fill(bucket, {"in/late.jpg": pictures.with_alpha(shift_px=9)})
     again = ["reprocess", f"s3://{bucket}/out", "--where", "error.code = 'not_found'", *here]
+    again += ["--trust-dataset"]
     done = backlot(*again)
     assert done.returncode == 0, done.stderr[-3000:]
     (new,) = set(runs(store, bucket)) - {run}
