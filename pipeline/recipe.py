@@ -159,7 +159,7 @@ class Recipe(BaseModel):
 
     @property
     def config_hash(self) -> str:
-        """Names what the recipe makes: all of it but pools, budget, prices and allowed prefixes.
+        """Names what the recipe makes: all but pools, budget, prices, time limits, what is allowed.
 
         A run that is continued with more actors, or with more patience, is the same run; so is one
         whose photographs were in places that had to be allowed first.
@@ -168,7 +168,7 @@ class Recipe(BaseModel):
             "resources": True,
             "budget": True,
             "prices": True,
-            "fetch": {"allowed_prefixes"},
+            "fetch": {"allowed_prefixes", "max_seconds"},
         }
         return _hash(self.model_dump(mode="json", exclude=left_out))
 

@@ -128,7 +128,7 @@ class Looker:
                 if self._silent[host] >= _SILENCES:
                     return NotSeenError(GAVE_NO_ANSWER)
                 try:
-                    found = await web.version(uri, allowance=self._allowance)
+                    found = await self._version(web, uri)
                 except NotSeenError as error:
                     self._silent[host] += str(error) == GAVE_NO_ANSWER
                     return error
@@ -137,6 +137,16 @@ class Looker:
 
         answers = await asyncio.gather(*map(ask, uris))
         return dict(zip(uris, answers, strict=True))
+
+    async def _version(self, web: WebReader, uri: str) -> str | None:
+        limit = asyncio.timeout(self._policy.max_seconds)
+        try:
+            async with limit:
+                return await web.version(uri, allowance=self._allowance)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise NotSeenError(GAVE_NO_ANSWER) from None
 
 
 def _is_no(answer: str | NotSeenError | None) -> bool:

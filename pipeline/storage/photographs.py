@@ -20,6 +20,7 @@ from pipeline.storage.bounds import Bounds, allowed_prefix
 from pipeline.storage.connection import Connection, connection
 from pipeline.storage.folder import LocalFolder
 from pipeline.storage.hosts import WebPolicy, allowed_host, entry_for
+from pipeline.storage.patience import Patience
 from pipeline.storage.refusals import HiddenError
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
@@ -73,6 +74,14 @@ class ReadPolicy(BaseModel):
         "those of its own folder: s3://catalog or s3://catalog/shoes/, with all that is below.",
     )
     concurrency: int = Field(16, ge=1, le=256, description="Reads under way at once per actor.")
+    max_seconds: float = Field(
+        120.0,
+        gt=0,
+        le=3600,
+        description="Most seconds for one address: redirects, retries and the pauses between them "
+        "included. Each address of a batch that meets it halves it for those that begin later, "
+        "down to a sixteenth. What is not read by then is taken up by the next run.",
+    )
 
     @field_validator("allowed_prefixes")
     @classmethod
@@ -139,12 +148,14 @@ class PhotoReader:
         return self._connection.run(self._read_all(uris))
 
     async def _read_all(self, uris: Sequence[str]) -> list[Fetched | RowError]:
-        return list(await asyncio.gather(*map(self._read, uris)))
+        patience = Patience(self._policy.max_seconds)
+        return list(await asyncio.gather(*(self._read(uri, patience) for uri in uris)))
 
-    async def _read(self, uri: str) -> Fetched | RowError:
+    async def _read(self, uri: str, patience: Patience) -> Fetched | RowError:
         async with self._turn:
             try:
-                return await self._read_allowed(uri)
+                async with patience.for_one(uri):
+                    return await self._read_allowed(uri)
             except RowError as error:
                 return error
 

@@ -194,7 +194,11 @@ def test_config_hash_names_what_is_made_and_not_where() -> None:
         for overrides in ([], ["render.quality=80"], ["output.alpha=true"], ["keep=[a]"])
     }
     assert len(hashes) == 4
-    for override in ("resources.render.num_cpus=2", "budget.max_failures=3"):
+    for override in (
+        "resources.render.num_cpus=2",
+        "budget.max_failures=3",
+        "fetch.max_seconds=600",
+    ):
         assert parse("name: mine", override).config_hash == parse().config_hash
     assert parse().config_hash == parse("name: mine\nrender: {}").config_hash
 
