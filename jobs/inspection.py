@@ -213,7 +213,8 @@ def _meant(meaning: ColorMeaning) -> str:
     said = []
     if meaning.icc is not None:
         name = profile_name(meaning.icc)
-        said.append("an unreadable profile" if name is None else f"profile {name!r}")
+        unread = f"an unreadable profile of {len(meaning.icc):,} bytes"
+        said.append(unread if name is None else f"profile {name!r}")
     if meaning.cicp is not None:
         cicp = meaning.cicp
         name = "sRGB" if (cicp.primaries, cicp.transfer) == (1, 13) else None

@@ -53,8 +53,8 @@ def findings(file: Inspected, channel: Channel, *, fill: float | None = None) ->
 def _format(file: Inspected, channel: Channel) -> Iterator[str]:
     if file.file_format not in channel.formats:
         yield f"{file.file_format}, accepted are {', '.join(channel.formats)}"
-    if file.num_frames > 1:
-        yield f"{file.num_frames} frames, a still picture has one"
+    if file.has_several_frames:
+        yield "several frames, a still picture has one"
 
 
 def _bytes(file: Inspected, channel: Channel) -> Iterator[str]:

@@ -14,7 +14,7 @@ from scipy.ndimage import label, maximum_filter1d
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.icc import is_srgb
 from pipeline.imaging.reading.identify import identify
-from pipeline.imaging.reading.pillow import opened
+from pipeline.imaging.reading.pillow import is_animated, opened
 from pipeline.imaging.xmp import read_source_uri
 
 # Shape suffixes: H height, W width, C colour channel.
@@ -41,7 +41,7 @@ class Inspected:
     num_bytes: int
     file_format: str
     """Pillow's name of it, such as JPEG."""
-    num_frames: int
+    has_several_frames: bool
     is_srgb: bool
     """Its numbers are sRGB: by its profile, or without one by convention."""
     is_upright: bool
@@ -126,7 +126,7 @@ def inspect(data: bytes) -> Inspected:
         return Inspected(
             num_bytes=len(data),
             file_format=str(image.format),
-            num_frames=getattr(image, "n_frames", 1),
+            has_several_frames=is_animated(image),
             is_srgb=_is_srgb(image),
             is_upright=image.getexif().get(ExifTags.Base.Orientation, 1) == 1,
             is_opaque=not has_alpha

@@ -52,6 +52,7 @@ def look_at_avif(data: bytes) -> Header:
         height=height,
         crop=item.crop,
         whole=_larger(item),
+        unpacked=item.unpacked,
         depth=item.depth,
         space="grey" if item.is_grey else "rgb",
         alpha=alpha,

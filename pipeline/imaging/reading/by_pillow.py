@@ -11,7 +11,7 @@ from pipeline.imaging.reading.exif import ExifFacts, dots_per_inch, exif_facts
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.modes import samples_of
-from pipeline.imaging.reading.pillow import DAMAGE, opened
+from pipeline.imaging.reading.pillow import DAMAGE, SEVERAL_FRAMES, is_animated, opened
 from pipeline.imaging.reading.samples import ColorMeaning
 from pipeline.imaging.reading.tiff import TiffHeader
 
@@ -60,12 +60,12 @@ def read_by_pillow(
 
 
 def _frames_note(image: ImageFile.ImageFile) -> tuple[str, ...]:
-    """What there is beside the first frame; counting moves Pillow on to others of a GIF."""
+    """Whether there is more than the first frame. Never counted: see `is_animated`."""
     try:
-        num_frames = getattr(image, "n_frames", 1)
+        has_others = is_animated(image)
     except DAMAGE:
-        return ("first of several frames, of which others are damaged",)
-    return (f"first of {num_frames} frames",) if num_frames > 1 else ()
+        return ("the first of several frames, of which others are damaged",)
+    return (SEVERAL_FRAMES,) if has_others else ()
 
 
 def _read_tiff(

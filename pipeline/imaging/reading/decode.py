@@ -13,10 +13,11 @@ from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.by_pillow import read_by_pillow
 from pipeline.imaging.reading.colour import to_srgb8
 from pipeline.imaging.reading.decoders import BY_PILLOW, READERS, chosen, look
-from pipeline.imaging.reading.header import Decoded
+from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.identify import identify
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.photo import Photo
+from pipeline.imaging.reading.structure import check_structure
 from pipeline.imaging.reading.turning import cropped, lies_on_its_side, turned
 from pipeline.imaging.reading.web import GifHeader, uncovered
 
@@ -127,6 +128,8 @@ def read(
     check_size(header.width, header.height, limits)
     if header.whole is not None and math.prod(header.whole) > limits.max_megapixels * 1e6:
         check_size(*header.whole, limits)
+    _check_unpacked(header, limits)
+    check_structure(data, header.kind)
     reader = READERS.get((row.kind, row.decoder))
     if reader is None:
         by_pillow = BY_PILLOW.get(row.kind, read_by_pillow)
@@ -138,6 +141,21 @@ def read(
     if header.crop is not None:
         decoded = replace(decoded, samples=cropped(decoded.samples, header.crop))
     return header.kind, decoded
+
+
+def _check_unpacked(header: Header, limits: ImageLimits) -> None:
+    """Hold what is unpacked for the picture against the limit for the picture.
+
+    Raises:
+        RowError: `too_many_pixels`.
+    """
+    unpacked = header.unpacked
+    if unpacked is not None and unpacked.pixels > unpacked.room * limits.max_megapixels * 1e6:
+        most = unpacked.room * limits.max_megapixels
+        raise RowError(
+            ErrorCode.TOO_MANY_PIXELS,
+            f"{header.kind}: {unpacked.words}, at most {most:g} megapixels are accepted",
+        )
 
 
 def _turning_note(kind: str, decoded: Decoded) -> tuple[str, ...]:

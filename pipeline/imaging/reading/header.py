@@ -12,6 +12,17 @@ Alpha = Literal["none", "straight", "premultiplied", "key"]
 """Key: one colour, or some of a palette, is declared transparent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What a decoder makes room for, or unpacks in all, beside the picture itself."""
+
+    words: str
+    """For people: what it is, and its size."""
+    pixels: int
+    room: int = 1
+    """How many times the limit of a picture it may have."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """How a picture is stored. Nothing has been decoded for it."""
@@ -25,6 +36,8 @@ class Header:
     """Left, top, width and height of that part; None: all of it."""
     whole: tuple[int, int] | None = None
     """Width and height of what is decoded, where that is more."""
+    unpacked: Unpacked | None = None
+    """Tiles of a TIFF, parts of a grid; None: nothing that counts."""
     depth: int = 8
     """Bits of a channel, of the deepest one."""
     numbers: Numbers = "unsigned"

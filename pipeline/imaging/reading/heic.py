@@ -58,6 +58,7 @@ def look_at_heic(data: bytes) -> Header:
         width=width,
         height=height,
         whole=None if whole == (width, height) else whole,
+        unpacked=item.unpacked,
         depth=item.depth,
         space="grey" if item.is_grey else "rgb",
         alpha=alpha,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from pipeline.imaging.reading.by_digest import remembered
 from pipeline.imaging.reading.rgb_space import RgbSpace, to_srgb8_by
 from pipeline.imaging.reading.samples import Cicp, Space
 
@@ -40,6 +41,9 @@ of 33 steps, which is up to 20 levels of 255 off in dark saturated colours."""
 
 _MAX_TAGS = 100
 """The most that Little CMS reads."""
+
+MOST_PROFILE_BYTES = 4 * 2**20
+"""Of a profile that is looked at. Those of presses, the largest there are, have 0.5 to 2.5 MB."""
 
 _DATE_TIME = slice(24, 36)
 """Where the header keeps the profile's time of creation (ICC.1:2022, table 17)."""
@@ -73,7 +77,12 @@ def srgb_profile() -> bytes:
 
 
 def is_srgb(profile: bytes) -> bool:
-    """Whether the pixels under this profile are sRGB already, whatever it is called."""
+    """Whether the pixels under this profile are sRGB already, whatever it is called.
+
+    One over `MOST_PROFILE_BYTES` is not looked at, and so is none that is known to be.
+    """
+    if len(profile) > MOST_PROFILE_BYTES:
+        return False
     try:
         _, space = _describe(profile)
         return space in ("rgb", "grey") and _transform(profile, space) is None
@@ -97,8 +106,10 @@ def to_srgb8_by_profile(
         HWC, sRGB, or None: they are sRGB as they stand. And the profile's own name.
 
     Raises:
-        UnusableProfileError: the profile cannot be read, or is for other samples.
+        UnusableProfileError: the profile cannot be read, is for other samples, or is larger than
+            `MOST_PROFILE_BYTES`.
     """
+    _check_bytes(profile)
     try:
         name, described = _describe(profile)
         if space == "grey" and described == "rgb":  # common: grey tagged with its workflow's RGB
@@ -114,7 +125,7 @@ def to_srgb8_by_profile(
     raise UnusableProfileError(f"ICC profile {name!r} is not for {kind} pixels, ignored")
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _tells_colours_apart(profile: bytes, space: Space) -> bool:
     """Whether the primaries of an RGB profile span a space; placeholders of zeros do not."""
     if space != "rgb":
@@ -128,7 +139,12 @@ def _tells_colours_apart(profile: bytes, space: Space) -> bool:
 
 
 def numbers_of_profile(profile: bytes) -> Cicp | None:
-    """The `cicp` tag, by which a profile of HDR says so (ICC.1:2022, 9.2.17); None: it has none."""
+    """The `cicp` tag, by which a profile of HDR says so (ICC.1:2022, 9.2.17); None: it has none.
+
+    Nor does one count that is larger than `MOST_PROFILE_BYTES`.
+    """
+    if len(profile) > MOST_PROFILE_BYTES:
+        return None
     num_tags = int.from_bytes(profile[128:132], "big")
     for at in range(132, 132 + 12 * min(num_tags, _MAX_TAGS), 12):
         if profile[at : at + 4] == b"cicp":
@@ -149,8 +165,10 @@ def matrix_of_profile(profile: bytes) -> tuple[NDArray[np.float32], str]:
     """From linear RGB of a profile's primaries to linear sRGB, for a column; the profile's name.
 
     Raises:
-        UnusableProfileError: the profile cannot be read, or has no primaries.
+        UnusableProfileError: the profile cannot be read, has no primaries, or is larger than
+            `MOST_PROFILE_BYTES`.
     """
+    _check_bytes(profile)
     try:
         name, described = _describe(profile)
         is_usable = described == "rgb" and _tells_colours_apart(profile, "rgb")
@@ -160,6 +178,14 @@ def matrix_of_profile(profile: bytes) -> tuple[NDArray[np.float32], str]:
     if space is None:
         raise UnusableProfileError(f"ICC profile {name!r} has no primaries, ignored")
     return space.to_srgb_33, name
+
+
+def _check_bytes(profile: bytes) -> None:
+    if len(profile) > MOST_PROFILE_BYTES:
+        raise UnusableProfileError(
+            f"ICC profile of {len(profile) / 2**20:.1f} MiB ignored: more than "
+            f"{MOST_PROFILE_BYTES >> 20} MiB"
+        )
 
 
 def as_image(values_HWC: Levels, space: Space) -> Image.Image:
@@ -180,7 +206,7 @@ def _convert(values_HWC: Levels, space: Space, profile: bytes) -> NDArray[np.uin
         ]
         table_L3 = _by_little_cms(levels, space, profile, flags=_EXACT)[:, 0]
         return table_L3.take(values_HWC[..., 0], axis=0, mode="clip")
-    is_matrix = space == "rgb" and _opened(profile).profile.is_matrix_shaper
+    is_matrix = space == "rgb" and _is_matrix(profile)
     if values_HWC.dtype == np.uint8:
         # The same pixels either way. imagecodecs spares two copies, and builds its transform anew
         # each time: 4 ms for a matrix, 40 ms for a table, which Pillow lets us keep.
@@ -215,7 +241,7 @@ def _cms(
     return converted
 
 
-@lru_cache(maxsize=8)
+@remembered(8)
 def measured_space(profile: bytes) -> RgbSpace | None:
     """The curves and the matrix that an RGB profile amounts to; None where it is more than that.
 
@@ -258,26 +284,33 @@ def _curves_and_matrix(profile: bytes) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def profile_name(profile: bytes) -> str | None:
-    """What a profile calls itself; None: it is none."""
+    """What a profile calls itself; None: it is none, or larger than `MOST_PROFILE_BYTES`."""
+    if len(profile) > MOST_PROFILE_BYTES:
+        return None
     try:
         return _describe(profile)[0]
     except _UNREADABLE:
         return None
 
 
-@lru_cache(maxsize=32)
 def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
+    """Not remembered: Little CMS copies the whole of it."""
     return ImageCms.ImageCmsProfile(BytesIO(profile))
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _describe(profile: bytes) -> tuple[str, Space | None]:
     opened = _opened(profile)
     name = ImageCms.getProfileDescription(opened).strip()
     return name, _SPACES.get(opened.profile.xcolor_space)
 
 
-@lru_cache(maxsize=32)  # a catalog uses a handful; building one takes longer than applying it
+@remembered(32)
+def _is_matrix(profile: bytes) -> bool:
+    return bool(_opened(profile).profile.is_matrix_shaper)
+
+
+@remembered(32)  # a catalog uses a handful; building one takes longer than applying it
 def _transform(profile: bytes, space: Space) -> ImageCms.ImageCmsTransform | None:
     """The way from `profile` to sRGB; None where it changes no colour by more than one level.
 

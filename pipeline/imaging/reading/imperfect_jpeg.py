@@ -16,7 +16,7 @@ from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.pillow import DAMAGE
 
 _END = b"\xff\xd9"
-_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]", re.DOTALL)
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 """Behind the data of a scan: neither a stuffed zero nor a restart marker (ITU-T T.81, B.1.1.5)."""
 _START_OF_SCAN = 0xDA
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2

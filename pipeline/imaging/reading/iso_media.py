@@ -8,6 +8,7 @@ from math import floor
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.boxes import Box, boxes, content
+from pipeline.imaging.reading.header import Unpacked
 from pipeline.imaging.reading.item_tables import ItemTables, item_tables, own_properties
 from pipeline.imaging.reading.samples import Cicp, ColorMeaning
 
@@ -20,6 +21,12 @@ _ALPHA = (
 _GAIN_MAP = b"hdrgainmap"
 """In the name of Apple's; ISO 21496-1 has an item of type tmap instead."""
 _DEPTH_MAPS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth", b"urn:mpeg:hevc:2015:auxid:2")
+
+_DEEPEST = 4
+"""Parts within parts: a tone map of a grid of coded pictures has two such steps."""
+_ROOM = 4
+"""Times the limit of a picture that its parts may have: those of a grid reach over its edges."""
+_MOST_OF_A_NAME = 256
 
 _PICTURES = frozenset([b"av01", b"hvc1", b"hev1", b"avc1", b"jpeg", b"grid", b"iovl", b"iden"])
 """Types of items; a tmap, which joins a picture and its gain map, is no further one."""
@@ -64,6 +71,8 @@ class Item:
     is_premultiplied: bool
     has_gain_map: bool
     has_depth_map: bool
+    unpacked: Unpacked | None
+    """The parts that a grid or an overlay is made of; None: it is one piece."""
     num_pictures: int
     """That stand for themselves, this one among them."""
 
@@ -120,8 +129,45 @@ def primary_item(data: bytes) -> Item | None:
         has_gain_map=b"tmap" in meta.kinds.values()
         or any(_GAIN_MAP in name for name in names.values()),
         has_depth_map=any(name in _DEPTH_MAPS for name in names.values()),
+        unpacked=_parts(data, meta),
         num_pictures=_num_pictures(meta),
     )
+
+
+def _parts(data: bytes, meta: ItemTables) -> Unpacked | None:
+    """What is decoded for the primary item: a part counts as often as it is drawn.
+
+    Raises:
+        RowError: `corrupt_image`: parts within parts within parts without end.
+    """
+    drawn: dict[int, list[int]] = {}
+    for kind, at, to in meta.references:
+        if kind == b"dimg":
+            drawn.setdefault(at, []).append(to)
+    if not drawn.get(meta.primary):
+        return None
+    known: dict[int, int] = {}
+
+    def pixels_of(item: int, depth: int) -> int:
+        if depth > _DEEPEST:
+            raise RowError(ErrorCode.CORRUPT_IMAGE, "a picture made of parts that have no end")
+        if item not in known:
+            parts = drawn.get(item, [])
+            known[item] = (
+                sum(pixels_of(part, depth + 1) for part in parts)
+                if parts
+                else _area(data, own_properties(meta, item))
+            )
+        return known[item]
+
+    pixels = pixels_of(meta.primary, 0)
+    num_parts = len(drawn[meta.primary])
+    return Unpacked(f"{num_parts:,} parts of {pixels / 1e6:.1f} megapixels in all", pixels, _ROOM)
+
+
+def _area(data: bytes, own: list[Box]) -> int:
+    size = next((content(data, box)[4:12] for box in own if box.kind == b"ispe"), b"")
+    return int.from_bytes(size[:4], "big") * int.from_bytes(size[4:8], "big")
 
 
 def alphas_of(data: bytes, meta: ItemTables, item: int) -> list[int]:
@@ -140,7 +186,12 @@ def _num_pictures(meta: ItemTables) -> int:
 
 def _auxiliary_name(data: bytes, meta: ItemTables, item: int) -> bytes:
     name = next(
-        (content(data, box)[4:] for box in own_properties(meta, item) if box.kind == b"auxC"), b""
+        (
+            data[box.start + 4 : min(box.end, box.start + 4 + _MOST_OF_A_NAME)]
+            for box in own_properties(meta, item)
+            if box.kind == b"auxC"
+        ),
+        b"",
     )
     return name.partition(b"\0")[0]
 

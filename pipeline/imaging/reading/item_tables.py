@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pipeline.imaging.reading.boxes import Box, boxes, content
 
 _MAX_ITEMS = 4096
+_MOST_OWNED = 255
+"""Properties of an item: as many as one table can count, however many tables there are."""
 _MOST_PARTS = 64
 """Of an item. EXIF and XMP are in one piece."""
 _MOST_BYTES = 8 * 2**20
@@ -136,7 +138,8 @@ def _read_associations(body: bytes, meta: ItemTables) -> None:
             return
         numbers = [body[i : i + size] for i in range(at, at + count[0] * size, size)]
         mask = 0x7FFF if size == 2 else 0x7F
-        meta.owned.setdefault(item, []).extend(int.from_bytes(n, "big") & mask for n in numbers)
+        own = meta.owned.setdefault(item, [])
+        own.extend(int.from_bytes(n, "big") & mask for n in numbers[: _MOST_OWNED - len(own)])
         at += count[0] * size
 
 

@@ -14,12 +14,12 @@ from pipeline.imaging.reading.boxes import boxes, content
 from pipeline.imaging.reading.codecs import decoded_by
 from pipeline.imaging.reading.exif import dots_per_inch
 from pipeline.imaging.reading.header import Alpha, Decoded, Header
+from pipeline.imaging.reading.jpeg2000_parts import CODESTREAM
 from pipeline.imaging.reading.samples import ColorMeaning, Samples, Space
 from pipeline.imaging.reading.straight import filled, straightened
 
 # Shape suffixes: H height, W width, C channel, N entry of a palette.
 
-_CODESTREAM = b"\xff\x4f\xff\x51"
 _MAX_COMPONENTS = 8
 _SPACES = {12: "cmyk", 16: "rgb", 17: "grey", 18: "sycc"}
 """By enumerated colour space (ISO/IEC 15444-1 table I.10, 15444-2 table M.25)."""
@@ -74,7 +74,7 @@ def look_at_jpeg2000(data: bytes) -> Jpeg2000Header:
     """
     found: dict[bytes, bytes] = {}
     codestream_at = 0
-    if not data.startswith(_CODESTREAM):
+    if not data.startswith(CODESTREAM):
         for box in boxes(data):
             if box.kind == b"jp2h":
                 for inner in boxes(data, box.start, box.end):
@@ -95,7 +95,7 @@ def look_at_jpeg2000(data: bytes) -> Jpeg2000Header:
 
 def _siz(data: bytes, at: int) -> _Siz:
     """ISO/IEC 15444-1, A.5.1."""
-    if data[at : at + 4] != _CODESTREAM:
+    if data[at : at + 4] != CODESTREAM:
         raise RowError(ErrorCode.CORRUPT_IMAGE, "JPEG2000 without a codestream")
     body = data[at + 8 : at + 8 + 34 + 3 * (_MAX_COMPONENTS + 1)]
     right, bottom, left, top = (int.from_bytes(body[i : i + 4], "big") for i in range(0, 16, 4))

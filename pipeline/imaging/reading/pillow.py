@@ -30,6 +30,22 @@ DAMAGE = (
 whatever the code next to it did with nothing."""
 
 
+SEVERAL_FRAMES = "the first of several frames"
+"""A note on what was read."""
+
+
+def is_animated(image: Image.Image) -> bool:
+    """Whether there is a second frame, without a look at a third.
+
+    How many there are costs more than the file is long where each is found by the one before it
+    (TIFF), and nobody acts on the number.
+
+    Raises:
+        DAMAGE: the second frame cannot be found.
+    """
+    return bool(getattr(image, "is_animated", False))
+
+
 @contextmanager
 def opened(
     data: bytes, file_format: str, *, is_whole: bool = False

@@ -13,7 +13,7 @@ from pipeline.imaging.reading.codecs import arranged, decoded_by
 from pipeline.imaging.reading.exif import dots_per_inch, exif_facts
 from pipeline.imaging.reading.header import Alpha, Decoded, Header
 from pipeline.imaging.reading.modes import samples_of
-from pipeline.imaging.reading.pillow import opened
+from pipeline.imaging.reading.pillow import SEVERAL_FRAMES, opened
 from pipeline.imaging.reading.png_chunks import SIGNATURE_SIZE, Chunk, chunks_of
 from pipeline.imaging.reading.samples import Cicp, ColorMeaning, Samples
 
@@ -38,7 +38,7 @@ class PngHeader(Header):
 
     exif: bytes = b""
     resolution_dpi: tuple[float, float] | None = None
-    num_frames: int = 1
+    is_animated: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -62,7 +62,8 @@ def look_at_png(data: bytes) -> PngHeader:
             if _counts(data, chunk):
                 chunks.setdefault(chunk.kind, data[chunk.start : chunk.end])
             else:
-                notes.append(f"{chunk.kind.decode()} with a wrong checksum is left out")
+                note = f"{chunk.kind.decode()} with a wrong checksum is left out"
+                notes.extend([note] if note not in notes else [])  # however often it is there
         elif chunk.kind in _TEXTS and data.startswith(_EXIF_TEXTS, chunk.start, chunk.end):
             exif_in_text = exif_in_text or _exif_in_text(
                 data[chunk.start : chunk.end], is_packed=chunk.kind == b"zTXt"
@@ -85,7 +86,7 @@ def look_at_png(data: bytes) -> PngHeader:
         meaning=_meaning(chunks),
         exif=chunks.get(b"eXIf", exif_in_text),
         resolution_dpi=_resolution(chunks.get(b"pHYs", b"")),
-        num_frames=int.from_bytes(chunks.get(b"acTL", b"\0\0\0\1")[:4], "big"),
+        is_animated=int.from_bytes(chunks.get(b"acTL", b"")[:4], "big") > 1,
         notes=tuple(notes),
     )
 
@@ -135,8 +136,8 @@ def _decoded(samples: Samples, header: PngHeader) -> Decoded:
     notes = [*header.notes]
     if facts.is_unreadable:
         notes.append("EXIF unreadable, taken as upright")
-    if header.num_frames > 1:
-        notes.append(f"first of {header.num_frames} frames")
+    if header.is_animated:
+        notes.append(SEVERAL_FRAMES)
     meaning = replace(samples.meaning, is_adobe_rgb=facts.is_adobe_rgb)
     return Decoded(
         samples=replace(samples, meaning=meaning),

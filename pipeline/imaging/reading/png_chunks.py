@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 SIGNATURE_SIZE = 8
-_MOST_CHUNKS = 2**16
+MOST_CHUNKS = 2**16
 """That are walked over. A file of 64 MiB has 8,000 where encoders write 8 kB each."""
 
 
@@ -23,7 +23,7 @@ class Chunk:
 def chunks_of(data: bytes) -> Iterator[Chunk]:
     """All up to the end mark, which is the last."""
     at = SIGNATURE_SIZE
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(MOST_CHUNKS):
         size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if len(kind) < 4:
             return

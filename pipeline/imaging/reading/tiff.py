@@ -8,7 +8,7 @@ from typing import Any
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.reading.header import Alpha, Header, Numbers
+from pipeline.imaging.reading.header import Alpha, Header, Numbers, Unpacked
 from pipeline.imaging.reading.raw import camera_raw_advice
 from pipeline.imaging.reading.tiff_chroma import chroma_sampling
 from pipeline.imaging.reading.tiff_directory import entries, number_of
@@ -136,6 +136,7 @@ def _header(
         kind="TIFF",
         width=int(page.imagewidth),
         height=int(page.imagelength),
+        unpacked=_unpacked(page),
         depth=max(depths),
         numbers=_NUMBERS.get(int(page.sampleformat or 1), "signed"),
         space=space,
@@ -151,6 +152,25 @@ def _header(
         facts=facts,
         notes=found.notes,
     )
+
+
+_SAMPLES_OF_A_PIXEL = 8
+"""That count as one pixel against the limit: four inks, alpha and what is rarer."""
+
+
+def _unpacked(page: TiffPage) -> Unpacked:
+    """The largest part that is unpacked at once: a tile may be larger than its picture."""
+    samples = max(page.samplesperpixel, 1)
+    across, down = int(page.imagewidth), int(page.imagelength)
+    words = f"{across} x {down} px"
+    if page.is_tiled:
+        tile_down = int(page.tilelength) * max(int(page.tiledepth), 1)
+        if page.tilewidth * tile_down > across * down:
+            across, down = int(page.tilewidth), tile_down
+            words = f"tiles of {across} x {down} px"
+    if samples > _SAMPLES_OF_A_PIXEL:
+        words += f" with {samples} samples each"
+    return Unpacked(words, across * down * -(-samples // _SAMPLES_OF_A_PIXEL))
 
 
 def _packing(page: TiffPage) -> str:

@@ -13,12 +13,16 @@ from tifffile import TiffFile, TiffPage
 
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.codecs import in_short
-from pipeline.imaging.reading.pillow import DAMAGE
+from pipeline.imaging.reading.pillow import DAMAGE, SEVERAL_FRAMES
 
 _MAX_PAGES = 256
 """That are looked at. More are left unread: nobody delivers a photograph as page 257."""
 _MAX_SUB_PAGES = 32
 """Of one page (TIFF/EP keeps the photograph there, behind a preview)."""
+_TIMES_READ, _READ_AT_LEAST = 4, 2**20
+"""Of the file's length, and bytes: what the directories of all pages may have together. Those that
+lie apart have once its length at the most."""
+_ENTRY_BYTES = 20
 _PREVIEW_SCALE = 2
 """A page that has the shape of a later one and at most half of its sides is that one's preview."""
 
@@ -95,7 +99,6 @@ def photograph_in(file: TiffFile) -> TiffPhotograph:
     numbered = list(_pages(file))
     (index, sub_index), page = _photograph(numbered)
     first = numbered[0][1]
-    num_pages = sum(sub is None for (_, sub), _ in numbered)
     notes = []
     if page is not first:
         where = f"page {index + 1}" + ("" if sub_index is None else " (a page inside of it)")
@@ -103,9 +106,8 @@ def photograph_in(file: TiffFile) -> TiffPhotograph:
             f"{where} was read, the first page is a preview of "
             f"{first.imagewidth} x {first.imagelength} px"
         )
-    elif num_pages > 1:
-        more = " or more" if num_pages == _MAX_PAGES else ""
-        notes.append(f"first of {num_pages}{more} frames")
+    elif any(index for (index, _), _ in numbered):
+        notes.append(SEVERAL_FRAMES)
     if _is_reduced(page):
         notes.append("the file calls its only picture a reduced copy")
     return TiffPhotograph(
@@ -127,7 +129,13 @@ def page_at(file: TiffFile, index: int, sub_index: int | None) -> TiffPage:
 
 
 def _pages(file: TiffFile) -> Iterator[tuple[tuple[int, int | None], TiffPage]]:
-    """Each page and each page inside of it, with their numbers, as far as we look."""
+    """Each page and each page inside of it, with their numbers, as far as we look.
+
+    Raises:
+        RowError: `corrupt_image`: pages that share their values have read them for many times the
+            length of the file.
+    """
+    left = _TIMES_READ * file.filehandle.size + _READ_AT_LEAST
     for index in range(_MAX_PAGES):
         try:
             page = _full(file.pages[index])
@@ -135,10 +143,27 @@ def _pages(file: TiffFile) -> Iterator[tuple[tuple[int, int | None], TiffPage]]:
             if index == 0:
                 raise
             return
+        left = _after_reading(file, page, left)
         yield (index, None), page
         for sub_index in range(min(len(page.subifds or ()), _MAX_SUB_PAGES)):
             assert page.pages is not None  # it has them
-            yield (index, sub_index), _full(page.pages[sub_index])
+            inner = _full(page.pages[sub_index])
+            left = _after_reading(file, inner, left)
+            yield (index, sub_index), inner
+
+
+def _after_reading(file: TiffFile, page: TiffPage, left: int) -> int:
+    """Bytes that may yet be read for directories and their values, as far as the file has these."""
+    size = file.filehandle.size
+    left -= sum(
+        _ENTRY_BYTES + tag.valuebytecount * (tag.valueoffset + tag.valuebytecount <= size)
+        for tag in page.tags
+    )
+    if left < 0:
+        raise RowError(
+            ErrorCode.CORRUPT_IMAGE, "TIFF: its pages are the same bytes over and over again"
+        )
+    return left
 
 
 def _full(page: object) -> TiffPage:

@@ -15,6 +15,7 @@ from pipeline.imaging.reading.by_pillow import look_by_pillow
 from pipeline.imaging.reading.header import Decoded, Header
 from pipeline.imaging.reading.samples import ColorMeaning, Samples, Space
 from pipeline.imaging.reading.straight import filled, straightened
+from pipeline.imaging.reading.structure import check_structure
 from pipeline.imaging.reading.tiff import TiffHeader
 from pipeline.imaging.reading.tiff_chroma import (
     chroma_sampling,
@@ -113,6 +114,7 @@ def _check_segments(page: TiffPage, data: bytes) -> None:
         segment = data[at : at + count]
         look = look_at_jpeg if packing == "JPEG" else partial(look_by_pillow, kind=packing)
         inside = look(segment)
+        check_structure(segment, packing)
         if inside.width * inside.height > most:
             raise RowError(
                 ErrorCode.CORRUPT_IMAGE,

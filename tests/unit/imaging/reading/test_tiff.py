@@ -13,6 +13,7 @@ from PIL import Image
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.reading.decode import decode
 from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.reading.tiff_pages import opened_tiff, photograph_in
 
 ANY_SIZE = ImageLimits(min_side_px=1, max_aspect=100, max_megapixels=4)
 HEIGHT, WIDTH = 40, 56
@@ -421,13 +422,13 @@ def test_a_pyramid_gives_its_largest_page(dtype):
     data = pages((whole, {"subifds": 1}), (PREVIEW, {"subfiletype": 1}), (PREVIEW, {}))
     photo = decode(data, ANY_SIZE)
     np.testing.assert_array_equal(photo.rgb_HWC, WHOLE)
-    assert "first of 2 frames" in photo.notes
+    assert "the first of several frames" in photo.notes
 
 
 def test_a_scan_of_several_sheets_gives_the_first():
     photo = decode(pages((WHOLE, {}), (WHOLE[:, ::-1], {}), (WHOLE[::-1], {})), ANY_SIZE)
     np.testing.assert_array_equal(photo.rgb_HWC, WHOLE)
-    assert photo.notes == ("first of 3 frames",)
+    assert photo.notes == ("the first of several frames",)
     tall = np.concatenate([WHOLE] * 5)  # of another shape: another picture, not a larger copy
     assert decode(pages((WHOLE, {}), (tall, {})), ANY_SIZE).rgb_HWC.shape == WHOLE.shape
 
@@ -608,7 +609,9 @@ def test_many_pages_are_not_all_walked_over():
     small = Image.new("RGB", (40, 40))
     out = BytesIO()
     small.save(out, "TIFF", save_all=True, append_images=[small] * 300)
-    assert "first of 256 or more frames" in decode(out.getvalue(), ANY_SIZE).notes
+    with opened_tiff(out.getvalue()) as file:
+        assert len(photograph_in(file).pages) == 256
+    assert "the first of several frames" in decode(out.getvalue(), ANY_SIZE).notes
 
 
 def test_a_tile_that_holds_a_larger_picture_is_damage():
