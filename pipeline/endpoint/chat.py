@@ -15,7 +15,7 @@ import aiohttp
 from pipeline.endpoint.config import EndpointConfig
 from pipeline.endpoint.pacing import Breaker, Pace
 from pipeline.errors import TransientError
-from pipeline.prompts.question import INSTRUCTION, SCHEMA, Fallback, Question, Reason
+from pipeline.prompts.question import INSTRUCTION, SCHEMA, Fallback, Question, Reason, overlong
 from pipeline.storage.retry import Backoff, retrying
 
 API_KEY_VARIABLE = "BACKLOT_ENDPOINT_API_KEY"
@@ -151,7 +151,7 @@ def read_completion(body: bytes) -> str | Fallback:
         return Fallback(Reason.DECLINED)
     if not isinstance(content, str):
         return Fallback(Reason.SERVER_ERROR, "no text in the completion")
-    return content
+    return overlong(content) or content
 
 
 class _OverlongError(Exception):

@@ -139,8 +139,9 @@ INSTRUCTION_DIGEST = hashlib.sha256((INSTRUCTION + json.dumps(SCHEMA)).encode())
 
 _MOST_SUBJECT_WORDS = 8
 """Five are asked for; a model that counts badly is no reason to drop what it wrote."""
-_THOUGHT = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
-_FENCED = re.compile(r"^\s*```(?:json)?\s*\n(.*)\n\s*```\s*$", re.DOTALL)
+MOST_ANSWER_BYTES = 16 * 2**10
+"""Of an answer, thoughts and fence included. 50 words in JSON have less than a kilobyte."""
+_THOUGHT, _THOUGHT_ENDS, _FENCE = "<think>", "</think>", "```"
 _COLOURLESS = re.compile(r"\bblack[ -]and[ -]white\b", re.IGNORECASE)
 _SMALL_WORDS = """
     a an and are as at be by for from in into is it its near of on onto or over some that the their
@@ -153,12 +154,14 @@ _STEM_LETTERS = 5
 def parse(text: str) -> Answer | Fallback:
     """Read an answer strictly: the object asked for, all of it and nothing around it.
 
-    Thoughts in front and a Markdown fence are a chat's wrapping, and taken off.
+    Thoughts in front and a Markdown fence are a chat's wrapping, and taken off. Of more than
+    `MOST_ANSWER_BYTES` nothing is read, wherever it comes from.
     """
-    bare = _THOUGHT.sub("", text)
-    fenced = _FENCED.match(bare)
+    too_long = overlong(text)
+    if too_long is not None:
+        return too_long
     try:
-        answer = Answer.model_validate_json(fenced.group(1) if fenced else bare)
+        answer = Answer.model_validate_json(_unwrapped(text))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(step) for step in first["loc"])
@@ -168,6 +171,32 @@ def parse(text: str) -> Answer | Fallback:
     if any(not (character.isprintable()) for character in answer.prompt + answer.subject):
         return Fallback(Reason.MALFORMED, "prompt: not one line of text")
     return answer
+
+
+def overlong(text: str) -> Fallback | None:
+    """What stands in the place of an answer that is too long to be one; None: it is not."""
+    num_bytes = len(text.encode(errors="surrogatepass"))
+    if num_bytes <= MOST_ANSWER_BYTES:
+        return None
+    return Fallback(
+        Reason.MALFORMED, f"an answer of {num_bytes} bytes, at most {MOST_ANSWER_BYTES} are read"
+    )
+
+
+def _unwrapped(text: str) -> str:
+    r"""Without thoughts in front and the lines of a fence, both of which have to end.
+
+    >>> _unwrapped('<think>so</think>```json\n{"prompt": 1}\n```')
+    '{"prompt": 1}'
+    """
+    bare = text.strip()
+    if bare.startswith(_THOUGHT):
+        _, end, behind = bare.partition(_THOUGHT_ENDS)
+        bare = behind.strip() if end else bare
+    first, _, rest = bare.partition("\n")
+    inside, line_break, last = rest.rpartition("\n")
+    is_opened = first.startswith(_FENCE) and first[len(_FENCE) :].strip() in ("", "json")
+    return inside if is_opened and line_break and last.strip() == _FENCE else bare
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,7 @@ from pipeline.prompts.question import (
     Checks,
     Fallback,
     Question,
+    overlong,
     parse,
 )
 
@@ -72,7 +73,9 @@ class Enhancer:
         unasked = [key for key in by_key if key not in said]
         if unasked:
             asked = self._model.ask([by_key[key] for key in unasked])
-            said |= dict(zip(unasked, asked, strict=True))
+            # Before it is remembered: thousands of endless answers would fill the memory.
+            bounded = [(isinstance(one, str) and overlong(one)) or one for one in asked]
+            said |= dict(zip(unasked, bounded, strict=True))
         read = {key: self._read(said[key], question) for key, question in by_key.items()}
         self._remember({key: said[key] for key in unasked}, by_key, read)
         return [read[key] for key in keys]
