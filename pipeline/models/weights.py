@@ -7,25 +7,27 @@ needs them before it builds a model, and arrive here as a local directory.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
+import logging
 import re
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.errors import FatalError
+from pipeline.locks import locked, private_folder
+from pipeline.models.pins import MANIFEST, check_pin, check_sha256
 
-MANIFEST = "SHA256SUMS"
+logger = logging.getLogger(__name__)
 
 PICKLED = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth"})
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SAMPLED_BYTES = 1 << 20
+_PATIENCE_S = 3600.0
+"""For others of a machine to load their weights, one after another."""
 
 
 class Checkpoint(BaseModel):
@@ -119,7 +121,7 @@ def locate(checkpoint: Checkpoint, *, cache_dir: Path | None = None) -> Path:
     if not checkpoint.allow_pickle:
         _refuse_pickle(directory)
     if checkpoint.manifest_sha256 is not None:
-        _check_manifest(directory, checkpoint.manifest_sha256)
+        check_pin(directory, checkpoint.manifest_sha256)
     return directory
 
 
@@ -132,7 +134,7 @@ def check_file(file: Path, sha256: str | None) -> None:
     if not file.is_file():
         raise FatalError(f"weights {file}: expected a file, found {_kind(file)}")
     if sha256 is not None:
-        _check_sha256(file, sha256)
+        check_sha256(file, sha256)
 
 
 def revision_of(directory: Path) -> str:
@@ -162,10 +164,20 @@ def one_at_a_time() -> Iterator[None]:
 
     Eight actors of a node that start together would hold eight copies in its memory and read the
     same file eight times over; one after another, the later ones find it in the page cache. The
-    system lets go of the lock when a process dies.
+    system lets go of the lock when a process dies; one that hangs is waited for an hour, and then,
+    with a warning, no longer: the lock only saves memory.
+
+    Raises:
+        FatalError: this user can have no folder for the lock that is closed to others.
     """
-    with (Path(tempfile.gettempdir()) / f"backlot-loading-{os.getuid()}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        try:
+            lock = private_folder() / "loading.lock"
+            held.enter_context(locked(lock, patience_s=_PATIENCE_S))
+        except TimeoutError as error:
+            logger.warning("weights are loaded without waiting any longer: %s", error)
+        except OSError as error:
+            raise FatalError(f"weights cannot be loaded one after another: {error}") from error
         yield
 
 
@@ -206,32 +218,6 @@ def _refuse_pickle(directory: Path) -> None:
                 f"weights {file}: expected safetensors, found a pickle, which can run code when "
                 "read; convert it, or set allow_pickle if you trust its origin"
             )
-
-
-def _check_manifest(directory: Path, manifest_sha256: str) -> None:
-    manifest = directory / MANIFEST
-    if not manifest.is_file():
-        raise FatalError(f"weights {manifest}: expected a manifest, found {_kind(manifest)}")
-    _check_sha256(manifest, manifest_sha256)
-    expected = {}
-    for line in manifest.read_text(encoding="utf-8").splitlines():
-        sha256, _, name = line.partition(" ")
-        expected[name.removeprefix(" ").removeprefix("*").removeprefix("./")] = sha256
-    for file in _files(directory):
-        name = file.relative_to(directory).as_posix()
-        if name != MANIFEST and name not in expected:
-            raise FatalError(f"weights {file}: not named in {MANIFEST}")
-    for name, sha256 in expected.items():
-        if not (directory / name).is_file():
-            raise FatalError(f"weights {directory / name}: named in {MANIFEST}, found none")
-        _check_sha256(directory / name, sha256)
-
-
-def _check_sha256(file: Path, expected: str) -> None:
-    with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != expected.lower():
-        raise FatalError(f"weights {file}: expected sha256 {expected}, found {found}")
 
 
 def _files(directory: Path) -> Iterator[Path]:

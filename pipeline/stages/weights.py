@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from pipeline import storage
 from pipeline.errors import FatalError, TransientError
+from pipeline.models.pins import check_pin
 from pipeline.models.weights import Checkpoint
 
 _PYTORCH_MB = 500
@@ -30,7 +31,8 @@ def bring_weights(config: Config) -> Config:
         and with them all revisions, stay what they were.
 
     Raises:
-        FatalError: the store has no such weights, refuses, or does not answer.
+        FatalError: the store has no such weights, refuses, or does not answer; or they are not what
+            their pin says, and then they are not kept.
     """
     brought: Config = _brought(config)
     return brought
@@ -39,7 +41,8 @@ def bring_weights(config: Config) -> Config:
 def _brought(value: Any) -> Any:
     match value:
         case Checkpoint(uri=str(uri)):
-            return value.model_copy(update={"uri": None, "path": _mirrored(uri)})
+            path = _mirrored(uri, value.manifest_sha256)
+            return value.model_copy(update={"uri": None, "path": path})
         case BaseModel():
             fields = {name: _brought(getattr(value, name)) for name in type(value).model_fields}
             return value.model_copy(update=fields)
@@ -51,9 +54,13 @@ def _brought(value: Any) -> Any:
             return value
 
 
-def _mirrored(uri: str) -> Any:
+def _mirrored(uri: str, manifest_sha256: str | None) -> Path:
+    def check(copy: Path) -> None:
+        if manifest_sha256 is not None:
+            check_pin(copy, manifest_sha256, named=uri)
+
     try:
-        return storage.mirror(uri)
+        return storage.mirror(uri, check=check)
     except (OSError, TransientError) as error:
         raise FatalError(f"weights {uri}: cannot be brought to this node: {error}") from error
 

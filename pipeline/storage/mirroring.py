@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from pipeline.errors import ErrorCode, TransientError
+from pipeline.errors import ErrorCode, FatalError, TransientError
+from pipeline.locks import locked
 from pipeline.storage.connection import connection
 from pipeline.storage.pages import version_of
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.search import look_up
 from pipeline.storage.uris import bucket_and_key
+from pipeline.wording import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,10 @@ CACHE_VARIABLE = "BACKLOT_CACHE"
 _NAME_IT = f"name a folder that may be written in {CACHE_VARIABLE}"
 _SPAN_BYTES = 32 * 2**20
 _SPANS_AT_ONCE = 8
+_PATIENCE_S = 3600.0
+"""For another process of this machine to bring the same weights."""
+_LONGEST_KEY = 200
+"""Of a key in a message, in characters; S3 has keys of up to 1024 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,13 @@ class _Object:
     num_bytes: int
 
 
-def mirror(uri: str, *, cache: Path | None = None, backoff: Backoff = BACKOFF) -> Path:
+def mirror(
+    uri: str,
+    *,
+    cache: Path | None = None,
+    backoff: Backoff = BACKOFF,
+    check: Callable[[Path], None] | None = None,
+) -> Path:
     """Bring everything below a prefix to this machine, unless it is there already.
 
     Processes of one machine take turns under a file lock, so that the first brings the weights and
@@ -54,35 +65,44 @@ def mirror(uri: str, *, cache: Path | None = None, backoff: Backoff = BACKOFF) -
         cache: where copies are kept; None for what BACKLOT_CACHE says, or else
             `~/.cache/backlot/weights`.
         backoff: how patient to be with the store.
+        check: raises for a copy that must not be kept; asked before it gets its name.
 
     Returns:
         The local folder; its last part is the prefix's.
 
     Raises:
+        FatalError: a key would be no path inside the copy; nothing is written then.
         FileNotFoundError: nothing lies below the prefix.
         PermissionError: the store refused.
-        OSError: copies can be kept nowhere.
+        OSError: copies can be kept nowhere, or another process has held the lock for an hour.
         TransientError: it gave no answer, or its objects changed while they were read.
     """
     bucket, key = bucket_and_key(uri)
     prefix = f"{key.rstrip('/')}/"
     s3 = S3(connection(), backoff=backoff)
     listed = connection().run(_listing(s3, bucket, prefix))
+    for found in listed:
+        _check_name(found.name, f"s3://{bucket}/{prefix}{found.name}")
     if not listed:
         raise FileNotFoundError(f"nothing below s3://{bucket}/{prefix}")
     root = cache or _cache()
     kept = root / _digest(uri, listed)
-    target = kept / Path(prefix).name
+    name = prefix.rstrip("/").rpartition("/")[2]
+    _check_name(name, uri)
+    target = kept / name
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise type(error)(error.errno, f"{error.strerror}: {_NAME_IT}", str(root)) from None
-    with _alone(root / f"{kept.name}.lock"):
+    with locked(root / f"{kept.name}.lock", patience_s=_PATIENCE_S):
         if not kept.exists():
             with _unfinished(root) as folder:
                 copy = folder / "copy" / target.name
                 for found in listed:
-                    _bring(s3, f"s3://{bucket}/{prefix}{found.name}", found, copy / found.name)
+                    path = _inside(copy, found.name)
+                    _bring(s3, f"s3://{bucket}/{prefix}{found.name}", found, path)
+                if check is not None:
+                    check(copy)
                 (folder / "copy").rename(kept)
     return target
 
@@ -106,6 +126,31 @@ async def _listing(s3: S3, bucket: str, prefix: str) -> list[_Object]:
         for key, etag in page.etags.items()
         if not key.endswith("/")  # consoles mark folders so
     ]
+
+
+def _check_name(name: str, uri: str) -> None:
+    """Hold what follows the prefix in a key to what is a path below a folder, read in one way.
+
+    Whoever may write the prefix chooses its keys: `..`, an empty part (`//`, which makes the rest
+    absolute), a backslash or NUL would choose a place on this machine.
+
+    Raises:
+        FatalError: it is none.
+    """
+    parts = name.split("/")
+    if {"", ".", ".."} & set(parts) or "\\" in name or "\0" in name:
+        raise FatalError(
+            f"{one_line(uri, most=_LONGEST_KEY)}: this key is no path below a folder (an empty "
+            "part, '.', '..', a backslash or NUL): nothing was brought; take the object away"
+        )
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Where an object of a copy goes, after all links."""
+    path = folder / PurePosixPath(name)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise FatalError(f"{path}: would be written outside {folder}")
+    return path
 
 
 def _digest(uri: str, listed: list[_Object]) -> str:
@@ -171,14 +216,6 @@ async def _is_as_listed(s3: S3, uri: str, found: _Object, etags: set[str]) -> bo
     bucket, key = bucket_and_key(uri)
     looked = await look_up(s3, {bucket: [key]})
     return len(etags) == 1 and looked[bucket].etags.get(key) == found.etag
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock that the system lets go of when its process dies, however it dies."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
