@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import ray
+import ray._private.worker as ray_worker
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipeline.deadline import Overdue
 from pipeline.losses import Roll, Snapshot, Worker
 from pipeline.strikes import Strikes
 
@@ -18,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _ANSWERS_S = 10.0
 """For an actor that does next to nothing."""
+_TOLD_S = 4.0
+"""Within the grace that the row clock gives, see `deadline.py`."""
 _LOOKS_S = 1.0
 """For an answer that can be had the next time."""
 
@@ -29,6 +35,9 @@ class _Desk(Strikes, Roll):
         Strikes.__init__(self)
         Roll.__init__(self)
 
+    def snapshot(self) -> Snapshot:
+        return replace(super().snapshot(), slow=self.slow())
+
 
 def start_desk() -> Any:
     """An actor beside the driver, for as long as that lives."""
@@ -37,18 +46,44 @@ def start_desk() -> Any:
     return ray.remote(_Desk).options(scheduling_strategy=here, **options).remote()
 
 
+def word_left_at() -> Path:
+    """A new file in the folder of Ray's logs on this node, which is its users' alone."""
+    node: Any = ray_worker._global_node  # no part of Ray's own interface knows the folder
+    return Path(node.get_logs_dir_path()) / f"backlot-row-{secrets.token_hex(8)}.note"
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteStrikes:
     """The strike book as workers see it."""
 
     desk: Any
 
-    def begin(self, stage: str, ids: Sequence[str], *, suspects: bool) -> list[int]:
-        strikes: list[int] = ray.get(self.desk.begin.remote(stage, ids, suspects=suspects))
+    def begin(
+        self, stage: str, ids: Sequence[str], *, suspects: bool, sources: Sequence[str] = ()
+    ) -> list[int]:
+        strikes: list[int] = ray.get(
+            self.desk.begin.remote(stage, ids, suspects=suspects, sources=sources)
+        )
         return strikes
 
     def end(self, stage: str, ids: Sequence[str]) -> None:
         self.desk.end.remote(stage, ids)  # nobody waits: a lost one costs a row its company
+
+    def overdue(self, found: Overdue) -> None:
+        """Within seconds, or not at all: who was too slow is then one that died for some reason."""
+        try:
+            ray.get(self.desk.overdue.remote(found), timeout=_TOLD_S)
+        except ray.exceptions.RayError as error:
+            logger.warning("nobody was told that %s was too slow: %s", found.ids, error)
+
+    def open_rows(self) -> list[str]:
+        """What was begun and not ended; nothing where nobody is left who could tell."""
+        try:
+            found: list[str] = ray.get(self.desk.open_rows.remote(), timeout=_ANSWERS_S)
+        except ray.exceptions.RayError as error:
+            logger.debug("the desk does not answer: %s", error)
+            return []
+        return found
 
     def fail(self, message: str) -> None:
         ray.get(self.desk.fail.remote(message))
@@ -81,6 +116,11 @@ class RemoteRoll:
         )
         self.take(worker, 0, is_first=False)
         return worker
+
+    def note(self, worker: Worker, path: Path) -> Path | None:
+        """Say where word will be left; returns where the process before this one did."""
+        before: str | None = ray.get(self.desk.note.remote(worker.key, str(path)))
+        return None if before is None else Path(before)
 
     def take(self, worker: Worker, rows: int, *, is_first: bool) -> None:
         self.desk.took.remote(worker, rows, is_first=is_first)  # nobody waits

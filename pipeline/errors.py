@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from pipeline.deadline import working_on
 from pipeline.wording import of_error, one_line
 
 logger = logging.getLogger(__name__)
@@ -70,6 +71,9 @@ class ErrorCode(StrEnum):
     """The row alone does not fit the memory of its worker."""
     KILLED_WORKER = "killed_worker"
     """The row killed its worker process each time it was tried."""
+    TOO_SLOW = "too_slow"
+    """A stage was not done with the row within `budget.max_row_seconds`; its worker process was
+    ended for it."""
     UNEXPECTED = "unexpected"
     """A bug: the message holds the exception. Counted against its own budget."""
 
@@ -128,24 +132,42 @@ Outcome = Columns | RowError
 """What a mapper returns for one row: the columns it adds, or why it could not."""
 
 
-def each(rows: Sequence[Row], work: Callable[[Row], Columns]) -> list[Outcome]:
-    """Apply `work` row by row; a `RowError` becomes the outcome of its row."""
+def each(
+    rows: Sequence[Row],
+    work: Callable[[Row], Columns],
+    *,
+    of: Sequence[object] | None = None,
+) -> list[Outcome]:
+    """Apply `work` row by row; a `RowError` becomes the outcome of its row.
+
+    Args:
+        rows: what `work` is given.
+        work: is watched: a row that it is not done with in time takes its worker down.
+        of: the rows as the mapper was given them, if those are others; for each.
+    """
     outcomes: list[Outcome] = []
-    for row in rows:
+    for row, origin in zip(rows, rows if of is None else of, strict=True):
         try:
-            outcomes.append(work(row))
+            with working_on(origin):
+                outcomes.append(work(row))
         except RowError as error:
             outcomes.append(error)
     return outcomes
 
 
-def alone(row: Row, work: Callable[[Row], Columns]) -> Outcome:
+def alone(row: Row, work: Callable[[Row], Columns], *, of: object = None) -> Outcome:
     """Apply `work` to one row; whatever it raises becomes the row's outcome.
+
+    Args:
+        row: what `work` is given.
+        work: is watched, as by `each`.
+        of: the row as the mapper was given it, if that is another.
 
     Raises:
         FatalError: raised by `work`.
     """
-    (outcome,) = isolate(lambda rows: each(rows, work), [row])
+    origins = [row if of is None else of]
+    (outcome,) = isolate(lambda rows: each(rows, work, of=origins), [row])
     return outcome
 
 

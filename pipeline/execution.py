@@ -26,7 +26,8 @@ from threadpoolctl import threadpool_limits
 
 from pipeline import schema
 from pipeline.cluster import SPARE, Lookout
-from pipeline.desk import RemoteRoll, RemoteStrikes, start_desk
+from pipeline.deadline import RowClock, read_note
+from pipeline.desk import RemoteRoll, RemoteStrikes, start_desk, word_left_at
 from pipeline.errors import FatalError, Outcome, RowError, TransientError, isolate
 from pipeline.memory import ROWS_PER_BLOCK
 from pipeline.metrics import Metric, Observation, of_batch
@@ -34,7 +35,7 @@ from pipeline.plan import error_value
 from pipeline.pools import Pool, pools
 from pipeline.room import by_cores, check_memory, limited_by_memory, room_for
 from pipeline.stage import Stage, check_wiring
-from pipeline.strikes import StrikeBook, guarded
+from pipeline.strikes import Guard, StrikeBook
 from pipeline.wording import of_error, one_line
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,10 @@ _LONGEST_REASON = 300
 """Of what Ray says, in characters: it may explain itself over pages."""
 _NO_PROGRESS_TIMEOUT_S = 2 * 60 * 60
 """Waiting for machines, loading models and a block of slow rows all look like no progress."""
+_ROWS_WITHOUT_PROGRESS = 4
+"""So many rows may take all of their time before that."""
+_MOST_NAMED = 5
+_LONGEST_ID = 100
 NODE_GROUP_LABEL = "ray.io/node-group"
 """Set by Ray's autoscaler and by KubeRay: a node's worker group, or node type."""
 
@@ -61,11 +66,13 @@ NODE_GROUP_LABEL = "ray.io/node-group"
 class StageWorker:
     """One actor of a stage: the mapper, and all that every mapper needs around it."""
 
-    def __init__(self, stage: Stage, book: StrikeBook, max_strikes: int) -> None:
+    def __init__(
+        self, stage: Stage, book: StrikeBook, max_strikes: int, clock: RowClock | None = None
+    ) -> None:
         self.batch_size = stage.batch_size
         self._stage = stage
         self._book = book
-        self._max_strikes = max_strikes
+        self._guard = Guard(stage.name, book, max_strikes, clock, stage.patience_s)
         self._meter = _Meter()
         with self._told():
             self._mapper = stage.mapper(stage.config)
@@ -78,13 +85,11 @@ class StageWorker:
         rows = alive.select(self._stage.reads).to_pylist()
         started = time.perf_counter()
         with self._told():
-            outcomes = guarded(
+            outcomes = self._guard.run(
                 partial(isolate, self._mapper.map_batch),
                 rows,
                 alive["sample_id"].to_pylist(),
-                stage=self._stage.name,
-                book=self._book,
-                max_strikes=self._max_strikes,
+                _sources(alive),
             )
         busy_s, idle_s = time.perf_counter() - started, started - self._idle_since
         self._meter.record(of_batch(self._stage.name, outcomes, busy_s=busy_s, idle_s=idle_s))
@@ -100,6 +105,14 @@ class StageWorker:
         except FatalError as error:
             self._book.fail(f"stage {self._stage.name}: {error}")
             raise
+
+
+def _sources(rows: pa.Table) -> list[str]:
+    """What rows of one photograph have in common: its address, where it has one."""
+    ids: list[str] = rows["sample_id"].to_pylist()
+    if "image_uri" not in rows.column_names:
+        return ids
+    return [uri or id_ for uri, id_ in zip(rows["image_uri"].to_pylist(), ids, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,8 @@ class _Work:
     """Units that one task takes, at the most: all of them come again with it."""
     task_rows: int = 0
     """Of a pool that takes blocks in several batches: rows of a block."""
+    max_row_seconds: float | None = None
+    """None: nobody looks at the clock."""
 
 
 class PoolWorker:
@@ -131,11 +146,22 @@ class PoolWorker:
         self._groups = work.pool.groups
         self._work = work
         self._signed_in = None if work.roll is None else work.roll.join(work.pool.name)
+        clock = None if work.max_row_seconds is None else self._clock(work.max_row_seconds)
         # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
         threadpool_limits(work.pool.resources.num_threads)
         self._workers = [
-            StageWorker(stage, work.book, work.max_strikes) for stage in work.pool.stages
+            StageWorker(stage, work.book, work.max_strikes, clock) for stage in work.pool.stages
         ]
+
+    def _clock(self, limit_s: float) -> RowClock:
+        """Ends this process when a row is too slow; tells first what ended the one before it."""
+        note = word_left_at()
+        if self._work.roll is not None and self._signed_in is not None:
+            before = self._work.roll.note(self._signed_in, note)
+            found = None if before is None else read_note(before)
+            if found is not None:
+                self._work.book.overdue(found)
+        return RowClock(limit_s, tell=self._work.book.overdue, note=note)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Take rows through all stages; a few at a time, so that none holds all the others up."""
@@ -235,6 +261,7 @@ def execute(
     columns: Sequence[str],
     most_rows: int,
     max_strikes: int,
+    max_row_seconds: float,
 ) -> Generator[str, None, None]:
     """Run rows through the stages; yields a receipt for every block of rows that is written.
 
@@ -246,13 +273,14 @@ def execute(
         columns: what `read` returns.
         most_rows: in any one unit.
         max_strikes: how often a row may take its worker process down before it is given up.
+        max_row_seconds: how long a row may take in a stage before its worker process is ended.
 
     Raises:
         ValueError: the stages do not fit together.
         FatalError: no row can be finished.
     """
     check_wiring(stages, [*columns, "timings"])
-    _set_context()
+    _set_context(max_row_seconds)
     desk = start_desk()
     book, roll = RemoteStrikes(desk), RemoteRoll(desk)
     first, *others = listed = pools(stages)
@@ -272,6 +300,7 @@ def execute(
             write=None if others else writes,
             roll=roll,
             task_units=max(map(len, groups), default=1),
+            max_row_seconds=max_row_seconds,
         ),
         batch_size=1,
         num_tasks=len(tasks),
@@ -282,7 +311,15 @@ def execute(
         dataset = _through(
             dataset,
             pool,
-            _Work(pool, book, max_strikes, write=ends, roll=roll, task_rows=most_rows),
+            _Work(
+                pool,
+                book,
+                max_strikes,
+                write=ends,
+                roll=roll,
+                task_rows=most_rows,
+                max_row_seconds=max_row_seconds,
+            ),
             # What is written is a block, whole: then it is all one file when it comes again. Else
             # a larger batch than block would wait for a second block, and idle actors with it.
             batch_size=min(pool.groups[0], most_rows) if ends is None else None,
@@ -304,6 +341,8 @@ def execute(
             ):
                 lookout.finished += sum(table["rows"].to_pylist())
                 yield from table["receipt"].to_pylist()
+        except ray.data.exceptions.ExecutionTimeoutError:
+            raise FatalError(_stuck(book.open_rows(), max_row_seconds)) from None
         except ray.exceptions.RayTaskError:
             failures = book.failures()
             if failures:
@@ -313,6 +352,21 @@ def execute(
             failures = book.failures()
             reason = one_line(str(error), most=_LONGEST_REASON)
             raise FatalError(failures[0] if failures else f"Ray gave up: {reason}") from error
+
+
+def _stuck(rows: Sequence[str], max_row_seconds: float) -> str:
+    """Why a run ends in which nothing moves."""
+    named = ", ".join(one_line(row, most=_LONGEST_ID) for row in rows[:_MOST_NAMED]) or "none"
+    more = f" and {len(rows) - _MOST_NAMED:,} more" if len(rows) > _MOST_NAMED else ""
+    return (
+        f"no rows were finished for {_no_progress_s(max_row_seconds) / 60:g} minutes; begun and "
+        f"not ended: {named}{more}; what is done stays done: look at the cluster, or lower "
+        f"budget.max_row_seconds ({max_row_seconds:g}), and repeat the command"
+    )
+
+
+def _no_progress_s(max_row_seconds: float) -> float:
+    return max(_NO_PROGRESS_TIMEOUT_S, _ROWS_WITHOUT_PROGRESS * max_row_seconds)
 
 
 def block_rows(num_rows: int) -> int:
@@ -425,10 +479,10 @@ def _light_tasks() -> dict[str, Any]:
     return {"num_cpus": 0.2, "compute": ray.data.TaskPoolStrategy(size=max(2, cores // 4))}
 
 
-def _set_context() -> None:
+def _set_context(max_row_seconds: float) -> None:
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = False
-    context.execution_no_progress_timeout_s = _NO_PROGRESS_TIMEOUT_S
+    context.execution_no_progress_timeout_s = _no_progress_s(max_row_seconds)
 
 
 def _through(

@@ -6,9 +6,12 @@ was started again; who was on a node that is gone was lost with it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from pipeline.deadline import Overdue
+from pipeline.wording import one_line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +44,8 @@ class Snapshot:
     """The process that each worker was before it was started again, as it was then."""
     taken: int
     """Rows that have entered the first pool, those that came again counted again."""
+    slow: Sequence[Overdue] = ()
+    """What workers were ended for, so far."""
 
 
 class Roll:
@@ -50,6 +55,12 @@ class Roll:
         self._now: dict[str, InHand] = {}
         self._before: dict[str, InHand] = {}
         self._taken = 0
+        self._notes: dict[str, str] = {}
+
+    def note(self, key: str, path: str) -> str | None:
+        """Where a worker leaves word if it is ended; returns where the process before it did."""
+        before, self._notes[key] = self._notes.get(key), path
+        return before
 
     def took(self, worker: Worker, rows: int, *, is_first: bool) -> None:
         """A worker begins with rows, or has started and has none; `is_first` of the first pool."""
@@ -73,6 +84,8 @@ class Loss:
     values: Mapping[str, Any]
 
 
+_MOST_NAMED = 5
+_LONGEST_ID = 100
 _EXPECTED = frozenset({"EXPECTED_TERMINATION", "AUTOSCALER_DRAIN_IDLE"})
 """Reasons for which a node goes without anything being lost."""
 
@@ -91,6 +104,8 @@ class Losses:
     _known: dict[str, InHand] = field(default_factory=dict)
     _restarts: dict[str, int] = field(default_factory=dict)
     _told: set[Worker] = field(default_factory=set)
+    _slow: int = 0
+    """How many of those that were too slow have been told."""
 
     def found(
         self,
@@ -122,6 +137,8 @@ class Losses:
             if is_lost and lost.worker.node_id not in self._gone:
                 losses += self._worker(lost)
             self._known[key], self._restarts[key] = now, count
+        losses += [_slow(one) for one in roll.slow[self._slow :]]
+        self._slow = max(self._slow, len(roll.slow))
         return losses
 
     def _lately(self, key: str, roll: Snapshot) -> InHand:
@@ -163,6 +180,17 @@ class Losses:
             f"started again: {_again(lost.rows)}"
         )
         return [Loss(event="worker_lost", said=said, values=values)]
+
+
+def _slow(found: Overdue) -> Loss:
+    named = ", ".join(one_line(id_, most=_LONGEST_ID) for id_ in found.ids[:_MOST_NAMED])
+    more = len(found.ids) - _MOST_NAMED
+    rows = f"row {named}" if len(found.ids) == 1 else f"one of the rows {named}"
+    rows += f" and {more} more" if more > 0 else ""
+    said = f"{rows} was too slow in {found.stage} (budget.max_row_seconds): its worker was ended"
+    return Loss(
+        event="row_too_slow", said=said, values={"stage": found.stage, "rows": list(found.ids)}
+    )
 
 
 def _again(rows: int) -> str:

@@ -55,6 +55,15 @@ class Budget(BaseModel):
         ge=1,
         description="How often a row may take its worker process down before it is given up.",
     )
+    max_row_seconds: float = Field(
+        600.0,
+        ge=1,
+        allow_inf_nan=False,
+        description="Seconds that a row may take in any one stage, waits for servers not counted. "
+        "Its worker process is ended then, and the row fails as too_slow; a batch has as many "
+        "times the limit as it has rows. An honest row takes some seconds, one of 100 megapixels "
+        "a minute, and minutes where a diffusion model draws on a CPU.",
+    )
 
     def allowed_failures(self, num_rows: int) -> int:
         """Failed rows accepted in a run of `num_rows`."""

@@ -76,6 +76,7 @@ class Session:
             columns=self.columns,
             most_rows=rows_per_block,
             max_strikes=budget.max_strikes,
+            max_row_seconds=budget.max_row_seconds,
         )
         with (
             closing(receipts),  # at once, so that nothing of Ray is at work when it is left

@@ -106,6 +106,9 @@ class Stage:
     resources: Resources = field(default_factory=Resources)
     need: Need = field(default_factory=Need)
     """Of memory, at the most."""
+    patience_s: float = 0.0
+    """Most seconds that a row may wait for servers, which the stage itself sees to. They come on
+    top of `budget.max_row_seconds`: who waits has the better reason to give."""
 
 
 def check_wiring(stages: Sequence[Stage], columns: Sequence[str]) -> list[str]:

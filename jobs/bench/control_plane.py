@@ -122,6 +122,7 @@ def _work(
         columns=planner.plan_schema.names,
         most_rows=rows_per_block,
         max_strikes=recipe.budget.max_strikes,
+        max_row_seconds=recipe.budget.max_row_seconds,
     )
     for _ in receipts:
         pass

@@ -43,6 +43,12 @@ class EndpointConfig(AskingConfig):
         description="Further fields of the request, such as {reasoning_effort: low}.",
     )
 
+    @property
+    def patience_s(self) -> float:
+        """Most seconds that one question may take, the wait for its turn included."""
+        paced_s = 0.0 if self.requests_per_s is None else self.max_attempts / self.requests_per_s
+        return super().patience_s + paced_s
+
     @field_validator("base_url")
     @classmethod
     def _plain_url(cls, url: str) -> str:

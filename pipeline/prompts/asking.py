@@ -42,6 +42,11 @@ class AskingConfig(BaseModel):
     )
     max_new_tokens: int = Field(200, ge=16, le=4096, description="Longest answer, in tokens.")
 
+    @property
+    def patience_s(self) -> float:
+        """Most seconds that one question may take, the wait for its turn included."""
+        return 2 * self.timeout_s
+
 
 class LanguageModel(Protocol):
     """Answers questions. `revision` names what answers: model, weights, options."""

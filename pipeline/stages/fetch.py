@@ -85,6 +85,7 @@ class FetchMapper:
                 )
             ],
             _digest,
+            of=rows,
         )
 
 
@@ -148,4 +149,5 @@ def fetch(
         batch_size=64,
         resources=resources,
         need=Need(megapixels=limits.max_megapixels, has_photographs=True),
+        patience_s=config.max_seconds,
     )

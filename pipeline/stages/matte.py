@@ -208,7 +208,7 @@ class MatteMapper:
                 task: _Task = outcome["task"]
                 needs_network = task.brought.given is None
                 ready.append({"task": task, "found": next(found) if needs_network else None})
-        return each([{"ready": item} for item in ready], self._finish)
+        return each([{"ready": item} for item in ready], self._finish, of=rows)
 
     def _decode(self, row: Row) -> _Task:
         photo = decode(row["image_bytes"], self._limits)

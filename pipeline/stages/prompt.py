@@ -45,8 +45,9 @@ from pipeline.prompts.question import Checks, Fallback, Question
 from pipeline.prompts.rules import Rules
 from pipeline.prompts.style import StyleConfig, style
 from pipeline.stage import Resources, Stage
-from pipeline.stages.enhancing import Enhanced, Enhancer, language_model
+from pipeline.stages.enhancing import AnyEnhancerConfig, Enhanced, Enhancer, language_model
 from pipeline.stages.weights import weigh
+from pipeline.storage.retry import LONGEST_S
 
 CODE_VERSION = 1
 """Counted up when the code or the instruction below this stage changes prompts."""
@@ -329,6 +330,13 @@ def _need(config: PromptConfig, limits: ImageLimits) -> Need:
     )
 
 
+def _patience_s(enhancer: AnyEnhancerConfig | None) -> float:
+    """Most seconds that a row may wait for an answer, and for the book of answers."""
+    if enhancer is None:
+        return 0.0
+    return enhancer.patience_s + (2 * LONGEST_S if enhancer.remember else 0.0)
+
+
 def prompt(
     config: PromptConfig, resources: Resources, *, limits: ImageLimits, book_root: str | None
 ) -> Stage:
@@ -353,4 +361,5 @@ def prompt(
         # A model's memory, and an endpoint's pace, are per actor: not one for each core.
         resources=resources if config.enhancer is None else resources.alone(),
         need=_need(config, limits),
+        patience_s=_patience_s(config.enhancer),
     )

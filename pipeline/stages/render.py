@@ -166,10 +166,10 @@ class RenderMapper:
         done = overlapped(
             [[rows[number] for number in batch] for batch in batches],
             before=lambda row: alone(
-                row, lambda row: {"task": self._prepare(row, attempt=attempt)}
+                row, lambda row: {"task": self._prepare(row, attempt=attempt), "row": row}
             ),
             draw=self._draw,
-            after=lambda drawn: alone({"drawn": drawn}, self._finish),
+            after=lambda drawn: alone({"drawn": drawn}, self._finish, of=_origin(drawn)),
             num_threads=self._num_threads,
         )
         order = [number for batch in batches for number in batch]
@@ -264,6 +264,11 @@ def _batches(sizes: Sequence[tuple[int, int]], *, most: int) -> list[list[int]]:
     ]
 
 
+def _origin(drawn: Outcome) -> object:
+    """The row that something was drawn for; None: nothing was."""
+    return None if isinstance(drawn, RowError) else drawn["row"]
+
+
 def _grew(outcome: Outcome) -> bool:
     return not isinstance(outcome, RowError) and bool(outcome["metrics"]["product_grew"])
 
@@ -294,6 +299,10 @@ def _thumbs(task: Task, rgb8_HWC: NDArray[np.uint8], side_px: int) -> Columns | 
     }
 
 
+_SIGNINGS = 2
+"""Times that a picture is tried to be signed, each within `timeout_s`."""
+
+
 def _need(config: RenderConfig, limits: ImageLimits, *, num_threads: int) -> Need:
     generator, weights = config.generator, weigh(config)
     held, worked_on = generator.max_batch, 1
@@ -322,6 +331,7 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
         ValueError: a setting needs packages that are not installed.
     """
     check_installed(config.foreground)
+    sign = config.provenance.sign
     return Stage(
         name="render",
         mapper=partial(RenderMapper, limits=limits, num_threads=resources.num_threads),
@@ -358,4 +368,5 @@ def render(config: RenderConfig, resources: Resources, *, limits: ImageLimits) -
         batch_size=_BATCHES_AT_ONCE * config.generator.max_batch,
         resources=resources,
         need=_need(config, limits, num_threads=resources.num_threads),
+        patience_s=0.0 if sign is None else _SIGNINGS * sign.timeout_s,
     )

@@ -17,6 +17,7 @@ from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.memory import Need
 from pipeline.object_names import object_path
 from pipeline.stage import Resources, Stage
+from pipeline.storage.retry import LONGEST_S
 from pipeline.wording import of_error
 
 
@@ -70,6 +71,7 @@ class StoreMapper:
         return each(
             [{"future": self._pool.submit(self._store, row)} for row in rows],
             lambda row: row["future"].result(),
+            of=rows,
         )
 
     def _store(self, row: Row) -> Columns:
@@ -103,4 +105,5 @@ def store(
         batch_size=32,
         resources=resources,
         need=Need(megapixels=limits.max_megapixels, has_pictures=True),
+        patience_s=LONGEST_S,
     )

@@ -49,6 +49,9 @@ ATTEMPT_S = 300.0
 PATIENCE_S = 600.0
 """No attempt begins later than that after the first: eight that drip would take 40 minutes."""
 
+LONGEST_S = PATIENCE_S + ATTEMPT_S
+"""Within which every request has come to its end, or has been given up."""
+
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _LASTING_STATUS = frozenset({501, 505, 507, 508, 510, 511})
 """Of 500 and above; the others are a server's, or a CDN's that has lost its origin (52x)."""

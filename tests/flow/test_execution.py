@@ -105,6 +105,7 @@ def run(tmp_path: Path, effects: dict[int, str], mapper=Doubler) -> dict[int, st
         columns=["sample_id", "number", "error"],
         most_rows=8,
         max_strikes=2,
+        max_row_seconds=600,
     )
     assert len(list(receipts)) == len(units)
     lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
@@ -154,6 +155,7 @@ def test_rows_go_from_pool_to_pool_and_each_unit_is_written_whole(tmp_path):
         columns=["sample_id", "number", "error"],
         most_rows=4,
         max_strikes=2,
+        max_row_seconds=600,
     )
     assert len(list(receipts)) == len(units)
     assert {file.name: file.read_text().split("\n") for file in tmp_path.iterdir()} == {

@@ -15,7 +15,11 @@ from pipeline.errors import ErrorCode
 
 PICTURE = "picture"
 """The end of a row that looks bad and is not."""
-_NO_BUGS = frozenset({PICTURE, *ErrorCode}) - {ErrorCode.UNEXPECTED, ErrorCode.KILLED_WORKER}
+_NO_BUGS = frozenset({PICTURE, *ErrorCode}) - {
+    ErrorCode.UNEXPECTED,
+    ErrorCode.KILLED_WORKER,
+    ErrorCode.TOO_SLOW,
+}
 """Every end that is none of our own making. A case names fewer."""
 
 EVERY = 40

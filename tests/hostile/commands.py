@@ -117,6 +117,7 @@ def _recipes() -> Iterator[Request]:
         "budget.max_failures": ("-1", ".nan", ".inf", "few"),
         "budget.max_unexpected": ("-1", "1.5", ".inf"),
         "budget.max_strikes": ("0",),
+        "budget.max_row_seconds": ("0", ".nan", ".inf", "long"),
         "brief.num_results": ("0", "13", ".nan"),
         "brief.placement": ("nowhere", "[fit, 5]", "{}"),
         "brief.aspect_ratio": ("'0:1'", "16:0", "wide"),

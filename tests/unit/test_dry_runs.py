@@ -59,6 +59,7 @@ def at_once(
     columns: Sequence[str],
     most_rows: int,
     max_strikes: int,
+    max_row_seconds: float,
 ) -> Generator[str, None, None]:
     """`execute` without a cluster: every third row of a picture is not found."""
     check_wiring(stages, [*columns, "timings"])

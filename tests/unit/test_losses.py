@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from pipeline.deadline import Overdue
 from pipeline.losses import Losses, Roll, Worker
 
 
@@ -109,3 +112,17 @@ def test_a_node_that_was_let_go_is_no_loss(reason):
 
 def test_nodes_that_were_dead_before_are_not_ours_to_mourn(roll):
     assert said(Losses(pools=1), [node("1"), node("3", alive=False)], roll) == []
+
+
+def test_a_row_that_was_too_slow_is_told_once_with_its_name(roll):
+    losses, there = Losses(pools=1), [node("1"), node("2")]
+    slow = Overdue(stage="matte", ids=("a\x1b[31m",), beside=("b",))
+    seen = replace(roll.snapshot(), slow=[slow])
+    (loss,) = losses.found(there, {}, seen, 0)
+    assert loss.said == (
+        "row a[U+001B][31m was too slow in matte (budget.max_row_seconds): its worker was ended"
+    )
+    assert losses.found(there, {}, seen, 0) == []
+    many = Overdue(stage="render", ids=tuple("abcdefg"), beside=())
+    (loss,) = losses.found(there, {}, replace(seen, slow=[slow, many]), 0)
+    assert "one of the rows a, b, c, d, e and 2 more was too slow in render" in loss.said

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.errors import Outcome, Row, RowError
-from pipeline.strikes import Strikes, guarded
+from pipeline.strikes import Guard, Strikes
 
 
 class ProcessDied(BaseException):
@@ -23,14 +23,8 @@ def run_until_done(killers: set[str], ids: list[str], book: Strikes, max_strikes
 
     while True:
         try:
-            outcomes = guarded(
-                work,
-                [{"id": id_} for id_ in ids],
-                ids,
-                stage="render",
-                book=book,
-                max_strikes=max_strikes,
-            )
+            guard = Guard("render", book, max_strikes)
+            outcomes = guard.run(work, [{"id": id_} for id_ in ids], ids)
         except ProcessDied:
             deaths += 1
             assert deaths < 50
