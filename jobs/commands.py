@@ -20,6 +20,7 @@ from jobs.options import (
     RunId,
     Settings,
     SingleDriver,
+    Untrusted,
     Verbose,
     Where,
     loud,
@@ -202,6 +203,7 @@ def reprocess(
     settings: Settings = None,
     run_id: RunId = None,
     address: Address = None,
+    untrusted: Untrusted = None,
     *,
     trust_dataset: Annotated[
         bool,
@@ -229,6 +231,7 @@ def reprocess(
         address=address,
         manifest=manifest,
         trusts_dataset=trust_dataset,
+        untrusted=untrusted,
         assume_single_driver=assume_single_driver,
     )
     raise typer.Exit(code)

@@ -67,7 +67,7 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
     """
     check_address(address)
     # All of it, as a run would: of what is drawn, and below a folder of its own, less is wrong.
-    planner, _ = prepare(config)
+    planner, request = prepare(config)
     manifest, recipe = planner.manifest, config.recipe
     drawn = stratified(manifest, sample)
     with _scratch(config.output) as folder:
@@ -80,7 +80,7 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
             run_id="sample",
             assume_single_driver=True,  # in a folder that nobody else knows
         )
-        listed = stages(recipe, manifest, folder)
+        listed = stages(recipe, manifest, folder, untrusted=request.untrusted)
         clock = Clock()
         with quiet_cluster(address):
             report = run(asked, on_progress=clock)

@@ -52,6 +52,14 @@ CsvEncoding = Annotated[
     str | None,
     typer.Option("--csv-encoding", help="Of CSV files, such as cp1252. Default: UTF-8, or seen."),
 ]
+Untrusted = Annotated[
+    bool | None,
+    typer.Option(
+        "--untrusted/--trusted",
+        help="Hold rows to the strictest limits, or to the recipe's. Default: the strictest for a "
+        "manifest of another bucket than the dataset's.",
+    ),
+]
 RunId = Annotated[
     str | None,
     typer.Option("--run-id", help="Name of the run; the same name continues it."),
@@ -90,6 +98,7 @@ class Asked:
     csv_delimiter: CsvDelimiter = None
     csv_encoding: CsvEncoding = None
     settings: Settings = None
+    untrusted: Untrusted = None
     assume_single_driver: SingleDriver = False
 
     def config(self) -> RunConfig:

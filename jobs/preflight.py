@@ -31,6 +31,7 @@ from pipeline.request import RunConfig
 from pipeline.stage import Resources, Stage
 from pipeline.storage import PhotoReader
 from pipeline.tables import python_rows
+from pipeline.untrusted import limited, told
 
 _PLANNED = 1000
 """Rows of the manifest that are planned."""
@@ -88,7 +89,8 @@ def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
             config.manifest, where=config.where, limit=config.limit, reading=config.reading
         )
         held = held_columns(config.output, config.recipe.keep)
-        planner = Planner(recipe=config.recipe, manifest=manifest, held=held)
+        untrusted = config.why_untrusted is not None
+        planner = Planner(recipe=config.recipe, manifest=manifest, held=held, untrusted=untrusted)
         planner.check()  # before anything is counted: what is wrong is said in a run's own words
         num_rows = manifest.count()
     except ValueError as error:
@@ -100,6 +102,8 @@ def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
         said=f"{num_rows:,} rows selected, ids present and unique",
         fix="check --where and --limit",
     )
+    if config.why_untrusted is not None:
+        yield Check(name="limits", ok=True, said=told(config.recipe, config.why_untrusted))
     yield _output_here(config)
     yield _lease_here(config)
     try:
@@ -140,7 +144,7 @@ def _on_cluster(
     planned = list(islice(_planned(planner), _PLANNED))
     uris = [row["image_uri"] for row in planned if row["error"] is None and row["image_uri"]]
     probe = Probe(
-        recipe=recipe,
+        recipe=limited(recipe) if planner.untrusted else recipe,
         manifest_root=manifest.root,
         output=config.output,
         uris=tuple(uris[:: max(1, len(uris) // _READ)][:_READ]),
@@ -150,7 +154,8 @@ def _on_cluster(
         found = _probe_all(there, probe)
     yield from access(found, probe)
     yield failures(planned, found, recipe, num_rows)
-    listed = stages(recipe, manifest, storage.join(config.output, "run_id=preflight"))
+    place = storage.join(config.output, "run_id=preflight")
+    listed = stages(recipe, manifest, place, untrusted=planner.untrusted)
     yield weights(listed, found)
     yield pools(listed, there)
     yield gpu_memory(listed, found)

@@ -36,6 +36,7 @@ def reprocess(
     address: str | None,
     manifest: str | None = None,
     trusts_dataset: bool = False,
+    untrusted: bool | None = None,
     assume_single_driver: bool = False,
 ) -> int:
     """Run the rows that meet a condition again; returns the exit code.
@@ -52,7 +53,8 @@ def reprocess(
         manifest: that the rows are taken from, and whose folder photographs lie in; None: as the
             dataset says.
         trusts_dataset: whether all that it says is believed, whoever may have written it.
-        assume_single_driver: as of `RunConfig`.
+        untrusted: as of `RunConfig`.
+        assume_single_driver: the same.
 
     Raises:
         ValueError: one line; nothing was written.
@@ -68,7 +70,7 @@ def reprocess(
         trusts_dataset=trusts_dataset,
     )
     if begun is not None:
-        begun = replace(begun, assume_single_driver=assume_single_driver)
+        begun = replace(begun, assume_single_driver=assume_single_driver, untrusted=untrusted)
         return run_and_report(begun, address=address)
     chosen = choose(output, condition, manifest=manifest)
     if chosen is None:
@@ -82,6 +84,7 @@ def reprocess(
         output=output,
         run_id=uri.rpartition("/run_id=")[2],
         assume_single_driver=assume_single_driver,
+        untrusted=untrusted,
         origin=Origin(
             parent=tuple(run.run_id for run in chosen.parents),
             condition=condition,

@@ -28,6 +28,7 @@ from pipeline.request import RunConfig, find_run, prepare
 from pipeline.results import committed_files
 from pipeline.room import explained
 from pipeline.stage import Stage
+from pipeline.untrusted import told
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
         FatalError: no row can be finished.
     """
     check_address(address)
+    if config.why_untrusted is not None:
+        logger.info("%s", told(config.recipe, config.why_untrusted))
     if config.assume_single_driver and storage.scheme_of(config.output) != "file":
         logger.warning(
             "--assume-single-driver: the lease on %s has no conditions, so see to it that no other "
@@ -94,7 +97,7 @@ def dry_run(config: RunConfig) -> None:
     check_lease(config.output, is_exclusive=not config.assume_single_driver)
     found = find_run(config, request, planner)
     uri, ledger = found.uri, found.ledger
-    listed = stages(config.recipe, planner.manifest, uri)
+    listed = stages(config.recipe, planner.manifest, uri, untrusted=request.untrusted)
     num_rows = planner.manifest.count()
     num_done = 0 if ledger is None else sum(len(f.sample_ids) for f in ledger.committed())
     where = uri if ledger is None else f"{uri}: continues, {num_done:,} rows done"
@@ -110,6 +113,8 @@ def dry_run(config: RunConfig) -> None:
         "run": where,
         "to do": f"{(num_rows if ledger is None else ledger.num_planned) - num_done:,} rows",
     }
+    if config.why_untrusted is not None:
+        facts["limits"] = told(config.recipe, config.why_untrusted)
     if planner.manifest.passed_over is not None:
         facts["left out"] = planner.manifest.passed_over
     for name, value in facts.items():

@@ -72,6 +72,7 @@ def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> tuple[str, bool
         config_hash=config.recipe.config_hash,
         only_changed=name == "nightly",
         reading=config.reading.as_json(),
+        untrusted=config.why_untrusted is not None,
     )
     if request.only_changed:
         return nightly_run_id(request, config.recipe.name, now()), False
@@ -118,6 +119,8 @@ def _arguments(name: str, given: Mapping[str, Any]) -> list[str]:
         absolute["manifest"] = storage.absolute(given["manifest"])
     options: list[str] = []
     for option, value in absolute.items():
+        if option == "untrusted" and value is False:
+            options.append("--trusted")
         if option in (positional, "address") or value in (None, False, []):
             continue
         flag = _FLAGS.get(option, f"--{option.replace('_', '-')}")

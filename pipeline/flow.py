@@ -21,19 +21,26 @@ from pipeline.session import Session
 from pipeline.stage import Stage
 from pipeline.stages.doubt import judged
 from pipeline.stages.fetch import fetch
+from pipeline.stages.held import marked
 from pipeline.stages.matte import matte
 from pipeline.stages.prompt import prompt
 from pipeline.stages.render import render
 from pipeline.stages.sharing import shared
 from pipeline.stages.store import store
 from pipeline.storage import Lease, join, parent
+from pipeline.untrusted import limited, refusing
 
 _LEASE_TTL_S = 60.0
 """Without a sign of life for so long, a driver counts as dead and another may take over its run."""
 
 
-def stages(recipe: Recipe, manifest: Manifest, run_uri: str) -> list[Stage]:
+def stages(
+    recipe: Recipe, manifest: Manifest, run_uri: str, *, untrusted: bool = False
+) -> list[Stage]:
     """The product: what happens to a row, in order."""
+    if untrusted:
+        held = stages(limited(recipe), manifest, run_uri)
+        return [marked(stage, refusing(recipe)) for stage in held]
     pools = recipe.resources
     listed = [
         shared(
@@ -82,7 +89,7 @@ def run(
     planner, request = prepare(config)
     found = find_run(config, request, planner)
     uri = found.uri
-    listed = stages(recipe, planner.manifest, uri)
+    listed = stages(recipe, planner.manifest, uri, untrusted=request.untrusted)
     with (
         folders_as_before(uri),  # of a request that is refused, nothing is left
         Lease.acquire(
@@ -99,7 +106,9 @@ def run(
                 recipe=recipe,
                 planner=planner,
                 origin=config.origin,
-                settled=settled(config.output, keep=recipe.keep) if config.only_changed else None,
+                settled=settled(config.output, keep=recipe.keep, untrusted=request.untrusted)
+                if config.only_changed
+                else None,
                 after=newest_start(config.output),
                 keeps_empty=found.before is None,
             )

@@ -34,6 +34,7 @@ from pipeline.kept import Held
 from pipeline.results import committed_files
 from pipeline.settled import Settled, collected
 from pipeline.sql import query
+from pipeline.stages.held import MARK
 from pipeline.threads import in_threads
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ _PAST = pa.schema(
         ("fingerprint", pa.string()),
         ("healthy", pa.bool_()),
         ("conclusive", pa.bool_()),
+        ("held_back", pa.bool_()),
         ("finding", pa.string()),
         ("regular", pa.bool_()),
     ]
@@ -154,7 +156,13 @@ def newest_start(output: str) -> datetime | None:
 
 
 @doing("reading earlier runs")
-def settled(output: str, *, whatever_of: str | None = None, keep: Sequence[str] = ()) -> Settled:
+def settled(
+    output: str,
+    *,
+    whatever_of: str | None = None,
+    keep: Sequence[str] = (),
+    untrusted: bool = False,
+) -> Settled:
     """Rows that need no new result: the ones with a picture, and the ones that failed for good.
 
     An answer counts until a later run has made another picture of the same sample: a prompt that
@@ -169,6 +177,8 @@ def settled(output: str, *, whatever_of: str | None = None, keep: Sequence[str] 
         whatever_of: a run whose rows count as settled whatever came of them, unless a later run has
             made another picture.
         keep: columns that the rows should have; which rows do not is found as well.
+        untrusted: whether rows that such a run has refused are settled, too: in a run that is
+            trusted they may come out.
     """
     runs = past_runs(output)
     names = [_names(run) for run in runs]
@@ -178,6 +188,7 @@ def settled(output: str, *, whatever_of: str | None = None, keep: Sequence[str] 
         for name in names[index]
     ]
     past = pa.Table.from_batches(_outcomes(files, unread=[]), _PAST)
+    final = "conclusive" if untrusted else "conclusive AND NOT held_back"
     also = [f" OR past.run = {i}" for i, run in enumerate(runs) if run.run_id == whatever_of]
     answered = query(
         "WITH superseded AS (SELECT sample_id, max(run) AS run FROM past "
@@ -185,7 +196,7 @@ def settled(output: str, *, whatever_of: str | None = None, keep: Sequence[str] 
         "twice AS (SELECT fingerprint FROM past WHERE finding IS NOT NULL "
         "GROUP BY fingerprint, finding HAVING count(DISTINCT run) > 1) "
         "SELECT fingerprint FROM past LEFT JOIN superseded USING (sample_id) "
-        f"WHERE (conclusive OR fingerprint IN (FROM twice){''.join(also)}) "
+        f"WHERE ({final} OR fingerprint IN (FROM twice){''.join(also)}) "
         "AND past.run >= coalesce(superseded.run, 0)",
         past=past,
     )
@@ -442,14 +453,14 @@ def _answers(table: pa.Table) -> dict[str, pa.ChunkedArray]:
     retryable = pc.fill_null(pc.struct_field(table["error"], "retryable"), False)  # noqa: FBT003
     of_a_file = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(OF_A_FILE)))
     passing = pc.is_in(pc.struct_field(table["error"], "code"), pa.array(sorted(PASSING)))
+    message = pc.struct_field(table["error"], "message")
     return {
+        "held_back": pc.fill_null(pc.ends_with(message, MARK), False),  # noqa: FBT003
         "sample_id": table["sample_id"],
         "fingerprint": table["fingerprint"],
         "healthy": pc.is_null(table["error"]),
         "conclusive": pc.invert(pc.or_(retryable, passing)),
-        "finding": pc.if_else(
-            pc.and_(retryable, of_a_file), pc.struct_field(table["error"], "message"), None
-        ),
+        "finding": pc.if_else(pc.and_(retryable, of_a_file), message, None),
     }
 
 

@@ -43,6 +43,15 @@ class Request:
     """Without the rows that earlier runs have settled."""
     reading: Mapping[str, Any] = field(default_factory=dict)
     """How the manifest's files are read: `Reading.as_json`."""
+    untrusted: bool = False
+    """Whether the rows are held to the limits of `pipeline.untrusted`."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As `run.json` has it. One that is trusted reads as before there was a choice."""
+        values = asdict(self)
+        if not self.untrusted:
+            del values["untrusted"]
+        return values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,8 +224,9 @@ def open_ledger(uri: str, *, request: Request) -> Ledger | None:
     document = read_document(uri, "run.json")
     if document is None:
         return None
-    if document["request"] != asdict(request):
-        differing = [k for k, v in asdict(request).items() if document["request"].get(k) != v]
+    was, asked = document["request"], request.as_json()
+    if was != asked:
+        differing = [k for k in asdict(request) if was.get(k) != asked.get(k)]
         raise ValueError(
             f"--run-id {document['run_id']}: started with another {', '.join(differing)}; "
             "choose a new run id, or repeat its command to continue it"
@@ -319,7 +329,7 @@ def start_ledger(
     document = {
         "run_id": run_id,
         "created_at": _next_moment(after).isoformat(timespec="milliseconds"),
-        "request": asdict(request),
+        "request": request.as_json(),
         "manifest_version": planner.manifest.version,
         "parent": [] if origin is None else list(origin.parent),
         "condition": None if origin is None else origin.condition,

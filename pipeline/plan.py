@@ -37,7 +37,10 @@ from pipeline.manifest import (
 )
 from pipeline.outside import check_places
 from pipeline.recipe import Recipe
+from pipeline.stages.fetch import FetchConfig
+from pipeline.stages.held import MARK
 from pipeline.tables import MOST_OF_COLUMN, as_kind, python_rows
+from pipeline.untrusted import STRICTEST, limited
 from pipeline.wording import counted
 
 logger = logging.getLogger(__name__)
@@ -80,6 +83,8 @@ class Planner:
     """Kept columns as earlier runs of the dataset have them."""
     seen_before: Callable[[Sequence[str]], Mapping[str, str]] = lambda _: {}
     """The versions that earlier runs have seen last, of images by URI."""
+    untrusted: bool = False
+    """Whether rows are held to the strictest limits."""
 
     @property
     def _kept(self) -> Kept:
@@ -167,14 +172,18 @@ class Planner:
         }.isdisjoint(self.brief_columns)
 
     @property
+    def _fetch(self) -> FetchConfig:
+        return (limited(self.recipe) if self.untrusted else self.recipe).fetch
+
+    @property
     def _bounds(self) -> storage.Bounds | None:
         """The objects that rows may name; None: whoever fetches them says that they may none."""
-        fetch = self.recipe.fetch
+        fetch = self._fetch
         return fetch.bounds(self.manifest.root) if "s3" in fetch.allowed_schemes else None
 
     def looker(self) -> storage.Looker:
         """Looks at photographs as the recipe says, and counts what it could not look at."""
-        return self.recipe.fetch.looker()
+        return self._fetch.looker()
 
     def tables(self, looker: storage.Looker | None = None) -> Iterator[pa.Table]:
         """The plan, in files' worth of rows or of bytes.
@@ -273,6 +282,9 @@ class Planner:
             references = brief.reference_uri
             whole["reference_uris"] = [_resolved("reference_uri", uri, root) for uri in references]
             _check_bounds(whole, bounds)
+            listed = _listed(brief, resolve_color(brief, prompt))
+            if self.untrusted:
+                _check_count(len(listed))
         except RowError as found:
             return [{**whole, "error": error_value("plan", found)}]
         return [
@@ -283,7 +295,7 @@ class Planner:
                 "seed": (whole["seed"] + one.shot.result - 1) % _MAX_SEED,
                 "shot": one.value,
             }
-            for one in _listed(brief, resolve_color(brief, prompt))
+            for one in listed
         ]
 
     def _table(
@@ -522,6 +534,20 @@ def resolve_mask_uri(row: Mapping[str, Any], root: str) -> str | None:
     """The absolute URI of a row's mask; None when it has none. Raises as `resolve_uri`."""
     uri = row.get("mask_uri")
     return _resolved("mask_uri", uri, root) if uri is not None and _is_said(uri) else None
+
+
+def _check_count(num_pictures: int) -> None:
+    """Refuse a row of a stranger that asks for more than one picture's work many times over.
+
+    Raises:
+        RowError: `bad_request`.
+    """
+    if num_pictures > STRICTEST.max_results:
+        raise RowError(
+            ErrorCode.BAD_REQUEST,
+            f"num_results and placement ask for {num_pictures} pictures, at most "
+            f"{STRICTEST.max_results} of a row are made{MARK}",
+        )
 
 
 def _check_bounds(planned: Mapping[str, Any], bounds: storage.Bounds | None) -> None:

@@ -16,6 +16,7 @@ from pipeline.recipe import Recipe
 from pipeline.report import Outcome, now
 from pipeline.run_ids import Begun, begun_of, find_nightly_run_id, fresh_run_id, nightly_run_id
 from pipeline.tables import AS_IT_IS, Reading
+from pipeline.untrusted import reason
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,16 @@ class RunConfig:
     """Leave out the rows that earlier runs under the same output have settled."""
     origin: Origin | None = None
     """Of a re-processing run: the earlier runs that its manifest was selected from."""
+    untrusted: bool | None = None
+    """Whether rows are held to the strictest limits; None: as `untrusted.reason` has it."""
+
+    @property
+    def why_untrusted(self) -> str | None:
+        """Why rows are held to the strictest limits; None: they are not."""
+        if self.untrusted is not None:
+            return "as asked" if self.untrusted else None
+        place = self.manifest if self.origin is None else self.origin.image_root
+        return reason(place, self.output)
 
 
 @doing("checking the request")
@@ -59,8 +70,13 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
     if config.origin is not None:
         manifest = replace(manifest, root=config.origin.image_root)
     held = held_columns(config.output, config.recipe.keep)
+    untrusted = config.why_untrusted is not None
     planner = Planner(
-        recipe=config.recipe, manifest=manifest, held=held, seen_before=SeenBefore(config.output)
+        recipe=config.recipe,
+        manifest=manifest,
+        held=held,
+        seen_before=SeenBefore(config.output),
+        untrusted=untrusted,
     )
     planner.check()
     return planner, Request(
@@ -70,6 +86,7 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
         config_hash=config.recipe.config_hash,
         only_changed=config.only_changed,
         reading=config.reading.as_json(),
+        untrusted=untrusted,
     )
 
 
@@ -157,5 +174,6 @@ def _found(config: RunConfig, request: Request, run_id: str, before: str | None 
 @doing("looking for what has changed since the finished run")
 def _nothing_changed(config: RunConfig, finished: Begun, planner: Planner) -> bool:
     """Whether every row would come out as it did, by its photograph, words, seed and recipe."""
-    known = settled(config.output, whatever_of=finished.run_id)
+    untrusted = config.why_untrusted is not None
+    known = settled(config.output, whatever_of=finished.run_id, untrusted=untrusted)
     return all(known.holds(table).all() for table in planner.tables())

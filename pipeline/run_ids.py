@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pipeline import storage
@@ -34,7 +34,7 @@ def begun_of(output: str, request: Request) -> Iterator[Begun]:
     """The runs of a request under a dataset root, those with the last names first."""
     for folder in reversed(storage.list_folders(storage.absolute(output))):
         document = read_document(folder, "run.json")
-        if document is not None and document["request"] == asdict(request):
+        if document is not None and document["request"] == request.as_json():
             yield Begun(
                 run_id=str(document["run_id"]),
                 created_at=datetime.fromisoformat(document["created_at"]),
@@ -50,7 +50,7 @@ def fresh_run_id(recipe_name: str, now: datetime) -> str:
 
 def nightly_run_id(request: Request, recipe_name: str, now: datetime) -> str:
     """What the nights of a day (UTC) are called, for the same request."""
-    asked = json.dumps(asdict(request), sort_keys=True)
+    asked = json.dumps(request.as_json(), sort_keys=True)
     digest = hashlib.sha256(asked.encode()).hexdigest()[:6]
     return f"nightly-{now.astimezone(UTC):%Y%m%d}-{recipe_name}-{digest}"
 
