@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import closing
 
 from pipeline.errors import FatalError
+from pipeline.forwarding import forwarded
 
 _ANSWERS_S = 10.0
 _CLIENT = "ray://"
@@ -20,12 +22,14 @@ def check_address(address: str | None) -> None:
         address: as `--address` has it; None: there is none.
 
     Raises:
-        ValueError: it can be no address.
+        ValueError: it can be no address, or a setting that its workers need too holds a password.
         FatalError: nobody listens there.
     """
-    if address in (None, "auto", "local"):
+    if address is None:
         return
-    assert address is not None
+    forwarded(os.environ)
+    if address in ("auto", "local"):
+        return
     host, port = _taken_apart(address)
     try:
         with closing(socket.create_connection((host, port), timeout=_ANSWERS_S)):

@@ -18,6 +18,7 @@ from jobs.address import check_address
 from jobs.fleet import Node, nodes, placed
 from jobs.quiet import quiet_cluster
 from pipeline import storage
+from pipeline.endpoint import EndpointConfig
 from pipeline.errors import FatalError, RowError, TransientError
 from pipeline.flow import stages
 from pipeline.history import held_columns
@@ -73,6 +74,8 @@ class Findings:
     unwritable: str | None
     weights: Mapping[str, str]
     """By stage: why its weights cannot be used."""
+    key: str | None
+    """Why its key must not be sent to the recipe's endpoint."""
     gpu_memory_mb: tuple[int, ...]
     """Of each device."""
 
@@ -157,6 +160,8 @@ def _on_cluster(
     place = storage.join(config.output, "run_id=preflight")
     listed = stages(recipe, manifest, place, untrusted=planner.untrusted)
     yield weights(listed, found)
+    if isinstance(recipe.prompt.enhancer, EndpointConfig):
+        yield key(found)
     yield pools(listed, there)
     yield gpu_memory(listed, found)
 
@@ -227,6 +232,19 @@ def weights(listed: Sequence[Stage], found: Sequence[Findings]) -> Check:
         ok=not problems,
         said=problems[0] + _and_more(problems) if problems else f"there on {len(found)} nodes",
         fix="bring the weights to every node of the group, at the same path",
+    )
+
+
+def key(found: Sequence[Findings]) -> Check:
+    """Whether no node has a key that is for another endpoint than the recipe's."""
+    refused = [one for one in found if one.key is not None]
+    return Check(
+        name="key",
+        ok=not refused,
+        said=f"{refused[0].node}: {refused[0].key}{_and_more([str(one.key) for one in refused])}"
+        if refused
+        else "no node has a key of an endpoint that is not the recipe's",
+        fix="as the message says, in the environment of the nodes",
     )
 
 
@@ -303,6 +321,11 @@ def try_out(node: Node, probe: Probe) -> Findings:
         check_writable(probe.output)
     except (ValueError, TransientError) as error:
         unwritable = str(error)
+    refused_key = None
+    try:
+        recipe.prompt.check_key()
+    except ValueError as error:
+        refused_key = str(error)
     sections: dict[str, BaseModel] = {
         "matte": recipe.matte,
         "prompt": recipe.prompt,
@@ -314,6 +337,7 @@ def try_out(node: Node, probe: Probe) -> Findings:
         unreadable=tuple(str(outcome) for outcome in read if isinstance(outcome, RowError)),
         unwritable=unwritable,
         weights={name: said for name, said in problems.items() if said is not None},
+        key=refused_key,
         gpu_memory_mb=_gpu_memory_mb(),
     )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -18,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.cluster import FORWARDED
 from pipeline.errors import FatalError
+from pipeline.forwarding import FORWARDED, refuse_secrets
 from pipeline.wording import one_line
 
 COMMANDS = ("run", "nightly", "reprocess", "preflight", "estimate")
@@ -81,7 +80,7 @@ def connect(address: str) -> Jobs:
     """
     from ray.job_submission import JobSubmissionClient
 
-    _refuse_secrets("--address", address)
+    refuse_secrets("--address", address)
     try:
         return JobSubmissionClient(address)
     except (ConnectionError, RuntimeError, ValueError) as error:
@@ -113,7 +112,7 @@ def runtime_env(files: Mapping[str, Path], folder: Path) -> dict[str, Any]:
     """
     settings = {name: os.environ[name] for name in _FORWARDED if os.environ.get(name)}
     for name, value in settings.items():
-        _refuse_secrets(name, value)
+        refuse_secrets(name, value)
     environment: dict[str, Any] = {"env_vars": {**settings, "PYTHONUNBUFFERED": "1"}}
     if files:
         for name, path in files.items():
@@ -271,11 +270,3 @@ def last_line(log: str, marks: Sequence[str] = (" rows, ", " rows: ")) -> str | 
 def is_terminal() -> bool:
     """Whether somebody is there to be asked."""
     return sys.stdin.isatty()
-
-
-def _refuse_secrets(name: str, value: str) -> None:
-    if re.search(r"//[^/@]*@", value):
-        raise ValueError(
-            f"{name} holds a user name or password, which would end up in logs and on the "
-            "dashboard: take it out; credentials belong to the nodes"
-        )

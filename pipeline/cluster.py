@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import secrets
@@ -12,7 +11,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +24,7 @@ import ray.data
 from pipeline import interruption
 from pipeline.activity import doing
 from pipeline.errors import FatalError
+from pipeline.forwarding import forwarded
 from pipeline.losses import Losses, Snapshot
 from pipeline.ray_token import own_token
 
@@ -36,17 +36,6 @@ for disks and networks, and would otherwise keep a core from the stages that com
 stages leaves it: a third actor on two cores makes nothing faster, and the first picture late."""
 SPARE = "backlot_spare_cpus"
 """How a local cluster says so, as a resource of Ray's that nobody asks for."""
-
-FORWARDED = (
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "BACKLOT_S3_ADDRESSING_STYLE",
-    "BACKLOT_S3_ANONYMOUS",
-)
-"""Settings of the driver that workers need too. No credentials: a node has its own, and what is put
-into a job's environment can be read by whoever may look at the cluster."""
 
 _PREFIX = "backlot-"
 _OWNER = "owner"
@@ -73,6 +62,10 @@ def cluster(address: str | None) -> Iterator[None]:
     Args:
         address: of a running cluster, or None for one of its own on this machine. A process that is
             connected already stays so.
+
+    Raises:
+        ValueError: a setting that workers need too holds a password.
+        FatalError: Ray did not start on this machine.
     """
     ray.data.DataContext.get_current().enable_progress_bars = False  # ours tell more, and less
     logging.getLogger("ray.data").setLevel(logging.WARNING)
@@ -82,7 +75,7 @@ def cluster(address: str | None) -> Iterator[None]:
         with own_token(), _own_cluster():
             yield
     else:
-        runtime_env = {"env_vars": _forwarded(os.environ)}
+        runtime_env = {"env_vars": forwarded(os.environ)}
         try:
             with doing(f"connecting to Ray at {address}"):
                 ray.init(address=address, logging_level=logging.WARNING, runtime_env=runtime_env)
@@ -323,11 +316,3 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=time.monotonic() < deadline)
         if folder.exists():
             time.sleep(0.1)
-
-
-def _forwarded(environment: Mapping[str, str]) -> dict[str, str]:
-    """Settings to pass on to workers; within a Ray job, without those that came with the job."""
-    job = json.loads(environment.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
-    passed_on = (job.get("runtime_env") or {}).get("env_vars") or {}
-    names = [name for name in FORWARDED if name in environment and name not in passed_on]
-    return {name: environment[name] for name in names}

@@ -103,6 +103,7 @@ class Planner:
         """
         names = [*self.manifest.schema.names, *self.manifest.table.conflicts]
         config = self.recipe.prompt
+        config.check_key()
         used = [*template_columns(config.template), *config.columns]
         check_names(self.manifest, ignored=self.recipe.ignore_columns, used=used)
         columns = self.brief_columns

@@ -5,7 +5,8 @@ The one place outside storage that talks to a network, and to one address only: 
 
 from __future__ import annotations
 
-from pipeline.endpoint.chat import API_KEY_VARIABLE, ChatEndpoint
+from pipeline.endpoint.chat import ChatEndpoint
 from pipeline.endpoint.config import EndpointConfig
+from pipeline.endpoint.key import API_KEY_VARIABLE, ORIGIN_VARIABLE, headers_for
 
-__all__ = ["API_KEY_VARIABLE", "ChatEndpoint", "EndpointConfig"]
+__all__ = ["API_KEY_VARIABLE", "ORIGIN_VARIABLE", "ChatEndpoint", "EndpointConfig", "headers_for"]

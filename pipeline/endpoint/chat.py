@@ -6,20 +6,17 @@ import asyncio
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
 
 from pipeline.endpoint.config import EndpointConfig
+from pipeline.endpoint.key import headers_for
 from pipeline.endpoint.pacing import Breaker, Pace
-from pipeline.errors import TransientError
+from pipeline.errors import FatalError, TransientError
 from pipeline.prompts.question import INSTRUCTION, SCHEMA, Fallback, Question, Reason, overlong
 from pipeline.storage.retry import Backoff, retrying
-
-API_KEY_VARIABLE = "BACKLOT_ENDPOINT_API_KEY"
-"""One name, fixed: a recipe that could choose it could send any secret of the machine away."""
 
 _FAILURES_TO_PAUSE = 8
 _PAUSE_S = 20.0
@@ -31,7 +28,16 @@ class ChatEndpoint:
     """Asks an endpoint. Nothing is connected before the first question."""
 
     def __init__(self, config: EndpointConfig) -> None:
+        """Read the key, if there is one.
+
+        Raises:
+            FatalError: it must not be sent to that endpoint.
+        """
         self._config = config
+        try:
+            self._headers = headers_for(config.base_url)
+        except ValueError as error:
+            raise FatalError(str(error)) from None
         self._pace = Pace(config.requests_per_s)
         self._breaker = Breaker(limit=_FAILURES_TO_PAUSE, pause_s=_PAUSE_S)
         self._backoff = Backoff(attempts=config.max_attempts, first_s=0.2, longest_s=2.0)
@@ -49,10 +55,9 @@ class ChatEndpoint:
 
     async def _ask_all(self, questions: Sequence[Question]) -> list[str | Fallback]:
         slots = asyncio.Semaphore(self._config.concurrency)
-        key = os.environ.get(API_KEY_VARIABLE)
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._config.concurrency),
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
             trust_env=False,

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from pipeline import schema, storage
-from pipeline.endpoint import EndpointConfig
+from pipeline.endpoint import EndpointConfig, headers_for
 from pipeline.errors import (
     Columns,
     ErrorCode,
@@ -130,6 +130,15 @@ class PromptConfig(BaseModel):
             self.enhancer and self.enhancer.product_column,
         )
         return tuple(dict.fromkeys(name for name in named if name))
+
+    def check_key(self) -> None:
+        """Refuse an endpoint to which this machine's key must not be sent.
+
+        Raises:
+            ValueError: it is set for another one; one line with the fix.
+        """
+        if isinstance(self.enhancer, EndpointConfig):
+            headers_for(self.enhancer.base_url)
 
     @property
     def looks(self) -> bool:

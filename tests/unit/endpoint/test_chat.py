@@ -7,7 +7,7 @@ import time
 import pytest
 from pydantic import ValidationError
 
-from pipeline.endpoint import API_KEY_VARIABLE, ChatEndpoint, EndpointConfig
+from pipeline.endpoint import API_KEY_VARIABLE, ORIGIN_VARIABLE, ChatEndpoint, EndpointConfig
 from pipeline.prompts.question import Fallback, Question, Reason
 from tests.chat_server import Behaviour, ChatServer, Sent, completion, obliging
 
@@ -49,6 +49,7 @@ def test_the_key_comes_from_the_environment_alone(monkeypatch: pytest.MonkeyPatc
     with ChatServer() as server:
         endpoint(server).ask([OAK])
         monkeypatch.setenv(API_KEY_VARIABLE, "secret")
+        monkeypatch.setenv(ORIGIN_VARIABLE, server.base_url.removesuffix("/v1"))
         chat = endpoint(server)
         chat.ask([OAK])
     without, with_key = server.headers

@@ -80,7 +80,7 @@ def test_weights_are_looked_for_wherever_a_recipe_names_them(tmp_path):
 
 
 def findings(**more) -> Findings:
-    values = {"node": LIGHT, "unreadable": (), "unwritable": None, "weights": {}}
+    values = {"node": LIGHT, "unreadable": (), "unwritable": None, "weights": {}, "key": None}
     return Findings(**{**values, "gpu_memory_mb": (24_000,), **more})
 
 

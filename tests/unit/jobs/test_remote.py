@@ -16,8 +16,8 @@ from jobs.recipes import load_recipe
 from jobs.remote import Submission
 from jobs.remote_commands import EXIT_UNKNOWN, _parser, watch
 from jobs.submission import submission
-from pipeline.cluster import _forwarded
 from pipeline.errors import FatalError
+from pipeline.forwarding import forwarded
 from pipeline.ledger import Request, run_uri, start_ledger
 from pipeline.manifest import open_manifest
 from pipeline.plan import Planner
@@ -194,10 +194,10 @@ def test_settings_travel_and_secrets_do_not(tmp_path, monkeypatch):
 
 def test_within_a_job_only_settings_that_did_not_come_with_it_are_passed_on():
     settings = {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "http://store", "HOME": "/"}
-    assert _forwarded(settings) == {k: v for k, v in settings.items() if k != "HOME"}
+    assert forwarded(settings) == {k: v for k, v in settings.items() if k != "HOME"}
     job = '{"runtime_env": {"env_vars": {"AWS_REGION": "eu-west-1"}}}'
     inside = {**settings, "RAY_JOB_CONFIG_JSON_ENV_VAR": job}
-    assert _forwarded(inside) == {"AWS_ENDPOINT_URL": "http://store"}
+    assert forwarded(inside) == {"AWS_ENDPOINT_URL": "http://store"}
 
 
 @pytest.mark.parametrize(
