@@ -188,7 +188,9 @@ def settled(
         for name in names[index]
     ]
     past = pa.Table.from_batches(_outcomes(files, unread=[]), _PAST)
-    final = "conclusive" if untrusted else "conclusive AND NOT held_back"
+    if not untrusted:
+        final = pc.and_(past["conclusive"], pc.invert(past["held_back"]))
+        past = past.set_column(past.schema.get_field_index("conclusive"), "conclusive", final)
     also = [f" OR past.run = {i}" for i, run in enumerate(runs) if run.run_id == whatever_of]
     answered = query(
         "WITH superseded AS (SELECT sample_id, max(run) AS run FROM past "
@@ -196,7 +198,7 @@ def settled(
         "twice AS (SELECT fingerprint FROM past WHERE finding IS NOT NULL "
         "GROUP BY fingerprint, finding HAVING count(DISTINCT run) > 1) "
         "SELECT fingerprint FROM past LEFT JOIN superseded USING (sample_id) "
-        f"WHERE ({final} OR fingerprint IN (FROM twice){''.join(also)}) "
+        f"WHERE (conclusive OR fingerprint IN (FROM twice){''.join(also)}) "
         "AND past.run >= coalesce(superseded.run, 0)",
         past=past,
     )

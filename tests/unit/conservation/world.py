@@ -257,7 +257,7 @@ class World:
         for module in (history, ledger, reconcile, verify):
             patch.setattr(module, "query", Statements(self.counts).query)
         patch.setattr(flow, "prepare", self._prepare)
-        patch.setattr(flow, "stages", lambda *_: [])
+        patch.setattr(flow, "stages", lambda *_, **__: [])
         patch.setattr(flow, "Lease", SimpleNamespace(acquire=self._acquire))
         patch.setattr(session, "execute", self.execute)
         patch.setattr(session, "check_capacity", lambda _: None)
