@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.pictures import DELIVERED, pictures
+from jobs.pictures import DELIVERED, pictures, reader
 from jobs.seen import PathSeen, Said, Seen
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.alpha import check_matte
@@ -36,7 +36,7 @@ from pipeline.models.matting.network import MattingNetwork
 from pipeline.recipe import Recipe
 from pipeline.stages.given_alpha import AlphaSources
 from pipeline.stages.matte import alpha_sources
-from pipeline.storage import PhotoReader, is_folder, scheme_of
+from pipeline.storage import is_folder, scheme_of
 
 _NOT_READ = frozenset(
     {
@@ -91,12 +91,9 @@ def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[Seen]:
     if isinstance(network, U2NetConfig) and network.weights is None:
         ask = _Embedded(network)
     alphas = alpha_sources(recipe.matte, limits=recipe.input, ask=ask)
-    # Whoever names files here is nobody's supplier: what is named may be read.
-    buckets = {f"s3://{uri.split('/')[2]}/": None for uri in found if scheme_of(uri) == "s3"}
-    policy = recipe.fetch.model_copy(update={"allowed_prefixes": tuple(buckets)})
-    reader = PhotoReader(policy, root="/", max_bytes=policy.max_bytes)
+    reading = reader(found, recipe.fetch)
     for uri in found:
-        (fetched,) = reader.read_many([uri])
+        (fetched,) = reading.read_many([uri])
         if isinstance(fetched, RowError):
             unread = fetched.code in _NOT_READ
             yield Seen(uri=uri, error=_said(fetched), run=_refused(fetched), is_readable=not unread)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
 
 from pipeline import storage
+from pipeline.stages.fetch import FetchConfig
 from pipeline.wording import visible
 
 logger = logging.getLogger(__name__)
@@ -21,6 +26,7 @@ def pictures(name: str, *, argument: str, suffixes: tuple[str, ...]) -> list[str
 
     What a Mac or an editor keeps beside them is passed over and counted: names that begin with a
     dot, and a zip's `__MACOSX`. One underscore is a camera's: `_DSC0815.JPG` is a photograph.
+    What is no file of the folder as well: pipes, devices, links that lead out of it or nowhere.
 
     Args:
         name: as given.
@@ -40,12 +46,38 @@ def pictures(name: str, *, argument: str, suffixes: tuple[str, ...]) -> list[str
         return [name] if storage.exists(name) else _none(argument, name, [])
     hidden = [uri for uri in listed if _is_hidden(uri[len(root) :])]
     left_out = frozenset(hidden)
-    found = [uri for uri in listed if uri not in left_out]
+    seen = [uri for uri in listed if uri not in left_out]
+    is_local = storage.scheme_of(root) == "file"
+    foreign = [uri for uri in seen if is_local and not _is_file_of(root, uri)]
+    left_out = frozenset(foreign)
+    found = [uri for uri in seen if uri not in left_out]
+    passed_over = [_passed_over(hidden)] if hidden else []
+    passed_over += [_foreign(foreign)] if foreign else []
     if not found:
-        return _none(argument, name, hidden)
-    if hidden:
-        logger.info("%s", _passed_over(hidden))
+        return _none(argument, name, passed_over)
+    for said in passed_over:
+        logger.info("%s", said)
     return found
+
+
+def reader(uris: Sequence[str], policy: FetchConfig) -> storage.PhotoReader:
+    """What reads files that were named on the command line: regular ones, up to `max_bytes`.
+
+    Whoever names files here is nobody's supplier: what is named may be read.
+    """
+    buckets = {f"s3://{uri.split('/')[2]}/": None for uri in uris if uri.startswith("s3://")}
+    policy = policy.model_copy(update={"allowed_prefixes": tuple(buckets)})
+    return storage.PhotoReader(policy, root="/", max_bytes=policy.max_bytes)
+
+
+def _is_file_of(root: str, path: str) -> bool:
+    """Whether it is a regular file, and lies below the folder by its own path."""
+    real = os.path.realpath(path)
+    try:
+        is_regular = stat.S_ISREG(Path(real).stat().st_mode)
+    except OSError:  # it leads nowhere
+        return False
+    return is_regular and real.startswith(os.path.realpath(root).rstrip("/") + "/")
 
 
 def _is_hidden(path: str) -> bool:
@@ -60,6 +92,14 @@ def _passed_over(hidden: list[str]) -> str:
     )
 
 
-def _none(argument: str, name: str, hidden: list[str]) -> list[str]:
-    also = f" ({_passed_over(hidden)})" if hidden else ""
+def _foreign(foreign: list[str]) -> str:
+    return visible(
+        f"{len(foreign):,} passed over that {'is' if len(foreign) == 1 else 'are'} no file of the "
+        f"folder (a pipe, a device, a link that leads out of it or nowhere), such as {foreign[0]}: "
+        "put the file itself there, or name it"
+    )
+
+
+def _none(argument: str, name: str, passed_over: list[str]) -> list[str]:
+    also = f" ({'; '.join(passed_over)})" if passed_over else ""
     raise ValueError(f"{argument} {name}: no pictures there{also}")

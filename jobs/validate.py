@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from jobs.pictures import PUBLISHED, pictures
-from pipeline import storage
+from jobs.pictures import PUBLISHED, pictures, reader
 from pipeline.channels import load_channel
 from pipeline.channels.verdict import Finding, findings
 from pipeline.errors import RowError
 from pipeline.imaging.inspection import inspect
+from pipeline.stages.fetch import FetchConfig
 from pipeline.wording import visible
 
 
@@ -33,6 +33,8 @@ class Validated:
 def validate(images: str, channel: str) -> Iterator[Validated]:
     """Hold every picture against a channel's rules, one after another.
 
+    Regular files are read, up to `fetch.max_bytes` of a recipe that does not say otherwise.
+
     Args:
         images: a file, a folder with all below it, or a pattern; local or `s3://`.
         channel: the name of one.
@@ -41,13 +43,16 @@ def validate(images: str, channel: str) -> Iterator[Validated]:
         ValueError: no such channel, or no pictures there.
     """
     rules = load_channel(channel)
-    for uri in pictures(images, argument="IMAGES", suffixes=PUBLISHED):
+    found = pictures(images, argument="IMAGES", suffixes=PUBLISHED)
+    reading = reader(found, FetchConfig())
+    for uri in found:
+        (fetched,) = reading.read_many([uri])
         try:
-            yield Validated(uri, tuple(findings(inspect(storage.read(uri)), rules)))
+            if isinstance(fetched, RowError):
+                raise fetched
+            yield Validated(uri, tuple(findings(inspect(fetched.data), rules)))
         except RowError as error:
             yield Validated(uri, (), error=str(error))
-        except OSError as error:
-            yield Validated(uri, (), error=f"cannot be read: {error.strerror or error}")
 
 
 def told(one: Validated) -> str:

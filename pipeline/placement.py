@@ -121,7 +121,7 @@ def _pattern(glob: str) -> str:
     >>> bool(re.fullmatch(_pattern("/a/**/*.parquet"), "/a/b/c.parquet"))
     True
     """
-    tokens = re.findall(r"\*\*/?|\*|\?|\[[^\]]*\]|.", glob, re.DOTALL)
+    tokens = re.findall(r"\*\*/?|\*|\?|\[[^\]]{0,100}\]|.", glob, re.DOTALL)
     meanings = {"**": ".*", "**/": "(.*/)?", "*": "[^/]*", "?": "[^/]"}
     return "".join(
         meanings.get(token) or (token.replace("[!", "[^") if len(token) > 1 else re.escape(token))

@@ -12,7 +12,7 @@ _GAP = " [...] "
 MOST_CHARACTERS = 32_000
 """Of any text of a manifest that is looked at or carried along: a long description, in HTML."""
 _CUT = MOST_CHARACTERS + len(f"...sha256-{'0' * 16}")
-_GOES_ON = re.compile(r"\n\n|\n\s+0: ")
+_GOES_ON = re.compile(r"\n\n|\n[^\S\n]+0: ")
 """Before what is for whoever wrote the library, such as Rust's calls."""
 
 

@@ -12,8 +12,11 @@ from PIL import ExifTags, Image
 from scipy.ndimage import label, maximum_filter1d
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.reading.decode import check_work
+from pipeline.imaging.reading.decoders import look
 from pipeline.imaging.reading.icc import is_srgb
 from pipeline.imaging.reading.identify import identify
+from pipeline.imaging.reading.limits import ImageLimits, check_size
 from pipeline.imaging.reading.pillow import is_animated, opened
 from pipeline.imaging.xmp import read_source_uri
 
@@ -107,6 +110,10 @@ class Inspected:
         )
 
 
+_LIMITS = ImageLimits(max_megapixels=178, min_side_px=1, max_aspect=65535)
+"""As many pixels as a recipe can allow; what else a shop asks of a picture, its channel says."""
+_HELD = ("JPEG", "MPO", "PNG", "TIFF", "AVIF", "JPEG2000")
+"""Formats whose headers can ask for more work than their size tells."""
 _FOR_NO_SHOP = ("HEIF", "PSD")
 """What can be a photograph to work on, and nowhere a finished picture."""
 
@@ -115,12 +122,16 @@ def inspect(data: bytes) -> Inspected:
     """Open and decode a file as a shop would.
 
     Raises:
-        RowError: `unsupported_format` or `corrupt_image`.
+        RowError: `unsupported_format`, `corrupt_image`, or `too_many_pixels`: more than any channel
+            takes, or than we could have made.
     """
     kind = identify(data)
     if kind in _FOR_NO_SHOP:
         raise RowError(ErrorCode.UNSUPPORTED_FORMAT, f"{kind} is for editors and phones only")
+    if kind in _HELD:
+        check_work(data, look(data, kind), _LIMITS)
     with opened(data, kind) as image:
+        check_size(*image.size, _LIMITS)
         image.load()
         has_alpha = image.has_transparency_data
         return Inspected(

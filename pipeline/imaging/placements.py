@@ -54,7 +54,7 @@ def parse_placements(text: str) -> tuple[Placement, ...]:
         ValueError: a placement that does not exist, numbers that make no sense, or one twice.
     """
     # A comma between placements is followed by a letter, one inside a placement by a digit.
-    parts = re.split(r"\s*,\s*(?=[A-Za-z])", text.strip())
+    parts = [part.strip() for part in re.split(r",\s*(?=[A-Za-z])", text)]
     placements: list[Placement] = []
     for part in parts:
         names = LOCATIONS if part == "automatic" else (part,)

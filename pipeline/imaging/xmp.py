@@ -33,10 +33,13 @@ _NAMESPACES = {
 }
 
 _SOURCE = re.compile(
-    rb"""DigitalSourceType\s*(?:=\s*["']|>\s*|[^>]*?rdf:resource\s*=\s*["'])\s*"""
+    rb"""DigitalSourceType\s{0,99}(?:=\s{0,99}["']|>\s{0,99}|"""
+    rb"""[^>]{0,300}?rdf:resource\s{0,99}=\s{0,99}["'])\s{0,99}"""
     rb"""(https?://cv\.iptc\.org/newscodes/digitalsourcetype/\w+)"""
 )
 """As an attribute, as an element's text, or as a resource: RDF allows all three."""
+_MOST_BYTES = 256 * 2**10
+"""Of a packet that is looked at for it: four times what a JPEG has room for."""
 
 MOST_PROMPT_CHARACTERS = 4000
 """A JPEG has room for 65 kB of XMP in all, and a character can take six bytes once escaped."""
@@ -165,8 +168,11 @@ def _property(prefix: str, name: str, inner: str) -> _Property:
 
 
 def read_source_uri(packet: bytes) -> str | None:
-    """The digital source type that an XMP packet states, whoever wrote it; None: it states none."""
-    found = _SOURCE.search(packet)
+    """The digital source type that an XMP packet states, whoever wrote it; None: it states none.
+
+    It is looked for in the first 256 kB.
+    """
+    found = _SOURCE.search(packet, 0, _MOST_BYTES)
     return None if found is None else found[1].decode()
 
 

@@ -45,7 +45,7 @@ _NOUN = re.compile(
 _CONJUNCTION = re.compile(r"^\s*(?:and|or|&)\s+", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b(an?)\s+$", re.IGNORECASE)
 _ATTRIBUTED = re.compile(r"\b(?:by|from|@)\s*$", re.IGNORECASE)
-_PLACE_BEFORE = re.compile(r"\s+([,;:.!?)])")
+_PLACE_BEFORE = re.compile(r"(?<!\s)\s+([,;:.!?)])")
 _EMPTY = re.compile(r"\(\s*\)|\[\s*\]|\"\s*\"")
 _COMMAS = re.compile(r"([,;:])(?:\s*[,;:])+")
 

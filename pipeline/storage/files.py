@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import glob
 import os
+import re
 import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from fsspec.utils import glob_translate
 
 from pipeline.storage.uris import absolute
 
@@ -108,9 +111,16 @@ class Files:
         return sorted(str(e) for e in folder.iterdir() if e.is_dir()) if folder.is_dir() else []
 
     def glob_files(self, pattern: str) -> list[str]:
+        path = absolute(pattern)
+        if "**" in path.split("/"):
+            # Python's own follows links to folders, round and round where one leads upwards.
+            root = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0] or "/"
+            matches = re.compile(glob_translate(path)).match
+            below = self.list_files(root, suffix="")
+            return [name for name in below if matches(name) and Path(name).is_file()]
         # Names that begin with a dot as any others, as on an object store.
         found = glob.glob(  # noqa: PTH207 - Path cannot: absolute
-            absolute(pattern), recursive=True, include_hidden=True
+            path, include_hidden=True
         )
         return sorted(
             name

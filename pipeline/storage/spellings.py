@@ -22,7 +22,6 @@ _MOST = 12
 """Each is a request on an object store. One or two are usual."""
 _NAMED = re.compile(r"&(?:amp|apos|gt|lt|quot);", re.IGNORECASE)
 """The characters that XML has names for; those that it has numbers for are any."""
-_QUOTED = re.compile(r"((?:.*/)?)([\"'])(.+)\2", re.DOTALL)
 # Apple's file systems leave these as they are, and so do programs that convert its names (TN1150).
 _AS_IT_IS = re.compile("([\u2000-\u2fff\uf900-\ufaff\U0002f800-\U0002faff]+)")
 
@@ -74,8 +73,18 @@ def _slashed(name: str) -> str:
 
 
 def _unquoted(name: str) -> str:
-    found = _QUOTED.fullmatch(name)
-    return f"{found[1]}{found[3]}" if found else name
+    r"""Without quotes around it, or around all that stands behind one of its slashes, the last.
+
+    >>> _unquoted("'red.jpg'"), _unquoted('shoes/"a/b.jpg"')
+    ('red.jpg', 'shoes/a/b.jpg')
+    """
+    quote, inner = name[-1:], name[:-1]
+    if quote not in ("'", '"'):
+        return name
+    opens = inner.rfind(f"/{quote}", 0, len(inner) - 1) + 1
+    if opens or (inner.startswith(quote) and len(inner) > 1):
+        return inner[:opens] + inner[opens + 1 :]
+    return name
 
 
 def _walked(name: str) -> str:

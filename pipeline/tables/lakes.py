@@ -98,7 +98,7 @@ _FORMATS: tuple[_Format, ...] = (
     _Format(
         name="Hudi",
         called="a Hudi table",
-        trace=re.compile(r"/\.hoodie/.+$"),
+        trace=re.compile(r"/\.hoodie/."),
         is_at=_has_folder(".hoodie"),
         export="export its newest snapshot to Parquet, such as with spark.read.format('hudi')",
     ),

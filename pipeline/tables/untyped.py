@@ -77,7 +77,7 @@ def is_kind(value: str, kind: Kind) -> bool:
 def _number(text: str) -> int | float | None:
     if re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         return int(text)
-    if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text[:64]):
+    if re.fullmatch(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text[:64]):
         return float(text)
     return None
 

@@ -128,8 +128,7 @@ def read(
     check_size(header.width, header.height, limits)
     if header.whole is not None and math.prod(header.whole) > limits.max_megapixels * 1e6:
         check_size(*header.whole, limits)
-    _check_unpacked(header, limits)
-    check_structure(data, header.kind)
+    check_work(data, header, limits)
     reader = READERS.get((row.kind, row.decoder))
     if reader is None:
         by_pillow = BY_PILLOW.get(row.kind, read_by_pillow)
@@ -143,12 +142,13 @@ def read(
     return header.kind, decoded
 
 
-def _check_unpacked(header: Header, limits: ImageLimits) -> None:
-    """Hold what is unpacked for the picture against the limit for the picture.
+def check_work(data: bytes, header: Header, limits: ImageLimits) -> None:
+    """Hold what a file asks of its decoder beside its pixels against the limits.
 
     Raises:
-        RowError: `too_many_pixels`.
+        RowError: `too_many_pixels` for what is unpacked, `corrupt_image` for how it is built.
     """
+    check_structure(data, header.kind)
     unpacked = header.unpacked
     if unpacked is not None and unpacked.pixels > unpacked.room * limits.max_megapixels * 1e6:
         most = unpacked.room * limits.max_megapixels

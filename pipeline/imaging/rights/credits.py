@@ -97,7 +97,7 @@ class Credits:
     def bounded(self) -> Credits:
         """The same, as far as any file has room: rights and their owner come before descriptions.
 
-        Of a text that is too long its beginning is kept.
+        Of a text that is too long its beginning is kept, and an ellipsis.
         """
         room = _Room(MOST_IN_ALL)
         rights = room.words(self.rights)
@@ -151,7 +151,8 @@ class _Room:
         self._left = left
 
     def text(self, text: str) -> str:
-        kept = text[: min(MOST_CHARACTERS, self._left)]
+        room = min(MOST_CHARACTERS, self._left)
+        kept = text if len(text) <= room else text[: max(room - 1, 0)] + "…"[:room]
         self._left -= len(kept)
         return kept
 

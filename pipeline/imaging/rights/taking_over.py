@@ -30,6 +30,8 @@ _INCH = 2
 """EXIF 2.32, tag 296: the unit of a resolution."""
 _MOST_DPI = 65535
 """JFIF's density has 16 bits."""
+_MOST_BYTES = 60_000
+"""Of a block. A JPEG has room for 65,533, and refuses more as a whole."""
 _MOST_OF_A_CAMERA = 64
 """Characters of a maker's or a model's name."""
 _DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T]([ \d]\d):([ \d]\d):([ \d]\d)([.Z+-].{0,12})?")
@@ -66,7 +68,9 @@ def taken_over(photograph: bytes, policy: ExifPolicy) -> TakenOver:
 
 
 def exif_block(taken: TakenOver, *, dpi: tuple[float, float] | None = None) -> bytes:
-    """The EXIF block that says so; empty: there is nothing to say.
+    """The EXIF block that says so; empty: there is nothing to say, or no JPEG has room for it.
+
+    Credits that are `bounded` and a camera's name take 20 kB at the most.
 
     EXIF allows ASCII alone in these fields. What is not ASCII is written in UTF-8, as exiftool
     does and readers expect.
@@ -93,7 +97,8 @@ def exif_block(taken: TakenOver, *, dpi: tuple[float, float] | None = None) -> b
     if not len(exif):
         return b""
     directory = exif.tobytes(offset=_IFD_AT).removeprefix(b"Exif\0\0")[8:]
-    return b"Exif\0\0MM\0*" + _IFD_AT.to_bytes(4, "big") + bytes(_IFD_AT - 8) + directory
+    block = b"Exif\0\0MM\0*" + _IFD_AT.to_bytes(4, "big") + bytes(_IFD_AT - 8) + directory
+    return block if len(block) <= _MOST_BYTES else b""
 
 
 def _rational(dpi: float) -> IFDRational:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -28,21 +27,6 @@ def test_a_file_name_cannot_forge_a_line(
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["accepted", "refused", "unreadable"]
     assert "x[U+000A]accepted    y[U+001B][2K.jpg" in lines[2]
-
-
-def test_what_is_no_file_keeps_nobody_waiting(
-    pictures: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    os.mkfifo(pictures / "pipe.jpg")
-    (pictures / "device.jpg").symlink_to("/dev/zero")
-    (pictures / "dangling.jpg").symlink_to("nowhere")
-    assert main(["validate", str(pictures), "--channel", "amazon_main"]) == 1
-    lines = capsys.readouterr().out.splitlines()
-    said = {line.split()[1].rpartition("/")[2]: line for line in lines}
-    for name in ("pipe.jpg", "device.jpg"):
-        assert said[name].endswith("cannot be read: is a pipe or a device, not a file")
-    assert said["dangling.jpg"].endswith("cannot be read: No such file or directory")
-    assert said["good.jpg"].startswith("accepted")
 
 
 def test_files_are_accepted_or_refused_with_every_reason(
