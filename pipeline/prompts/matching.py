@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,9 @@ class Matcher:
     def find(self, text: str) -> list[Hit]:
         """Every hit, in order, none overlapping another: a rejection first, then the longest."""
         plain = fold(text)
-        words = [(plain.span(*match.span()), match.group()) for match in _WORD.finditer(plain.text)]
+        words = _Words(
+            [(plain.span(*match.span()), match.group()) for match in _WORD.finditer(plain.text)]
+        )
         found = list(self._plain.search(plain))
         for reading in disguises(plain):
             found += [hit for hit in self._plain.search(reading) if _is_long(hit[0])]
@@ -155,21 +158,31 @@ def _is_long(pattern: _Pattern) -> bool:
     return len(pattern.term.term) >= _SHORTEST_DISGUISED
 
 
-def _is_meant(
-    term: Term, start: int, end: int, words: Sequence[tuple[tuple[int, int], str]]
-) -> bool:
+class _Words:
+    """The words of a text in their order, none over another."""
+
+    def __init__(self, words: Sequence[tuple[tuple[int, int], str]]) -> None:
+        self._words = [word for _, word in words]
+        self._starts = [start for (start, _), _ in words]
+        self._ends = [end for (_, end), _ in words]
+
+    def around(self, start: int, end: int, *, distance: int) -> list[str]:
+        """Those that stand within so many words of a piece of the text, on either side."""
+        before, after = bisect_right(self._ends, start), bisect_left(self._starts, end)
+        return [
+            *self._words[max(before - distance, 0) : before],
+            *self._words[after : after + distance],
+        ]
+
+
+def _is_meant(term: Term, start: int, end: int, words: _Words) -> bool:
     """Whether the words around a term speak for its being what the policy is about."""
-    before = [word for (_, word_end), word in words if word_end <= start][::-1]
-    after = [word for (word_start, _), word in words if word_start >= end]
-    if _is_near(term.unless, before, after, _UNLESS_WORDS):
+    if _is_among(term.unless, words.around(start, end, distance=_UNLESS_WORDS)):
         return False
-    return not term.when or _is_near(term.when, before, after, _WHEN_WORDS)
+    return not term.when or _is_among(term.when, words.around(start, end, distance=_WHEN_WORDS))
 
 
-def _is_near(
-    wanted: Sequence[str], before: Sequence[str], after: Sequence[str], distance: int
-) -> bool:
-    near = [*before[:distance], *after[:distance]]
+def _is_among(wanted: Sequence[str], near: Sequence[str]) -> bool:
     return any(word in wanted or word.removesuffix("s") in wanted for word in near)
 
 
@@ -191,6 +204,7 @@ def _disjoint(hits: Sequence[Hit]) -> list[Hit]:
     for hit in sorted(
         hits, key=lambda hit: (hit.action != Action.REJECT, hit.start - hit.end, hit.start)
     ):
-        if all(hit.end <= other.start or hit.start >= other.end for other in chosen):
-            chosen.append(hit)
-    return sorted(chosen, key=lambda hit: hit.start)
+        at = bisect_left(chosen, hit.end, key=lambda other: other.start)
+        if at == 0 or chosen[at - 1].end <= hit.start:
+            chosen.insert(at, hit)
+    return chosen

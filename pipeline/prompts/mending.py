@@ -18,6 +18,8 @@ _LEADING = re.compile(
     r")\s*$",
     re.IGNORECASE,
 )
+_LONGEST_END = 200
+"""Characters of what is looked for at the end of a text, with the spaces behind it."""
 # What follows a name and says nothing without it.
 _TRAILING = re.compile(
     r"^[\s-]*(?:styled?|inspired|esque|themed|lookalikes?|look-alikes?|like)\b(?!\s+(?:of|by)\b)",
@@ -58,8 +60,8 @@ def without(text: str, start: int, end: int) -> str:
     """
     left, right = text[:start], _TRAILING.sub("", text[end:])
     if _NEW_PHRASE.match(right):
-        while (shorter := _LEADING.sub("", left)) != left:
-            left = shorter
+        while (found := _LEADING.search(left, _near_end(left))) is not None:
+            left = left[: found.start()]
         if not left.strip(" ,;:"):
             right = _CONJUNCTION.sub("", right)
     return tidy(_agreeing(left, right))
@@ -89,7 +91,7 @@ def instead(
     mark = _MARK.match(right)
     if mark:  # the name as a sign: there is nothing generic to show
         return without(text, start, end + mark.end())
-    if _ATTRIBUTED.search(left):
+    if _ATTRIBUTED.search(left, _near_end(left)):
         return without(text, start, end)
     noun = _NOUN.match(right)
     if noun is None:
@@ -109,7 +111,7 @@ def tidy(text: str) -> str:
 
 def _agreeing(left: str, right: str) -> str:
     """The two halves, "a" or "an" between them chosen by the letter that now follows."""
-    article, letter = _ARTICLE.search(left), right.lstrip()[:1].lower()
+    article, letter = _ARTICLE.search(left, _near_end(left)), right.lstrip()[:1].lower()
     # A vowel letter is no vowel in "a uniform", nor a consonant in "an hour": those stay.
     if article and letter.isalpha() and letter not in "uho":
         fitting = "an" if letter in "aei" else "a"
@@ -117,6 +119,11 @@ def _agreeing(left: str, right: str) -> str:
             written = fitting.capitalize() if article.group(1)[0].isupper() else fitting
             left = f"{left[: article.start()]}{written} "
     return f"{left} {right}"
+
+
+def _near_end(text: str) -> int:
+    """Where to begin to look for what ends a text: all of it again for each name would be long."""
+    return max(len(text) - _LONGEST_END, 0)
 
 
 def _stem(word: str) -> str:
