@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 _GRACE_S = 6.0
 """What the thread has before the timer ends the process without a word to anybody."""
+_LAST_WORDS_S = 90.0
+"""What `tell` may take before the timer ends the process all the same."""
 _LONGEST_NAP_S = 1.0
 _EXIT_CODE = 75
 _HEADER_BYTES = 2**16
@@ -79,7 +81,7 @@ class RowClock:
 
         Args:
             limit_s: seconds that a row may take in a stage.
-            tell: passes on what was too slow, within a few seconds; called from a thread.
+            tell: passes on what was too slow, and does what is left to do; called from a thread.
             note: where the timer leaves word; opened anew.
             end: ends the process with a code.
         """
@@ -184,10 +186,13 @@ class RowClock:
             with self._changing:  # a row that ends now is too late
                 found = self.overdue(time.monotonic())
                 if found is not None:
-                    faulthandler.cancel_dump_traceback_later()
-                    self._tell(found)
-                    faulthandler.dump_traceback(file=sys.stderr)
-                    self._end(_EXIT_CODE)
+                    faulthandler.dump_traceback_later(_LAST_WORDS_S, exit=True, file=self._note)
+                    try:
+                        self._tell(found)
+                        faulthandler.dump_traceback(file=sys.stderr)
+                    finally:
+                        faulthandler.cancel_dump_traceback_later()
+                        self._end(_EXIT_CODE)
                     return
 
 

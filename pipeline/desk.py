@@ -16,6 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.deadline import Overdue
 from pipeline.losses import Roll, Snapshot, Worker
+from pipeline.rescue import Rescued, Rescues
 from pipeline.strikes import Strikes
 
 logger = logging.getLogger(__name__)
@@ -28,12 +29,13 @@ _LOOKS_S = 1.0
 """For an answer that can be had the next time."""
 
 
-class _Desk(Strikes, Roll):
+class _Desk(Strikes, Roll, Rescues):
     """What workers announce work to and sign in at: one actor, as each costs a process."""
 
     def __init__(self) -> None:
         Strikes.__init__(self)
         Roll.__init__(self)
+        Rescues.__init__(self)
 
     def snapshot(self) -> Snapshot:
         return replace(super().snapshot(), slow=self.slow())
@@ -96,6 +98,21 @@ class RemoteStrikes:
             logger.debug("the desk does not answer: %s", error)
             return []
         return failures
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRescues:
+    """What was rescued, as workers see it."""
+
+    desk: Any
+
+    def rescue(self, rescued: Rescued) -> None:
+        """Within seconds, or not at all: then its rows are made once more."""
+        ray.get(self.desk.rescue.remote(rescued), timeout=_TOLD_S)
+
+    def rescued(self, ids: Sequence[str]) -> list[Rescued]:
+        found: list[Rescued] = ray.get(self.desk.rescued.remote(ids))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

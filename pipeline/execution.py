@@ -1,42 +1,33 @@
-"""Stages onto Ray Data: actors, isolation, timings, blocks.
-
-A mapper knows nothing of this: it gets rows and returns what it adds. Here, once for all of them,
-rows that already failed are skipped, failures are isolated, one-out-per-in is checked, columns are
-attached under their declared types, and everything else is carried along.
-"""
+"""Stages onto Ray Data: actors and blocks, what they are told, and what is made of their end."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import pickle
-import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
-from functools import partial
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import ray
 import ray.data
 import ray.util.metrics
-from threadpoolctl import threadpool_limits
 
 from pipeline import schema
 from pipeline.cluster import SPARE, Lookout
-from pipeline.deadline import RowClock, read_note
-from pipeline.desk import RemoteRoll, RemoteStrikes, start_desk, word_left_at
-from pipeline.errors import FatalError, Outcome, RowError, TransientError, isolate
+from pipeline.desk import (
+    RemoteRescues,
+    RemoteRoll,
+    RemoteStrikes,
+    start_desk,
+)
+from pipeline.errors import FatalError
 from pipeline.memory import ROWS_PER_BLOCK
-from pipeline.metrics import Metric, Observation, of_batch
-from pipeline.plan import error_value
 from pipeline.pools import Pool, pools
 from pipeline.room import by_cores, check_memory, limited_by_memory, room_for
 from pipeline.stage import Stage, check_wiring
-from pipeline.strikes import Guard, StrikeBook
-from pipeline.wording import of_error, one_line
+from pipeline.wording import one_line
+from pipeline.worker import PoolWorker, Reader, Receipt, Work
 
 logger = logging.getLogger(__name__)
 
@@ -61,195 +52,6 @@ _MOST_NAMED = 5
 _LONGEST_ID = 100
 NODE_GROUP_LABEL = "ray.io/node-group"
 """Set by Ray's autoscaler and by KubeRay: a node's worker group, or node type."""
-
-
-class StageWorker:
-    """One actor of a stage: the mapper, and all that every mapper needs around it."""
-
-    def __init__(
-        self, stage: Stage, book: StrikeBook, max_strikes: int, clock: RowClock | None = None
-    ) -> None:
-        self.batch_size = stage.batch_size
-        self._stage = stage
-        self._book = book
-        self._guard = Guard(stage.name, book, max_strikes, clock, stage.patience_s)
-        self._meter = _Meter()
-        with self._told():
-            self._mapper = stage.mapper(stage.config)
-        self._idle_since = time.perf_counter()
-
-    def __call__(self, table: pa.Table) -> pa.Table:
-        """Run one batch: the same rows come out, in the same order."""
-        waiting = pc.is_null(table["error"])
-        alive = table.filter(waiting)
-        rows = alive.select(self._stage.reads).to_pylist()
-        started = time.perf_counter()
-        with self._told():
-            outcomes = self._guard.run(
-                partial(isolate, self._mapper.map_batch),
-                rows,
-                alive["sample_id"].to_pylist(),
-                _sources(alive),
-            )
-        busy_s, idle_s = time.perf_counter() - started, started - self._idle_since
-        self._meter.record(of_batch(self._stage.name, outcomes, busy_s=busy_s, idle_s=idle_s))
-        seconds = busy_s / max(1, len(rows))
-        self._idle_since = time.perf_counter()
-        return attach(self._stage, table, waiting.to_pylist(), outcomes, seconds)
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Put a fatal error into the book: what Ray carries to the driver is only its text."""
-        try:
-            yield
-        except FatalError as error:
-            self._book.fail(f"stage {self._stage.name}: {error}")
-            raise
-
-
-def _sources(rows: pa.Table) -> list[str]:
-    """What rows of one photograph have in common: its address, where it has one."""
-    ids: list[str] = rows["sample_id"].to_pylist()
-    if "image_uri" not in rows.column_names:
-        return ids
-    return [uri or id_ for uri, id_ in zip(rows["image_uri"].to_pylist(), ids, strict=True)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What the actors of a pool are told."""
-
-    pool: Pool
-    book: StrikeBook
-    max_strikes: int
-    _: KW_ONLY
-    read: Callable[[pa.Table], pa.Table] | None = None
-    """Of the first pool: turns a packed unit into its rows."""
-    write: Callable[[pa.Table], str] | None = None
-    """Of the last pool: takes finished rows to storage."""
-    roll: RemoteRoll | None = None
-    """Where its actors sign in."""
-    task_units: int = 1
-    """Units that one task takes, at the most: all of them come again with it."""
-    task_rows: int = 0
-    """Of a pool that takes blocks in several batches: rows of a block."""
-    max_row_seconds: float | None = None
-    """None: nobody looks at the clock."""
-
-
-class PoolWorker:
-    """One actor of a pool: rows go through its stages one after another."""
-
-    def __init__(self, work: _Work) -> None:
-        self._read = work.read
-        self._write = None if work.write is None else _Receipt(work.write, work.book)
-        self._groups = work.pool.groups
-        self._work = work
-        self._signed_in = None if work.roll is None else work.roll.join(work.pool.name)
-        clock = None if work.max_row_seconds is None else self._clock(work.max_row_seconds)
-        # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
-        threadpool_limits(work.pool.resources.num_threads)
-        self._workers = [
-            StageWorker(stage, work.book, work.max_strikes, clock) for stage in work.pool.stages
-        ]
-
-    def _clock(self, limit_s: float) -> RowClock:
-        """Ends this process when a row is too slow; tells first what ended the one before it."""
-        note = word_left_at()
-        if self._work.roll is not None and self._signed_in is not None:
-            before = self._work.roll.note(self._signed_in, note)
-            found = None if before is None else read_note(before)
-            if found is not None:
-                self._work.book.overdue(found)
-        return RowClock(limit_s, tell=self._work.book.overdue, note=note)
-
-    def __call__(self, table: pa.Table) -> pa.Table:
-        """Take rows through all stages; a few at a time, so that none holds all the others up."""
-        rows = table
-        if self._read is not None:
-            with _telling(self._work.book):
-                rows = self._read(table)
-        if self._work.roll is not None and self._signed_in is not None:
-            again = max(rows.num_rows * self._work.task_units, self._work.task_rows)
-            self._work.roll.take(self._signed_in, again, is_first=self._read is not None)
-        done = self._through(rows)
-        return done if self._write is None else self._write(done)
-
-    def _through(self, table: pa.Table, first: int = 0) -> pa.Table:
-        """Take rows through the stages from one on; a group of them before the next."""
-        if first == len(self._workers):
-            return table
-        worker = self._workers[first]
-
-        def on(rows: pa.Table) -> pa.Table:
-            return self._through(batched(rows, worker.batch_size, worker), first + 1)
-
-        return batched(table, self._groups[first], on)
-
-
-def batched(table: pa.Table, size: int, work: Callable[[pa.Table], pa.Table]) -> pa.Table:
-    """Apply `work` to at most so many rows at a time, in order."""
-    if table.num_rows <= size:
-        return work(table)
-    firsts = range(0, table.num_rows, size)
-    return pa.concat_tables([work(table.slice(first, size)) for first in firsts])
-
-
-def attach(
-    stage: Stage,
-    table: pa.Table,
-    waiting: Sequence[bool],
-    outcomes: Sequence[Outcome],
-    seconds: float,
-) -> pa.Table:
-    """The table with a stage's columns, errors and timings added and its drops gone.
-
-    Args:
-        stage: declares what is added and dropped.
-        table: the rows before the stage.
-        waiting: which of them the stage worked on; the others failed earlier.
-        outcomes: one for each that was waiting, in order.
-        seconds: spent on each.
-
-    Raises:
-        FatalError: an outcome has not exactly the columns that the stage declares.
-    """
-    remaining = iter(outcomes)
-    by_row = [next(remaining) if is_waiting else None for is_waiting in waiting]
-    names = set(stage.adds.names)
-    for outcome in outcomes:
-        if not isinstance(outcome, RowError) and outcome.keys() != names:
-            raise FatalError(
-                f"stage {stage.name!r} declares {sorted(names)} and returned {sorted(outcome)}"
-            )
-    found = [outcome if isinstance(outcome, dict) else {} for outcome in by_row]
-    for field in stage.adds:
-        values = [columns.get(field.name) for columns in found]
-        # A row that failed has no value, whatever the column promises of the others.
-        table = table.append_column(
-            field.with_nullable(nullable=True), pa.array(values, field.type)
-        )
-    if any(isinstance(outcome, RowError) for outcome in outcomes):
-        errors = [
-            error_value(stage.name, new) if isinstance(new, RowError) else old
-            for old, new in zip(table["error"].to_pylist(), by_row, strict=True)
-        ]
-        table = _replaced(table, "error", pa.array(errors, table.schema.field("error").type))
-    table = _replaced(table, "timings", _timed(table["timings"], stage.name, waiting, seconds))
-    return table.drop_columns(list(stage.drops))
-
-
-def _timed(
-    timings: pa.ChunkedArray, stage: str, waiting: Sequence[bool], seconds: float
-) -> pa.Array:
-    """The timings with a stage's own seconds for the rows it worked on."""
-    old = timings.combine_chunks()
-    names = [field.name for field in old.type]
-    children = dict(zip(names, old.flatten(), strict=True))
-    worked = pa.array(waiting, pa.bool_())
-    own = f"{stage}_s"
-    children[own] = pc.if_else(worked, pa.scalar(seconds, children[own].type), children[own])
-    return pa.StructArray.from_arrays(list(children.values()), fields=list(old.type))
 
 
 def execute(
@@ -286,13 +88,13 @@ def execute(
     first, *others = listed = pools(stages)
     # The last actors write, unless they hold GPUs that would wait for it.
     writes = None if listed[-1].resources.num_gpus else write
-    read_rows = _Reader(read, schema.timings(tuple(stage.name for stage in stages)))
+    read_rows = Reader(read, schema.timings(tuple(stage.name for stage in stages)))
     groups = _shared_out(units, _MOST_TASKS)
     tasks = [_packed(group) for group in groups]
     dataset = _through(
         ray.data.from_blocks(tasks),
         first,
-        _Work(
+        Work(
             first,
             book,
             max_strikes,
@@ -301,6 +103,7 @@ def execute(
             roll=roll,
             task_units=max(map(len, groups), default=1),
             max_row_seconds=max_row_seconds,
+            rescues=None if others or writes is None else RemoteRescues(desk),
         ),
         batch_size=1,
         num_tasks=len(tasks),
@@ -311,7 +114,7 @@ def execute(
         dataset = _through(
             dataset,
             pool,
-            _Work(
+            Work(
                 pool,
                 book,
                 max_strikes,
@@ -319,6 +122,7 @@ def execute(
                 roll=roll,
                 task_rows=most_rows,
                 max_row_seconds=max_row_seconds,
+                rescues=None if ends is None else RemoteRescues(desk),
             ),
             # What is written is a block, whole: then it is all one file when it comes again. Else
             # a larger batch than block would wait for a second block, and idle actors with it.
@@ -328,7 +132,7 @@ def execute(
         )
     if writes is None:
         dataset = dataset.map_batches(
-            _Receipt(write, book),
+            Receipt(write, book),
             batch_size=None,
             batch_format="pyarrow",
             zero_copy_batch=True,
@@ -412,67 +216,6 @@ def _packed(units: Sequence[Unit]) -> pa.Table:
     return pa.table({"unit": pa.array([pickle.dumps(unit) for unit in units], pa.binary())})
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """The first step: a unit's rows, with nothing in their timings yet."""
-
-    read: Callable[[Any], pa.Table]
-    timings: pa.Field
-
-    def __call__(self, packed: pa.Table) -> pa.Table:
-        table = self.read(pickle.loads(packed["unit"][0].as_py()))
-        children = list(self.timings.type)
-        nothing = [pa.nulls(table.num_rows, child.type) for child in children]
-        values = pa.StructArray.from_arrays(nothing, fields=children)
-        return table.append_column(self.timings, values)
-
-
-@dataclass(frozen=True, slots=True)
-class _Receipt:
-    """The last step: only the receipt travels back to the driver."""
-
-    write: Callable[[pa.Table], str]
-    book: StrikeBook
-
-    def __call__(self, table: pa.Table) -> pa.Table:
-        with _telling(self.book):
-            return pa.table({"receipt": [self.write(table)], "rows": [table.num_rows]})
-
-
-@contextlib.contextmanager
-def _telling(book: StrikeBook) -> Iterator[None]:
-    """Put into the book why a block can be neither read nor written: no row of it is to blame."""
-    try:
-        yield
-    except (OSError, TransientError) as error:
-        book.fail(of_error(error))
-        raise FatalError(of_error(error)) from error
-
-
-class _Meter:
-    """Hands observations to Ray, whose agents offer them to Prometheus."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
-
-    def record(self, observations: Iterable[Observation]) -> None:
-        for seen in observations:
-            series = self._series(seen.metric)
-            if seen.metric.kind == "histogram":
-                series.observe(seen.value, tags=seen.tags)
-            elif seen.value > 0:  # Ray refuses a count that counts nothing
-                series.inc(seen.value, tags=seen.tags)
-
-    def _series(self, metric: Metric) -> Any:
-        if metric.name not in self._made:
-            options: dict[str, Any] = {"description": metric.description, "tag_keys": metric.tags}
-            if metric.kind == "histogram":
-                options["boundaries"] = list(metric.boundaries)
-            kinds = {"histogram": ray.util.metrics.Histogram, "counter": ray.util.metrics.Counter}
-            self._made[metric.name] = kinds[metric.kind](metric.name, **options)
-        return self._made[metric.name]
-
-
 def _light_tasks() -> dict[str, Any]:
     """Few at a time: each runs in a process of its own, which takes seconds to start."""
     cores = int(_available().get("CPU", 1))
@@ -486,7 +229,7 @@ def _set_context(max_row_seconds: float) -> None:
 
 
 def _through(
-    dataset: Any, pool: Pool, work: _Work, *, batch_size: int | None, num_tasks: int, is_alone: bool
+    dataset: Any, pool: Pool, work: Work, *, batch_size: int | None, num_tasks: int, is_alone: bool
 ) -> Any:
     resources = pool.resources
     options: dict[str, Any] = {"num_cpus": resources.num_cpus}
@@ -542,8 +285,3 @@ def _available() -> dict[str, float]:
 def _named(pool: Pool) -> type[PoolWorker]:
     """The worker class under its stages' names, which is what Ray's dashboard shows."""
     return type("_".join(stage.name.capitalize() for stage in pool.stages), (PoolWorker,), {})
-
-
-def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
-    field = table.schema.field(name)
-    return table.set_column(table.column_names.index(name), field, values)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from jobs.recipes import load_recipe
 from jobs.report import cards
 from pipeline import schema
-from pipeline.execution import PoolWorker, _packed, _Reader, _Work
+from pipeline.execution import _packed
 from pipeline.flow import stages
 from pipeline.ledger import Request, read_unit, start_ledger
 from pipeline.manifest import open_manifest
@@ -26,6 +26,7 @@ from pipeline.plan import ROWS_PER_FILE, Planner
 from pipeline.pools import pools
 from pipeline.results import ResultWriter, committed_files
 from pipeline.strikes import Strikes
+from pipeline.worker import PoolWorker, Reader, Work
 
 _RECIPE = "studio"
 _NEVER = 10**9
@@ -44,8 +45,8 @@ class Line:
         listed = stages(load_recipe(_RECIPE), open_manifest(str(self._manifest)), self._run)
         (pool,) = pools(listed)
         timings = schema.timings(tuple(stage.name for stage in listed))
-        read = _Reader(partial(read_unit, self._run), timings)
-        self._worker = PoolWorker(_Work(pool, Strikes(), _NEVER, read=read))
+        read = Reader(partial(read_unit, self._run), timings)
+        self._worker = PoolWorker(Work(pool, Strikes(), _NEVER, read=read))
 
     def results(self, table: pa.Table) -> list[Mapping[str, Any]]:
         """The result rows of a manifest, as they come back. Raises as `result_table`."""

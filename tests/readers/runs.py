@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from jobs.recipes import load_recipe
 from pipeline import schema, storage
-from pipeline.execution import PoolWorker, _packed, _Reader, _Work
+from pipeline.execution import _packed
 from pipeline.flow import stages
 from pipeline.history import current
 from pipeline.ledger import Request, read_unit, run_uri, start_ledger
@@ -23,6 +23,7 @@ from pipeline.plan import Planner
 from pipeline.pools import pools
 from pipeline.results import ResultWriter
 from pipeline.strikes import Strikes
+from pipeline.worker import PoolWorker, Reader, Work
 from tests.flow import pictures
 
 _MONDAY = ("0007", "b", "c", "broken", "lost", "f")
@@ -101,9 +102,7 @@ def _run(output: Path, run_id: str, manifest: Path, settings: list[str]) -> None
     listed = stages(recipe, opened, uri)
     (pool,) = pools(listed)
     timings = schema.timings(tuple(stage.name for stage in listed))
-    worker = PoolWorker(
-        _Work(pool, Strikes(), 10**9, read=_Reader(partial(read_unit, uri), timings))
-    )
+    worker = PoolWorker(Work(pool, Strikes(), 10**9, read=Reader(partial(read_unit, uri), timings)))
     write = ResultWriter(uri, run_id, recipe)
     for unit in ledger.pending([], rows_per_block=2):
         write(worker(_packed([unit])))

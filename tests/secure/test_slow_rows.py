@@ -11,25 +11,32 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
+import pyarrow as pa
 import pytest
 
 import pipeline.execution
+import pipeline.worker
 from pipeline.cluster import cluster
 from pipeline.deadline import Overdue, RowClock, read_note, working_on
 from pipeline.errors import Columns, FatalError, Outcome, Row, RowError, each
 from pipeline.execution import execute
+from pipeline.pools import pools
 from pipeline.recipe import parse_recipe
+from pipeline.rescue import Rescues
 from pipeline.stage import Resources, Stage
 from pipeline.strikes import Guard, Strikes
+from pipeline.worker import PoolWorker, Work
 from tests.flow.test_execution import DOUBLE, read, write
 from tests.ray_folder import starting_ray
 
 FOR_EVER_S = 3600
+TIMINGS = pa.struct([("double_s", pa.float32())])
 
 
 def hold_lock(seconds: int) -> None:
@@ -127,6 +134,7 @@ def test_rows_in_threads_have_each_their_own_time(clock, heard, ended):
 HOLDS_THE_LOCK = """
 import sys
 from pathlib import Path
+from typing import ClassVar
 import pipeline.deadline as deadline
 from pipeline.errors import each
 from tests.secure.test_slow_rows import hold_lock
@@ -279,6 +287,44 @@ def run(tmp_path: Path, effects: dict[int, str], mapper: type, *, seconds: float
     found = {int(line.split()[0]): line.partition(" ")[2] for line in lines}
     assert len(found) == len(lines)
     return found
+
+
+class Ending(Sleeper):
+    """Ends with its process, once what it is given to say has been said."""
+
+    last_words: ClassVar[Callable[[Overdue], None]]
+
+    def _double(self, row: Row) -> Columns:
+        if row["number"] in self._effects:
+            Ending.last_words(Overdue(stage="double", ids=(str(row["number"]),), beside=()))
+            raise ProcessEnded
+        return super()._double(row)
+
+
+def test_what_was_finished_before_a_worker_ends_is_written_and_does_not_go_again(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(pipeline.worker, "word_left_at", lambda: tmp_path / "note")
+    written: list[list[str]] = []
+
+    def keep(table: pa.Table) -> str:
+        written.append(table["sample_id"].to_pylist())
+        return str(len(written))
+
+    stage = Stage(
+        name="double", mapper=Ending, config={3: "", 5: ""}, reads=("number",), adds=DOUBLE
+    )
+    (pool,) = pools([stage])
+    work = Work(pool, Strikes(), 3, write=keep, max_row_seconds=600, rescues=Rescues())
+    rows = read(range(8)).append_column("timings", pa.array([{"double_s": None}] * 8, TIMINGS))
+    for _ in range(2):
+        worker = PoolWorker(work)
+        monkeypatch.setattr(Ending, "last_words", worker._overdue, raising=False)
+        with pytest.raises(ProcessEnded):
+            worker(rows)
+    done = PoolWorker(work)(rows)
+    assert written == [["0", "1", "2"], ["3", "4"], ["5", "6", "7"]]
+    assert done.to_pydict() == {"receipt": ["1", "2", "3"], "rows": [3, 2, 3]}
 
 
 @pytest.mark.secure

@@ -9,10 +9,10 @@ import pytest
 
 from pipeline import schema
 from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
-from pipeline.execution import StageWorker, attach
 from pipeline.plan import error_value
 from pipeline.stage import Stage
 from pipeline.strikes import Strikes
+from pipeline.worker import StageWorker, attach
 
 TIMINGS = schema.timings(("early", "square"))
 BEFORE = pa.schema(

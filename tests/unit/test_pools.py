@@ -7,10 +7,11 @@ import pytest
 
 from pipeline import schema
 from pipeline.errors import Columns, Row
-from pipeline.execution import PoolWorker, _packed, _Reader, _tasks_ahead, _Work, batched
+from pipeline.execution import _packed, _tasks_ahead
 from pipeline.pools import Pool, pools
 from pipeline.stage import Resources, Stage
 from pipeline.strikes import Strikes
+from pipeline.worker import PoolWorker, Reader, Work, batched
 
 
 class Successor:
@@ -84,8 +85,8 @@ def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_
             {"sample_id": ids, "n": numbers, "error": pa.nulls(len(ids), schema.ERROR_TYPE)}
         )
 
-    reader = _Reader(read, schema.timings(("a", "b")))
-    worker = PoolWorker(_Work(pool, Strikes(), 3, read=reader, write=write))
+    reader = Reader(read, schema.timings(("a", "b")))
+    worker = PoolWorker(Work(pool, Strikes(), 3, read=reader, write=write))
     out = worker(_packed([list(range(40))]))
     assert out["receipt"].to_pylist() == ["40 rows"]
     assert written[0]["b"].to_pylist() == [number + 2 for number in range(40)]
@@ -116,7 +117,7 @@ def test_on_cpus_the_first_rows_are_done_before_the_last_are_begun():
         stage("c", "b", batch_size=8, pool="x"),
     )
     (pool,) = pools(listed)
-    worker = PoolWorker(_Work(pool, Strikes(), 3))
+    worker = PoolWorker(Work(pool, Strikes(), 3))
     ids = [f"s{number}" for number in range(5)]
     table = pa.table({"sample_id": ids, "n": range(5), "error": pa.nulls(5, schema.ERROR_TYPE)})
     field = schema.timings(("a", "b", "c"))
