@@ -23,6 +23,8 @@ from re._constants import MAXREPEAT  # type: ignore[import-not-found]
 _SAMPLES = "aZ0_ \n\t\r-.,/:'\"<>=é中\u0301\x00\x7f"
 _COPIES = 3
 """Of what is repeated a bounded number of times."""
+_MOST_CONSTANT = 300
+"""Times that something is repeated: more than that is no factor, but counts as without an end."""
 SEARCH = -1
 """The loop that looks for a place to begin."""
 
@@ -174,7 +176,7 @@ class Automaton:
         raise NotImplementedError(f"{kind} is not known here")
 
     def _repeated(self, least: int, most: int, nodes: list, *, in_loop: bool) -> _Piece:
-        is_endless = most == MAXREPEAT or (in_loop and most > _COPIES)
+        is_endless = most > _MOST_CONSTANT or (in_loop and most > _COPIES)
         whole = _nothing()
         for _ in range(min(least, _COPIES) - is_endless * (least > 0)):
             whole = self._joined(whole, self._sequence(nodes, in_loop=in_loop))

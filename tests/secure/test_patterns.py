@@ -83,6 +83,7 @@ def test_other_engines_of_patterns_are_not_used():
         (r"([ab])(?:\1c?)*d", {"search"}, False),
         (r"(?i)k+K+x", {"match"}, False),
         (rb"\xff+[^\x00\xff]", {"search"}, False),
+        (r"\s{0,5000}x", {"search"}, False),
     ],
 )
 def test_what_takes_more_is_told(pattern, ways, is_exponential):

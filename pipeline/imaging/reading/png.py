@@ -28,6 +28,8 @@ _BEFORE_PIXELS = frozenset(
 _WANTED = _BEFORE_PIXELS | {b"eXIf"}
 _TEXTS = frozenset([b"tEXt", b"zTXt"])
 _EXIF_TEXTS = (b"Raw profile type exif\0", b"Raw profile type APP1\0")
+_MOST_TRIED = 4
+"""Texts that may hold EXIF: one of each name, and those of an older edit."""
 _OF_PIXELS = frozenset([b"IHDR", b"PLTE", b"tRNS", b"IDAT"])
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -54,7 +56,7 @@ def look_at_png(data: bytes) -> PngHeader:
     chunks: dict[bytes, bytes] = {}
     exif_in_text = b""
     notes: list[str] = []
-    is_behind_pixels = has_end = False
+    is_behind_pixels, has_end, num_tried = False, False, 0
     for chunk in chunks_of(data):
         is_behind_pixels = is_behind_pixels or chunk.kind == b"IDAT"
         has_end = chunk.kind == b"IEND"
@@ -65,9 +67,11 @@ def look_at_png(data: bytes) -> PngHeader:
                 note = f"{chunk.kind.decode()} with a wrong checksum is left out"
                 notes.extend([note] if note not in notes else [])  # however often it is there
         elif chunk.kind in _TEXTS and data.startswith(_EXIF_TEXTS, chunk.start, chunk.end):
-            exif_in_text = exif_in_text or _exif_in_text(
-                data[chunk.start : chunk.end], is_packed=chunk.kind == b"zTXt"
-            )
+            num_tried += 1
+            if not exif_in_text and num_tried <= _MOST_TRIED:
+                exif_in_text = _exif_in_text(
+                    data[chunk.start : chunk.end], is_packed=chunk.kind == b"zTXt"
+                )
     if not has_end:
         notes.append("without an end chunk")
     header = chunks.get(b"IHDR", b"")

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Literal
 
 from PIL import Image
@@ -55,6 +56,12 @@ _GIF_XMP, _GIF_XMP_END = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _PNG_CARRIERS = frozenset([b"eXIf", b"iTXt", b"tEXt", b"zTXt"])
 _PNG_KEYWORDS = frozenset(["author", "artist", "copyright", "description"])
 """PNG, third edition, 11.3.3.2, in lower case; "Artist" is no word of the standard."""
+_PNG_PROFILES = frozenset(
+    [
+        "XML:com.adobe.xmp",
+        *(f"Raw profile type {k}" for k in ("APP1", "exif", "xmp", "iptc", "8bim")),
+    ]
+)
 _MOST_UNFOLDED = 4 * 2**20
 """Bytes that a compressed text of a PNG may unfold to."""
 
@@ -97,12 +104,8 @@ def _of_jpeg(data: bytes) -> Carriers:
 
 def _continued(exif: list[bytes]) -> bytes:
     """A block of more than 64 kB goes on in segments that do not begin as one does (exiftool)."""
-    whole = exif[0] if exif else b""
-    for part in exif[1:]:
-        if part.startswith((b"II", b"MM")):
-            break
-        whole += part
-    return whole
+    further = takewhile(lambda part: not part.startswith((b"II", b"MM")), exif[1:])
+    return b"".join([*exif[:1], *further])
 
 
 def _of_webp(data: bytes) -> Carriers:
@@ -251,9 +254,12 @@ def _of_png(data: bytes) -> Carriers:
     for kind, body in png_chunks(data, _PNG_CARRIERS):
         if kind == b"eXIf":
             exif = exif or body
-        else:
-            keyword, text = _text(kind, body)
-            texts.setdefault(keyword, text)
+            continue
+        # The first of each counts; others are not even unfolded.
+        keyword = body.partition(b"\0")[0].decode("latin-1")
+        keyword = keyword.lower() if keyword.lower() in _PNG_KEYWORDS else keyword
+        if keyword not in texts and (keyword in _PNG_KEYWORDS or keyword in _PNG_PROFILES):
+            texts[keyword] = _text(kind, body)
     either = _raw_profile(texts, "APP1")  # which EXIF and XMP share in a JPEG
     in_either = either.removeprefix(_XMP_START) if either.startswith(_XMP_START) else b""
     return Carriers(
@@ -261,26 +267,23 @@ def _of_png(data: bytes) -> Carriers:
         xmp=texts.get("XML:com.adobe.xmp") or _raw_profile(texts, "xmp") or in_either,
         iptc=_iptc_of(_raw_profile(texts, "iptc") or _raw_profile(texts, "8bim")),
         texts={
-            keyword.lower(): decoded(text)
-            for keyword, text in reversed(texts.items())  # the first of each stays
-            if keyword.lower() in _PNG_KEYWORDS
+            keyword: decoded(text) for keyword, text in texts.items() if keyword in _PNG_KEYWORDS
         },
     )
 
 
-def _text(kind: bytes, body: bytes) -> tuple[str, bytes]:
-    """PNG, third edition, 11.3.3: keyword and text.
+def _text(kind: bytes, body: bytes) -> bytes:
+    """PNG, third edition, 11.3.3: the text behind a keyword.
 
     tEXt and zTXt are Latin-1 by the standard, and UTF-8 by many who write them; so is XMP there.
     """
-    keyword, _, rest = body.partition(b"\0")
-    name = keyword.decode("latin-1")
+    _, _, rest = body.partition(b"\0")
     if kind == b"tEXt":
-        return name, rest
+        return rest
     if kind == b"zTXt":
-        return name, _unfolded(rest[1:])
+        return _unfolded(rest[1:])
     is_packed, text = rest[:1] == b"\1", rest[2:].partition(b"\0")[2].partition(b"\0")[2]
-    return name, _unfolded(text) if is_packed else text
+    return _unfolded(text) if is_packed else text
 
 
 def _unfolded(packed: bytes) -> bytes:

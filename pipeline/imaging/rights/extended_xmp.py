@@ -9,6 +9,8 @@ _NAME_SIZE, _NUMBER_SIZE = 32, 4
 """Of the packet's name (its MD5 in hexadecimal digits), and of its size and each part's place."""
 _MOST_BYTES = 4 * 2**20
 """Of a packet, as of any other."""
+_MOST_PARTS = 1024
+"""That are looked up in the standard packet. Those of 4 MiB are 65, one older edit's as many."""
 
 
 def extended(standard: bytes, bodies: Iterable[bytes]) -> bytes:
@@ -21,11 +23,14 @@ def extended(standard: bytes, bodies: Iterable[bytes]) -> bytes:
         bodies: all segments APP1.
     """
     parts: dict[int, bytes] = {}
-    whole_size = 0
+    whole_size = num_parts = 0
     for body in bodies:
         head = len(_START) + _NAME_SIZE
         if not body.startswith(_START) or len(body) < head + 2 * _NUMBER_SIZE:
             continue
+        num_parts += 1
+        if num_parts > _MOST_PARTS:
+            return b""
         if body[len(_START) : head] not in standard:
             continue
         whole_size = int.from_bytes(body[head : head + _NUMBER_SIZE], "big")
