@@ -126,6 +126,7 @@ def run(
         session = Session(
             ledger=ledger,
             recipe=recipe,
+            budget=limited(recipe).budget if request.untrusted else recipe.budget,
             stages=listed,
             columns=planner.plan_schema.names,
             lease=lease,

@@ -13,7 +13,7 @@ from pipeline.documents import files_that_count, read_document
 from pipeline.errors import FatalError
 from pipeline.execution import block_rows, check_capacity, execute
 from pipeline.ledger import Ledger, read_unit
-from pipeline.recipe import Recipe
+from pipeline.recipe import Budget, Recipe
 from pipeline.reconcile import counted_once, deduplicate
 from pipeline.report import Outcome, Report, exceeded, now
 from pipeline.results import Committed, ResultWriter, Tally, read_receipt
@@ -33,6 +33,8 @@ class Session:
 
     ledger: Ledger
     recipe: Recipe
+    budget: Budget
+    """The recipe's, or a stricter one."""
     stages: Sequence[Stage]
     columns: Sequence[str]
     """Of a planned row."""
@@ -62,7 +64,7 @@ class Session:
 
     def _work_once(self, committed: Sequence[Committed]) -> bool:
         """Take what is pending through the stages; returns whether to look again."""
-        ledger, budget = self.ledger, self.recipe.budget
+        ledger, budget = self.ledger, self.budget
         total = sum((file.tally for file in committed), Tally())
         rows_per_block = block_rows(ledger.num_planned - total.rows)
         pending = ledger.pending(committed, rows_per_block)
@@ -121,7 +123,7 @@ class Session:
             lacking=ledger.lacking,
             num_done_before=num_done_before,
             total=sum((file.tally for file in counted), Tally()),
-            budget=self.recipe.budget,
+            budget=self.budget,
             outcome=outcome,
             discrepancies=discrepancies,
         )

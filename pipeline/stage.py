@@ -109,6 +109,8 @@ class Stage:
     patience_s: float = 0.0
     """Most seconds that a row may wait for servers, which the stage itself sees to. They come on
     top of `budget.max_row_seconds`: who waits has the better reason to give."""
+    slow_mark: str = ""
+    """At the end of what is said of a row that is too slow."""
 
 
 def check_wiring(stages: Sequence[Stage], columns: Sequence[str]) -> list[str]:

@@ -138,6 +138,8 @@ class Guard:
     """None: a row may take as long as it does."""
     patience_s: float = 0.0
     """What a row may wait for others beside."""
+    slow_mark: str = ""
+    """At the end of what is said of a row that is too slow."""
 
     def run(
         self,
@@ -221,5 +223,5 @@ class Guard:
             ErrorCode.TOO_SLOW,
             f"stage {self.stage!r} was not done with {rows} after {self.clock.limit_s:g} s, and "
             "its worker process was ended: look at the photograph, or raise "
-            "budget.max_row_seconds",
+            f"budget.max_row_seconds{self.slow_mark}",
         )

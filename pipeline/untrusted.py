@@ -23,6 +23,8 @@ class Strictest:
     """Of a photograph, mask or reference, in the manifest or behind an address."""
     max_megapixels: float = 40.0
     """Of a photograph, and of the canvas that a row asks for."""
+    max_row_seconds: float = 120.0
+    """In any one stage."""
     max_results: int = 12
     """Pictures of one row: its results times its placements."""
     versions_http: int = 10_000
@@ -73,6 +75,9 @@ def limited(recipe: Recipe) -> Recipe:
                     "versions_http_s": min(fetch.versions_http_s, most.versions_http_s),
                 }
             ),
+            "budget": recipe.budget.model_copy(
+                update={"max_row_seconds": min(recipe.budget.max_row_seconds, most.max_row_seconds)}
+            ),
             "input": recipe.input.model_copy(
                 update={
                     "max_bytes": min(recipe.input.max_bytes, most.max_bytes),
@@ -99,6 +104,8 @@ def refusing(recipe: Recipe) -> dict[ErrorCode, str]:
         found[ErrorCode.TOO_MANY_BYTES] = ""
     if held.input.max_megapixels != recipe.input.max_megapixels:
         found |= {ErrorCode.TOO_MANY_PIXELS: "", ErrorCode.BAD_REQUEST: "input.max_megapixels"}
+    if held.budget.max_row_seconds != recipe.budget.max_row_seconds:
+        found[ErrorCode.TOO_SLOW] = ""
     return found
 
 
@@ -109,7 +116,7 @@ def told(recipe: Recipe, why: str) -> str:
     limits = [
         f"at most {min(held.fetch.max_bytes, held.input.max_bytes) / 2**20:g} MiB and "
         f"{held.input.max_megapixels:g} megapixels a photograph",
-        f"{STRICTEST.max_results} pictures a row",
+        f"{STRICTEST.max_results} pictures a row, {held.budget.max_row_seconds:g} s a stage",
         f"addresses of {schemes}",
         "objects of the manifest's folder and fetch.allowed_prefixes",
     ]

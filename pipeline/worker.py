@@ -49,7 +49,7 @@ class StageWorker:
         self.batch_size = stage.batch_size
         self._stage = stage
         self._book = book
-        self._guard = Guard(stage.name, book, max_strikes, clock, stage.patience_s)
+        self._guard = Guard(stage.name, book, max_strikes, clock, stage.patience_s, stage.slow_mark)
         self._meter = _Meter()
         with self._told():
             self._mapper = stage.mapper(stage.config)

@@ -45,4 +45,8 @@ def marked(stage: Stage, codes: Mapping[ErrorCode, str]) -> Stage:
     """
     if not codes:
         return stage
-    return replace(stage, mapper=partial(MarkingMapper, mapper=stage.mapper, codes=codes))
+    return replace(
+        stage,
+        mapper=partial(MarkingMapper, mapper=stage.mapper, codes=codes),
+        slow_mark=MARK if ErrorCode.TOO_SLOW in codes else "",
+    )

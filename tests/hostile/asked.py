@@ -128,7 +128,7 @@ def _uris() -> Iterator[Row]:
         "question": (f"{_PHOTO}?size=large#top", GONE),
         "stars": ("*.jpg", GONE),
         "long name": ("x" * 300 + ".jpg", GONE),
-        "long path": ("x/" * 3000 + "a.jpg", GONE),
+        "long path": ("x/" * 1900 + "a.jpg", GONE),
         "very long": ("x" * 100_000, BAD),
         "emoji": ("\U0001f45f.jpg", GONE),
         "turned around": ("abc\u202egpj.exe", GONE),

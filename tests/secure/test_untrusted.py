@@ -37,6 +37,12 @@ OPEN = (
     "fetch.allowed_hosts=[127.0.0.1, 'cdn.example.com:8443']",
     "fetch.allow_private_addresses=true",
 )
+NARROW = (
+    "fetch.max_bytes=9",
+    "input.max_bytes=9",
+    "input.max_megapixels=3",
+    "budget.max_row_seconds=9",
+)
 
 
 def recipe(*overrides: str) -> Recipe:
@@ -79,7 +85,10 @@ def test_only_what_is_stricter_than_the_recipe_changes_and_no_identity_does(
     assert not held.fetch.allow_private_addresses
     assert held.fetch.max_bytes == STRICTEST.max_bytes
     assert held.input.max_megapixels == 3
-    assert not refusing(recipe("fetch.max_bytes=9", "input.max_bytes=9", "input.max_megapixels=3"))
+    assert held.budget.max_row_seconds == STRICTEST.max_row_seconds
+    quick = stages(recipe(), open_manifest(config.manifest), "/x/run_id=y", untrusted=True)
+    assert [stage.slow_mark for stage in quick] == [MARK] * len(quick)
+    assert not refusing(recipe(*NARROW))
     (trusted, asked), (stranger, _) = (
         prepare(RunConfig(recipe=config.recipe, manifest=config.manifest, output=config.output)),
         prepare(
