@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from pipeline.errors import ErrorCode, RowError
 
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _PADDING = 0xFF
-_SCAN = b"\xff\xda"
+_SCAN = int.from_bytes(b"\xff\xda", "little")
 MOST_SCANS = 100
 """Each goes over the whole picture. Encoders write 10, the thriftiest 20; libtiff allows 100."""
 _MOST_SEGMENTS = 2**16
@@ -44,7 +46,7 @@ def check_scans(data: bytes) -> None:
     Raises:
         RowError: `corrupt_image`.
     """
-    if data.count(_SCAN) <= MOST_SCANS:  # most files: no marker has to be walked over
+    if _num_places(data) <= MOST_SCANS:  # most files: no marker has to be walked over
         return
     at, num_scans = 2, 0
     for _ in range(_MOST_SEGMENTS):
@@ -62,3 +64,9 @@ def check_scans(data: bytes) -> None:
         standalone = marker in _STANDALONE
         at += 2 if standalone else 2 + max(int.from_bytes(data[at + 2 : at + 4], "big"), 2)
     raise RowError(ErrorCode.CORRUPT_IMAGE, f"JPEG: more than {_MOST_SEGMENTS:,} segments")
+
+
+def _num_places(data: bytes) -> int:
+    """Where two bytes are those of a scan, whatever they belong to: 0.1 ms a megabyte."""
+    pairs = (np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1))
+    return sum(int(np.count_nonzero(each == _SCAN)) for each in pairs) if len(data) > 2 else 0
