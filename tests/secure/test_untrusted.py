@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image
 from jobs.commands import app
 from jobs.run import dry_run
 from jobs.submission import submission
+from pipeline import flow, session
 from pipeline.errors import ErrorCode, RowError
 from pipeline.flow import stages
 from pipeline.history import settled
@@ -30,7 +32,7 @@ from tests.conftest import MakeManifest
 from tests.flow.drivers import ALONE, backlot
 from tests.flow.pictures import with_alpha
 from tests.small_s3 import SmallS3
-from tests.unit.past import past_run
+from tests.unit.past import as_finished, past_run
 
 OPEN = (
     "fetch.allowed_schemes=[file, https, http]",
@@ -179,6 +181,28 @@ def test_the_mode_is_part_of_the_request_and_the_same_command_goes_on(config: Ru
     assert request.as_json() == {**asked, "untrusted": True}
     with pytest.raises(ValueError, match="started with another untrusted"):
         open_ledger(document.uri, request=Request(**request.as_json()))
+
+
+def test_a_run_works_with_the_stricter_budget_and_writes_the_mode_down(
+    config: RunConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = dict[str, Any]()
+
+    def execute(units: Any, read: Any, _: Any, write: Any, **options: Any) -> Iterator[str]:
+        given.update(options)
+        for unit in units:
+            yield write(as_finished(read(unit), write.run_uri, {}))
+
+    monkeypatch.setattr(session, "execute", execute)
+    monkeypatch.setattr(session, "check_capacity", lambda _: None)
+    monkeypatch.setattr(session, "block_rows", lambda _: 64)
+    report = flow.run(replace(config, untrusted=True), on_progress=lambda *_: None)
+    assert given["max_row_seconds"] == STRICTEST.max_row_seconds
+    document = json.loads(Path(report.run_uri, "run.json").read_text())
+    assert document["request"]["untrusted"] is True
+    assert document["recipe"]["budget"]["max_row_seconds"] > STRICTEST.max_row_seconds
+    again = flow.run(replace(config, untrusted=True), on_progress=lambda *_: None)
+    assert (again.run_uri, again.outcome) == (report.run_uri, "unchanged")
 
 
 def test_what_the_mode_has_refused_a_trusted_night_takes_up(config: RunConfig) -> None:
