@@ -121,6 +121,20 @@ class TransientError(RowError):
     retryable = True
 
 
+class Postponed(TransientError):  # noqa: N818 - it is what becomes of a row, and nothing is wrong
+    """There was no room for this row beside those before it: it is to be given again.
+
+    Never of the first of some rows. `execution.py` sees to it; were it to forget, the row would
+    end as one for the next run, and not be lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(ErrorCode.STORAGE, "not read yet: there was no room beside other rows")
+
+    def __reduce__(self) -> tuple[type[Postponed], tuple[()]]:
+        return type(self), ()
+
+
 class FatalError(Exception):
     """No row can be finished (weights missing, device lost): stops the run, blames no row."""
 

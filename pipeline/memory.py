@@ -45,6 +45,9 @@ class Need:
     """Of the largest picture that its rows may have; 0: it has nothing to do with pictures."""
     has_photographs: bool = False
     """Whether its rows bring their photographs' files along."""
+    files_mb: float = 0.0
+    """Of its rows' files, at the most; while they become columns they are there twice. 0: as many
+    as a block has, at a mean size."""
     has_pictures: bool = False
     """Whether they leave with finished ones."""
     mb_per_megapixel: float = 0.0
@@ -62,7 +65,8 @@ class Need:
     def working_mb(self) -> float:
         """At its peak, with the largest pictures only."""
         worked_on_mb = self.worked_on * self.mb_per_megapixel
-        return self.megapixels * (worked_on_mb + self.waiting * self.waiting_mb_per_megapixel)
+        waiting_mb = self.waiting * self.waiting_mb_per_megapixel
+        return self.megapixels * (worked_on_mb + waiting_mb) + self.files_mb
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +93,7 @@ def bound(needs: Sequence[Need]) -> Bound:
     largest = max((need.megapixels for need in needs), default=0.0)
     mean = min(largest, _MEAN_MEGAPIXELS)
     photos_mb = ROWS_PER_BLOCK * mean * _PHOTO_MB * any(need.has_photographs for need in needs)
+    photos_mb = max([photos_mb, *(need.files_mb for need in needs)])
     pictures_mb = ROWS_PER_BLOCK * mean * _PICTURE_MB * any(need.has_pictures for need in needs)
     writing_mb = _COPIES * pictures_mb
     heaviest = max(needs, key=lambda need: need.working_mb, default=Need())
@@ -96,7 +101,7 @@ def bound(needs: Sequence[Need]) -> Bound:
         loaded_mb=PROCESS_MB + sum(need.loaded_mb for need in needs),
         files_mb=photos_mb + pictures_mb,
         working_mb=max(writing_mb, heaviest.working_mb),
-        because=_pictures(heaviest) if heaviest.working_mb > writing_mb else _files(mean),
+        because=_at_work(heaviest) if heaviest.working_mb > writing_mb else _files(mean),
         uncounted=tuple(name for need in needs for name in need.uncounted),
     )
 
@@ -105,7 +110,9 @@ def _files(mean: float) -> str:
     return f"files of {ROWS_PER_BLOCK} rows of {mean:g} Mpx" if mean else ""
 
 
-def _pictures(need: Need) -> str:
+def _at_work(need: Need) -> str:
+    if not need.mb_per_megapixel:
+        return f"{need.files_mb:.0f} MB of files, twice while they become columns"
     beside = f" and {need.waiting} decoded" if need.waiting else ""
     return f"{need.megapixels:g} Mpx x {need.worked_on} at once{beside}"
 

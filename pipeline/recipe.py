@@ -177,7 +177,7 @@ class Recipe(BaseModel):
             "resources": True,
             "budget": True,
             "prices": True,
-            "fetch": {"allowed_prefixes", "max_seconds"},
+            "fetch": {"allowed_prefixes", "batch_bytes", "max_seconds"},
         }
         return _hash(self.model_dump(mode="json", exclude=left_out))
 

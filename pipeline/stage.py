@@ -77,7 +77,8 @@ class Mapper(Protocol):
     def map_batch(self, rows: Sequence[Row]) -> Sequence[Outcome]:
         """For each row, in order: only the columns it adds, or its `RowError`.
 
-        May raise instead: the caller then halves the batch until the culprit stands alone.
+        May raise instead: the caller then halves the batch until the culprit stands alone. Of a
+        stage with `part_bytes` the last rows may be `Postponed`, and never the first.
         """
         ...
 
@@ -103,6 +104,9 @@ class Stage:
     """Columns no later stage needs."""
     batch_size: int = 1
     """Most rows in one `map_batch` call."""
+    part_bytes: int | None = None
+    """Most bytes that rows may bring along together, one that has more excepted: the others go
+    through the next stages before these do. Of the first stage of a pool. None: any number."""
     resources: Resources = field(default_factory=Resources)
     need: Need = field(default_factory=Need)
     """Of memory, at the most."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipeline.deadline import Overdue, RowClock
-from pipeline.errors import ErrorCode, Outcome, Row, RowError
+from pipeline.errors import ErrorCode, Outcome, Postponed, Row, RowError
 
 TOO_SLOW = -1
 """In place of a row's strikes: it is not to be tried."""
@@ -147,6 +147,8 @@ class Guard:
         rows: Sequence[Row],
         ids: Sequence[str],
         sources: Sequence[str] = (),
+        *,
+        is_full: Callable[[], bool] = lambda: False,
     ) -> list[Outcome]:
         """Work on a batch; if one of its rows has strikes, on each row alone.
 
@@ -158,6 +160,8 @@ class Guard:
             rows: the batch.
             ids: of the rows.
             sources: what rows of one photograph have in common; none: each is its own.
+            is_full: whether there is no room for more rows. What comes alone then is `Postponed`,
+                and keeps its strikes.
         """
         sources = sources or ids
         strikes = self.book.begin(self.stage, ids, suspects=False, sources=sources)
@@ -171,6 +175,7 @@ class Guard:
                     [rows[number] for number in left],
                     [ids[number] for number in left],
                     [sources[number] for number in left],
+                    is_full=is_full,
                 )
                 if left
                 else ()
@@ -179,7 +184,7 @@ class Guard:
         return [
             self._killer(count)
             if count >= self.max_strikes
-            else self._alone(work, row, id_, source)
+            else (Postponed() if is_full() else self._alone(work, row, id_, source))
             for row, id_, source, count in zip(rows, ids, sources, strikes, strict=True)
         ]
 

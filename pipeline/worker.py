@@ -13,7 +13,7 @@ import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import pyarrow as pa
@@ -28,8 +28,9 @@ from pipeline.desk import (
     RemoteRoll,
     word_left_at,
 )
-from pipeline.errors import FatalError, Outcome, RowError, TransientError, isolate
+from pipeline.errors import FatalError, Outcome, Postponed, Row, RowError, TransientError, isolate
 from pipeline.metrics import Metric, Observation, of_batch
+from pipeline.parts import index_after, num_bytes, num_together, sliced
 from pipeline.plan import error_value
 from pipeline.pools import Pool
 from pipeline.rescue import RescueBook, Rescued
@@ -57,22 +58,56 @@ class StageWorker:
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """Run one batch: the same rows come out, in the same order."""
-        waiting = pc.is_null(table["error"])
-        alive = table.filter(waiting)
-        rows = alive.select(self._stage.reads).to_pylist()
+        return pa.concat_tables(list(self.parts(table)))
+
+    def parts(self, table: pa.Table) -> Iterator[pa.Table]:
+        """Run one batch: the same rows come out, in order, as many at a time as may be together."""
+        waiting: list[bool] = pc.is_null(table["error"]).to_pylist()
+        alive = table.filter(pa.array(waiting, pa.bool_()))
+        rows, ids = alive.select(self._stage.reads).to_pylist(), alive["sample_id"].to_pylist()
+        sources = _sources(alive)
+        outcomes, seconds, first = list[Outcome](), 0.0, 0
+        while True:
+            if not outcomes:
+                outcomes, seconds = self._work(rows, ids, sources)
+                del rows[: len(outcomes)], ids[: len(outcomes)], sources[: len(outcomes)]
+            num = num_together(outcomes, self._stage.part_bytes)
+            done, outcomes = outcomes[:num], outcomes[num:]
+            is_last = not outcomes and not rows
+            stop = table.num_rows if is_last else index_after(waiting, first, len(done))
+            part = table.slice(first, stop - first)
+            attached = attach(self._stage, part, waiting[first:stop], done, seconds)
+            del done, part  # who goes on holds them once, as columns
+            yield attached
+            if is_last:
+                return
+            first = stop
+
+    def _work(
+        self, rows: Sequence[Row], ids: Sequence[str], sources: Sequence[str]
+    ) -> tuple[list[Outcome], float]:
+        """What becomes of the first of some rows, at least of one, and the seconds for each."""
+        held, most_bytes = 0, self._stage.part_bytes
+
+        def is_full() -> bool:
+            return most_bytes is not None and held >= most_bytes
+
+        def work(batch: Sequence[Row]) -> list[Outcome]:
+            nonlocal held
+            found = isolate(self._mapper.map_batch, batch)
+            held += sum(map(num_bytes, found))
+            return found
+
         started = time.perf_counter()
         with self._told():
-            outcomes = self._guard.run(
-                partial(isolate, self._mapper.map_batch),
-                rows,
-                alive["sample_id"].to_pylist(),
-                _sources(alive),
-            )
+            outcomes = self._guard.run(work, rows, ids, sources, is_full=is_full)
+            done = list(takewhile(lambda outcome: not isinstance(outcome, Postponed), outcomes))
+            if rows and not done:
+                raise FatalError(f"stage {self._stage.name!r} put off the first of its rows")
         busy_s, idle_s = time.perf_counter() - started, started - self._idle_since
-        self._meter.record(of_batch(self._stage.name, outcomes, busy_s=busy_s, idle_s=idle_s))
-        seconds = busy_s / max(1, len(rows))
+        self._meter.record(of_batch(self._stage.name, done, busy_s=busy_s, idle_s=idle_s))
         self._idle_since = time.perf_counter()
-        return attach(self._stage, table, waiting.to_pylist(), outcomes, seconds)
+        return done, busy_s / max(1, len(done))
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -144,8 +179,11 @@ class PoolWorker:
                 self._work.book.overdue(found)
         return RowClock(limit_s, tell=self._overdue, note=note)
 
-    def __call__(self, table: pa.Table) -> pa.Table:
-        """Take rows through all stages; a few at a time, so that none holds all the others up."""
+    def __call__(self, table: pa.Table) -> Iterator[pa.Table]:
+        """Take rows through all stages; a few at a time, so that none holds all the others up.
+
+        They come out in one table, unless a stage may not bring all of their files along at once.
+        """
         rows = table
         if self._read is not None:
             with _telling(self._work.book):
@@ -154,17 +192,19 @@ class PoolWorker:
             again = max(rows.num_rows * self._work.task_units, self._work.task_rows)
             self._work.roll.take(self._signed_in, again, is_first=self._read is not None)
         try:
-            return self._done(rows)
+            yield from self._done(rows)
         finally:
             self._finished = []  # pictures, which nobody needs any more
 
-    def _done(self, rows: pa.Table) -> pa.Table:
+    def _done(self, rows: pa.Table) -> Iterator[pa.Table]:
         """The rows after the last stage, or the receipts where they are written."""
         if self._write is None:
-            return self._through(rows)
+            yield from self._parts(rows)
+            return
         rescued = self._rescued(rows)
         if not rescued:
-            return self._write(self._through(rows))
+            yield self._write(pa.concat_tables(list(self._parts(rows))))
+            return
         left = rows.filter(pc.invert(_is_among(rows, rescued)))
         receipts = pa.table(
             {
@@ -172,9 +212,18 @@ class PoolWorker:
                 "rows": [len(one.ids) for one in rescued],
             }
         )
-        if not left.num_rows:
-            return receipts
-        return pa.concat_tables([receipts, self._write(self._through(left))])
+        if left.num_rows:
+            written = self._write(pa.concat_tables(list(self._parts(left))))
+            receipts = pa.concat_tables([receipts, written])
+        yield receipts
+
+    def _parts(self, table: pa.Table) -> Iterator[pa.Table]:
+        if self._work.pool.stages[0].part_bytes is None:
+            yield self._through(table)
+            return
+        for rows in sliced(table, self._groups[0]):
+            for part in self._workers[0].parts(rows):
+                yield self._through(part, 1)
 
     def _rescued(self, rows: pa.Table) -> list[Rescued]:
         """What of these rows was finished by a worker that had to end."""
@@ -198,7 +247,8 @@ class PoolWorker:
     def _through(self, table: pa.Table, first: int = 0) -> pa.Table:
         """Take rows through the stages from one on; a group of them before the next."""
         if first == len(self._workers):
-            self._finished.append(table)
+            if self._write is not None:
+                self._finished.append(table)
             return table
         worker = self._workers[first]
 
@@ -217,8 +267,7 @@ def batched(table: pa.Table, size: int, work: Callable[[pa.Table], pa.Table]) ->
     """Apply `work` to at most so many rows at a time, in order."""
     if table.num_rows <= size:
         return work(table)
-    firsts = range(0, table.num_rows, size)
-    return pa.concat_tables([work(table.slice(first, size)) for first in firsts])
+    return pa.concat_tables([work(part) for part in sliced(table, size)])
 
 
 def attach(

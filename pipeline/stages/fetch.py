@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
 from pipeline import schema
-from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, each
+from pipeline.errors import Columns, ErrorCode, Outcome, Postponed, Row, RowError, each
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.memory import Need
 from pipeline.stage import Resources, Stage
@@ -35,6 +35,13 @@ class FetchConfig(ReadPolicy):
 
     max_bytes: int = Field(
         64 * 2**20, ge=1, description="Largest file accepted, bytes; larger ones are not read."
+    )
+    batch_bytes: int = Field(
+        256 * 2**20,
+        ge=1,
+        description="Most bytes of files that rows bring along together. What does not fit beside "
+        "the rows before it is read once those have gone on; a row that has more goes alone. It "
+        "counts in what an actor reserves.",
     )
     versions: Annotated[tuple[Scheme, ...], BeforeValidator(_schemes)] = Field(
         ("file", "s3", "https", "http"),
@@ -64,29 +71,37 @@ class FetchMapper:
 
     def __init__(self, config: FetchConfig, *, root: str | None) -> None:
         self._reader = PhotoReader(config, root=root, max_bytes=config.max_bytes)
+        self._batch_bytes = config.batch_bytes
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
-        """Read what the manifest did not bring along, masks and references too; hash what came."""
-        photos = [row["image_uri"] for row in rows if row["image_input"] is None]
-        masks = [row["mask_uri"] for row in rows if row["mask_uri"] is not None]
-        references = [uri for row in rows for uri in row["reference_uris"]]
-        fetched = iter(self._reader.read_many([*photos, *masks, *references]))
-        photo_files = [
-            next(fetched) if row["image_input"] is None else Fetched(row["image_input"], retries=0)
-            for row in rows
-        ]
-        mask_files = [None if row["mask_uri"] is None else next(fetched) for row in rows]
-        reference_files = [[next(fetched) for _ in row["reference_uris"]] for row in rows]
-        return each(
+        """Read what the manifest did not bring along, masks and references too; hash what came.
+
+        The last rows are `Postponed` where all of them together are over `fetch.batch_bytes`.
+        """
+        files = self._reader.read_rows(
             [
-                {"photo": photo, "mask": mask, "references": references}
-                for photo, mask, references in zip(
-                    photo_files, mask_files, reference_files, strict=True
-                )
+                [
+                    *([row["image_uri"]] if row["image_input"] is None else []),
+                    *([] if row["mask_uri"] is None else [row["mask_uri"]]),
+                    *row["reference_uris"],
+                ]
+                for row in rows
             ],
-            _digest,
-            of=rows,
+            most_bytes=self._batch_bytes,
         )
+        read = [_named(row, found) for row, found in zip(rows, files, strict=False)]
+        done = each(read, _digest, of=rows[: len(read)])
+        return [*done, *(Postponed() for _ in rows[len(read) :])]
+
+
+def _named(row: Row, files: Sequence[Fetched | RowError]) -> Row:
+    """What was read, as what a row needs it for."""
+    given, found = row["image_input"], iter(files)
+    return {
+        "photo": next(found) if given is None else Fetched(given, retries=0),
+        "mask": None if row["mask_uri"] is None else next(found),
+        "references": list(found),
+    }
 
 
 def _digest(row: Row) -> Columns:
@@ -147,7 +162,13 @@ def fetch(
         ),
         drops=("image_input", "reference_uris"),
         batch_size=64,
+        part_bytes=config.batch_bytes,
         resources=resources,
-        need=Need(megapixels=limits.max_megapixels, has_photographs=True),
+        need=Need(
+            megapixels=limits.max_megapixels,
+            has_photographs=True,
+            # One row goes through in any case: its photograph and its mask.
+            files_mb=max(config.batch_bytes, 2 * config.max_bytes) / 2**20,
+        ),
         patience_s=config.max_seconds,
     )

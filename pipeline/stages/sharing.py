@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pipeline.errors import Outcome, Row
+from pipeline.errors import Outcome, Postponed, Row
 from pipeline.stage import Mapper, MapperFactory, Stage
 
 _Key = tuple[Any, ...]
@@ -36,8 +36,9 @@ class SharingMapper:
                 new.setdefault(key, row)
         if new:
             known |= dict(zip(new, self._mapper.map_batch([*new.values()]), strict=True))
-        # Only the last source can go on in the next batch.
-        self._last = (keys[-1], known[keys[-1]]) if keys else None
+        # Only the last source can go on in the next batch, or in the rest of this one.
+        done = [key for key in keys if not isinstance(known[key], Postponed)]
+        self._last = (done[-1], known[done[-1]]) if done else None
         return [known[key] for key in keys]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +27,7 @@ from pipeline.storage.refusals import HiddenError
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3 import S3
 from pipeline.storage.spellings import respelled, unescaped
+from pipeline.storage.tally import Tally
 from pipeline.storage.targets import request_url
 from pipeline.storage.uris import (
     absolute,
@@ -142,24 +145,66 @@ class PhotoReader:
         self._s3 = S3(self._connection, backoff=backoff)
         self._web = policy.web_reader(self._connection, backoff)
         self._turn = asyncio.Semaphore(policy.concurrency)
+        self._patience = Patience(policy.max_seconds)
+        self._is_going_on = False
+        """Whether the batch that comes is the rest of the one before."""
 
     def read_many(self, uris: Sequence[str]) -> list[Fetched | RowError]:
         """The bytes at each URI, in order, or why they cannot be had."""
-        return self._connection.run(self._read_all(uris))
+        return [one for (one,) in self.read_rows([[uri] for uri in uris])]
 
-    async def _read_all(self, uris: Sequence[str]) -> list[Fetched | RowError]:
-        patience = Patience(self._policy.max_seconds)
-        return list(await asyncio.gather(*(self._read(uri, patience) for uri in uris)))
+    def read_rows(
+        self, rows: Sequence[Sequence[str]], *, most_bytes: int | None = None
+    ) -> list[list[Fetched | RowError]]:
+        """The bytes at the URIs of each row, for as many of the first rows as fit; at least one.
 
-    async def _read(self, uri: str, patience: Patience) -> Fetched | RowError:
+        What several rows name, a local file in whatever spelling, is read and held once.
+
+        Args:
+            rows: the URIs of each.
+            most_bytes: of all files together, unless the first row alone has more; None: any.
+        """
+        named = [[_as_one(uri) for uri in uris] for uris in rows]
+        spelled = dict[str, str]()
+        for uri, name in zip(chain.from_iterable(rows), chain.from_iterable(named), strict=True):
+            spelled.setdefault(name, uri)
+        tally = Tally(named, most_bytes=most_bytes)
+        found = self._connection.run(self._read_all(spelled, tally))
+        return [[found[name] for name in names] for names in named[: tally.num_rows]]
+
+    async def _read_all(
+        self, spelled: Mapping[str, str], tally: Tally
+    ) -> dict[str, Fetched | RowError]:
+        """What became of addresses, by name, as far as the rows fit that have them."""
+        if not self._is_going_on:
+            self._patience = Patience(self._policy.max_seconds)
+        tasks = {
+            name: asyncio.create_task(self._read(uri, name, tally)) for name, uri in spelled.items()
+        }
+        tally.watch(tasks)
+        outcomes = await asyncio.gather(*tasks.values(), return_exceptions=True)
+        found = dict[str, Fetched | RowError]()
+        for name, outcome in zip(tasks, outcomes, strict=True):
+            if isinstance(outcome, Fetched | RowError):
+                if tally.is_in(name):
+                    found[name] = outcome
+            elif not isinstance(outcome, asyncio.CancelledError):
+                raise outcome
+        self._is_going_on = tally.is_cut
+        return found
+
+    async def _read(self, uri: str, name: str, tally: Tally) -> Fetched | RowError:
         async with self._turn:
             try:
-                async with patience.for_one(uri):
-                    return await self._read_allowed(uri)
+                async with self._patience.for_one(uri):
+                    found = await self._read_allowed(uri, partial(tally.count, name))
             except RowError as error:
+                tally.settle(name, 0)
                 return error
+        tally.settle(name, len(found.data))
+        return found
 
-    async def _read_allowed(self, uri: str) -> Fetched:
+    async def _read_allowed(self, uri: str, count: Callable[[int], None]) -> Fetched:
         scheme = scheme_of(uri)
         if scheme not in self._policy.allowed_schemes:
             raise RowError(
@@ -171,30 +216,33 @@ class PhotoReader:
         if fault is not None:
             raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {fault}")
         if scheme == "file":
-            return Fetched(await asyncio.to_thread(self._read_local, uri), 0)
+            path, size = await asyncio.to_thread(self._find_local, uri)
+            count(size)
+            await asyncio.sleep(0)  # where there is no room for it, it is broken off here
+            return Fetched(await asyncio.to_thread(self._read_local, uri, path, size), 0)
         if scheme == "s3":
             refusal = self._bounds.refusal(uri)
             if refusal is not None:
                 raise RowError(ErrorCode.URI_NOT_ALLOWED, f"image_uri {refusal}")
-            return await self._read_object(uri)
-        return await self._read_page(uri)
+            return await self._read_object(uri, count)
+        return await self._read_page(uri, count)
 
-    async def _read_page(self, url: str) -> Fetched:
+    async def _read_page(self, url: str, count: Callable[[int], None]) -> Fetched:
         try:
-            return await self._web.get(url, max_bytes=self._max_bytes)
+            return await self._web.get(url, max_bytes=self._max_bytes, count=count)
         except RowError as error:
             meant = unescaped(url)
             if meant == url or error.code not in (ErrorCode.NOT_FOUND, ErrorCode.ACCESS_DENIED):
                 raise
             refused = error
         try:  # a table that was made of HTML or XML
-            return await self._web.get(meant, max_bytes=self._max_bytes)
+            return await self._web.get(meant, max_bytes=self._max_bytes, count=count)
         except RowError:
             raise refused from None
 
-    async def _read_object(self, uri: str) -> Fetched:
+    async def _read_object(self, uri: str, count: Callable[[int], None]) -> Fetched:
         try:
-            return await self._get(uri)
+            return await self._get(uri, count)
         except RowError as error:
             if error.code not in _NO_OBJECT and not isinstance(error, _HiddenError):
                 raise
@@ -205,7 +253,7 @@ class PhotoReader:
         others = [f"s3://{bucket}/{other}" for other in respelled(key)]
         for other in filter(self._bounds.hold, others):
             try:
-                return await self._get(other)
+                return await self._get(other, count)
             except RowError as error:
                 if is_hidden and error.code is ErrorCode.NOT_FOUND:
                     break  # who is told that may list: access it was that was refused
@@ -218,9 +266,9 @@ class PhotoReader:
             raise missing
         raise no_object(key=key, said=missing.message)
 
-    async def _get(self, uri: str) -> Fetched:
+    async def _get(self, uri: str, count: Callable[[int], None]) -> Fetched:
         try:
-            found = await self._s3.get(uri, max_bytes=self._max_bytes)
+            found = await self._s3.get(uri, max_bytes=self._max_bytes, count=count)
         except ValueError as error:
             raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {_in_short(error, uri)}") from None
         except FileNotFoundError as error:
@@ -235,7 +283,8 @@ class PhotoReader:
             whole, found.content_encoding, what=shortened(uri), max_bytes=self._max_bytes
         )
 
-    def _read_local(self, uri: str) -> bytes:
+    def _find_local(self, uri: str) -> tuple[str, int]:
+        """Where a local file really lies, and its bytes."""
         others = self._folder.otherwise(uri)
         if len(others) > 1:
             raise RowError(
@@ -245,17 +294,31 @@ class PhotoReader:
                 "them to the letter",
             )
         path = self._within(uri, others[0] if others else absolute(uri))
+        with self._disk_in_words(uri):
+            status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
+            raise RowError(ErrorCode.NOT_FOUND, f"{shortened(uri)} is no file")
+        if status.st_size > self._max_bytes:
+            raise RowError(
+                ErrorCode.TOO_MANY_BYTES,
+                f"{status.st_size} bytes, at most {self._max_bytes} accepted",
+            )
+        return path, status.st_size
+
+    def _read_local(self, uri: str, path: str, size: int) -> bytes:
+        with self._disk_in_words(uri), Path(path).open("rb") as file:
+            data = file.read(size + 1)  # not one that is written while it is read
+        if len(data) != size:
+            raise TransientError(
+                ErrorCode.STORAGE, f"{shortened(uri)} was written while it was read"
+            )
+        return data
+
+    @contextmanager
+    def _disk_in_words(self, uri: str) -> Iterator[None]:
         shown = shortened(uri)
         try:
-            status = Path(path).stat()
-            if not stat.S_ISREG(status.st_mode):  # a pipe would keep us waiting for ever
-                raise RowError(ErrorCode.NOT_FOUND, f"{shown} is no file")
-            size = status.st_size
-            if size > self._max_bytes:
-                raise RowError(
-                    ErrorCode.TOO_MANY_BYTES, f"{size} bytes, at most {self._max_bytes} accepted"
-                )
-            data = Path(path).read_bytes()
+            yield
         except FileNotFoundError:
             root, name = self._folder.split(absolute(uri))
             raise no_file(uri, root=root, name=name) from None
@@ -266,9 +329,6 @@ class PhotoReader:
             if error.errno in _NO_SUCH_PLACE:
                 raise RowError(ErrorCode.NOT_FOUND, words) from None
             raise TransientError(ErrorCode.STORAGE, words) from None  # the disk's fault
-        if len(data) != size:
-            raise TransientError(ErrorCode.STORAGE, f"{shown} was written while it was read")
-        return data
 
     def _within(self, uri: str, path: str) -> str:
         """Where a path leads to.
@@ -282,6 +342,19 @@ class PhotoReader:
         raise RowError(
             ErrorCode.URI_NOT_ALLOWED, f"image_uri {quoted(uri)} {self._folder.why_outside(path)}"
         )
+
+
+def _as_one(uri: str) -> str:
+    """The one name of a local file that is spelled in many ways; any other address to the letter.
+
+    Of an object's key `//` is a part, and a server may mean anything by it.
+    """
+    if scheme_of(uri) != "file":
+        return uri
+    try:
+        return absolute(uri)
+    except ValueError:  # no such home folder: the row is told
+        return uri
 
 
 def _in_short(error: Exception, uri: str) -> str:

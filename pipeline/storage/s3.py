@@ -25,8 +25,9 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.errors import TransientError
 from pipeline.storage.agreement import Fetched, doubt_of, md5_of, read_twice_if_they_differ
+from pipeline.storage.bodies import nobody_counts, read_capped
 from pipeline.storage.connection import Connection
 from pipeline.storage.pages import Course, Listed, read_page
 from pipeline.storage.refusals import OF_A_SIZE, explained, unsent
@@ -91,6 +92,7 @@ class S3:
         span: tuple[int, int] | None = None,
         size: int | None = None,
         max_bytes: int | None = None,
+        count: Callable[[int], None] = nobody_counts,
     ) -> Found:
         """An object, or its bytes from `span[0]` up to and without `span[1]`.
 
@@ -101,6 +103,7 @@ class S3:
             span: what of it; None: all.
             size: of the whole in bytes, by an earlier answer, where a part is asked for.
             max_bytes: the most that is taken.
+            count: is told of bytes as they come, and of those that are not kept, negative.
 
         Raises:
             RowError: it is larger than `max_bytes`; no more than that is read.
@@ -108,13 +111,18 @@ class S3:
             OSError: it has another size than `size`.
         """
         if span is not None:
-            return await self._get(uri, span, size, max_bytes)
+            return await self._get(uri, span, size, max_bytes, count)
         return await read_twice_if_they_differ(
-            lambda: self._get(uri, None, None, max_bytes), what=uri
+            lambda: self._get(uri, None, None, max_bytes, count), what=uri
         )
 
     async def _get(
-        self, uri: str, span: tuple[int, int] | None, size: int | None, max_bytes: int | None
+        self,
+        uri: str,
+        span: tuple[int, int] | None,
+        size: int | None,
+        max_bytes: int | None,
+        count: Callable[[int], None],
     ) -> Found:
         bucket, key = bucket_and_key(uri)
         # The client holds a whole object against its checksum, if the store has one: a trailer
@@ -134,7 +142,7 @@ class S3:
                     _check_size(uri, size, answer)
                     _check_length(span, announced, is_whole=_is_whole(answer))
                 chunks = body.iter_chunks(_CHUNK_BYTES)
-                data = await read_capped(chunks, announced, max_bytes=max_bytes)
+                data = await read_capped(chunks, announced, max_bytes=max_bytes, count=count)
             if span is not None:
                 _check_length(span, len(data), is_whole=_is_whole(answer))
             return answer, data
@@ -378,24 +386,6 @@ class S3:
             raise ValueError(f"{uri!r}: not the name of a bucket and an object") from None
         except BotoCoreError as error:
             raise unsent(error, uri, endpoint) from None
-
-
-async def read_capped(
-    chunks: AsyncIterator[bytes], announced: int | None, *, max_bytes: int | None
-) -> bytes:
-    """A body, chunk by chunk, refused as soon as it is known to be too large.
-
-    Raises:
-        RowError: larger than `max_bytes`, by announcement or in fact.
-    """
-    body, refusal = bytearray(), f"bytes, at most {max_bytes} accepted"
-    if max_bytes is not None and announced is not None and announced > max_bytes:
-        raise RowError(ErrorCode.TOO_MANY_BYTES, f"{announced} {refusal}")
-    async for chunk in chunks:
-        body += chunk
-        if max_bytes is not None and len(body) > max_bytes:
-            raise RowError(ErrorCode.TOO_MANY_BYTES, f"more than {max_bytes} {refusal}")
-    return bytes(body)
 
 
 def _check_size(uri: str, size: int | None, answer: Mapping[str, Any]) -> None:

@@ -23,11 +23,11 @@ from yarl import URL
 
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.agreement import Doubt, Fetched, doubt_of, read_twice_if_they_differ
+from pipeline.storage.bodies import nobody_counts, read_capped
 from pipeline.storage.connection import CONNECT_S, READ_S, Connection
 from pipeline.storage.encodings import undone
 from pipeline.storage.hosts import PublicResolver, WebPolicy
 from pipeline.storage.retry import Backoff, UnreadableAnswerError, describe, is_transient, retrying
-from pipeline.storage.s3 import read_capped
 from pipeline.storage.targets import redirected, request_url, scheme_in
 from pipeline.storage.uris import object_behind, shortened, without_secrets
 
@@ -141,8 +141,12 @@ class WebReader:
                 raise fault
             return _Glance(answer.status, _version(answer))
 
-    async def get(self, uri: str, *, max_bytes: int) -> Fetched:
+    async def get(
+        self, uri: str, *, max_bytes: int, count: Callable[[int], None] = nobody_counts
+    ) -> Fetched:
         """A photograph, asked for by the very bytes of its URL.
+
+        `count` is told of bytes as they come, and of those that are not kept, negative.
 
         Raises:
             RowError: not allowed, not there, too large, or encoded as nobody can undo.
@@ -163,7 +167,9 @@ class WebReader:
                 said = _headers(answer)
                 encoding = said.get("content-encoding", "")
                 chunks = answer.content.iter_chunked(_CHUNK_BYTES)
-                data = await read_capped(chunks, answer.content_length, max_bytes=max_bytes)
+                data = await read_capped(
+                    chunks, answer.content_length, max_bytes=max_bytes, count=count
+                )
                 return data, doubt_of(data, said, md5=None)
 
         with _in_words(uri):

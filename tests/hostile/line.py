@@ -76,7 +76,7 @@ class Line:
         ledger = start_ledger(self._run, request=_REQUEST, recipe=recipe, planner=planner)
         write = ResultWriter(self._run, ledger.run_id, recipe)
         for unit in ledger.pending([], ROWS_PER_FILE):
-            write(self._worker(_packed([unit])))
+            write(pa.concat_tables(self._worker(_packed([unit]))))
         files = committed_files(self._run)
         rows = pa.concat_tables([pq.ParquetFile(file).read() for file in files])
         assert rows.num_rows == ledger.num_planned

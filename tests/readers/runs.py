@@ -105,5 +105,5 @@ def _run(output: Path, run_id: str, manifest: Path, settings: list[str]) -> None
     worker = PoolWorker(Work(pool, Strikes(), 10**9, read=Reader(partial(read_unit, uri), timings)))
     write = ResultWriter(uri, run_id, recipe)
     for unit in ledger.pending([], rows_per_block=2):
-        write(worker(_packed([unit])))
+        write(pa.concat_tables(worker(_packed([unit]))))
     ledger.succeed(ledger.committed())

@@ -321,8 +321,8 @@ def test_what_was_finished_before_a_worker_ends_is_written_and_does_not_go_again
         worker = PoolWorker(work)
         monkeypatch.setattr(Ending, "last_words", worker._overdue, raising=False)
         with pytest.raises(ProcessEnded):
-            worker(rows)
-    done = PoolWorker(work)(rows)
+            list(worker(rows))
+    (done,) = PoolWorker(work)(rows)
     assert written == [["0", "1", "2"], ["3", "4"], ["5", "6", "7"]]
     assert done.to_pydict() == {"receipt": ["1", "2", "3"], "rows": [3, 2, 3]}
 

@@ -87,7 +87,7 @@ def test_rows_go_through_all_stages_under_their_own_batch_sizes_and_are_written_
 
     reader = Reader(read, schema.timings(("a", "b")))
     worker = PoolWorker(Work(pool, Strikes(), 3, read=reader, write=write))
-    out = worker(_packed([list(range(40))]))
+    (out,) = worker(_packed([list(range(40))]))
     assert out["receipt"].to_pylist() == ["40 rows"]
     assert written[0]["b"].to_pylist() == [number + 2 for number in range(40)]
     assert listed[0].config[2] == [16, 16, 8]
@@ -122,7 +122,8 @@ def test_on_cpus_the_first_rows_are_done_before_the_last_are_begun():
     table = pa.table({"sample_id": ids, "n": range(5), "error": pa.nulls(5, schema.ERROR_TYPE)})
     field = schema.timings(("a", "b", "c"))
     table = table.append_column(field, pa.array([{}] * 5, field.type))
-    assert worker(table)["c"].to_pylist() == [3, 4, 5, 6, 7]
+    (out,) = worker(table)
+    assert out["c"].to_pylist() == [3, 4, 5, 6, 7]
     assert [listed[n].config[2] for n in range(3)] == [[5], [2, 2, 1], [2, 2, 1]]
 
 

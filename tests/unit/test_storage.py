@@ -290,10 +290,10 @@ def test_a_file_we_may_not_read_is_access_denied(root: Path) -> None:
 def test_a_disk_that_fails_is_for_the_next_run_and_a_name_that_is_none_is_not(
     root: Path, monkeypatch: pytest.MonkeyPatch, fault: int, expected: ErrorCode, *, retryable: bool
 ) -> None:
-    def failing(_: Path) -> bytes:
+    def failing(*_: object) -> None:
         raise OSError(fault, os.strerror(fault))
 
-    monkeypatch.setattr(Path, "read_bytes", failing)
+    monkeypatch.setattr(Path, "open", failing)
     (answer,) = reader(root).read_many([str(root / "shoe.jpg")])
     assert isinstance(answer, RowError)
     assert (answer.code, answer.retryable) == (expected, retryable)
