@@ -36,8 +36,7 @@ SLOW = (17, 58, 99, 140, 181)
 DRIPPING = (8, 49, 90, 131, 172)
 """Rows whose server sends a byte now and then."""
 _MARK = b"takes for ever"
-_SIDE_PX = 2000
-"""What a catalogue's photographs have: a run of small ones is over before workers have started."""
+_SIDE_PX = 1100
 _DRIP_S = 0.2
 
 
