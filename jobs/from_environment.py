@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from os import environ
 
 from jobs.cli import EXIT_USAGE, process
+from jobs.screen import advise
 from pipeline.wording import one_line
 
 RECIPE, MANIFEST, OUTPUT = "BACKLOT_RECIPE", "BACKLOT_MANIFEST", "BACKLOT_OUTPUT"
@@ -62,7 +63,7 @@ def main() -> int:
     try:
         words = arguments(sys.argv[1:], environ)
     except ValueError as error:
-        sys.stderr.write(f"backlot: error: {one_line(str(error), most=1000)}\n")
+        advise(f"backlot: error: {one_line(str(error), most=1000)}")
         return EXIT_USAGE
     return process(words)
 

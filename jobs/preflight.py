@@ -145,7 +145,11 @@ def _on_cluster(
 ) -> Iterator[Check]:
     recipe, manifest = config.recipe, planner.manifest
     planned = list(islice(_planned(planner), _PLANNED))
-    uris = [row["image_uri"] for row in planned if row["error"] is None and row["image_uri"]]
+    uris = [
+        dict(row["addresses"] or ()).get(row["image_uri"], row["image_uri"])
+        for row in planned
+        if row["error"] is None and row["image_uri"]
+    ]
     probe = Probe(
         recipe=limited(recipe) if planner.untrusted else recipe,
         manifest_root=manifest.root,

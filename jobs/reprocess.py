@@ -83,6 +83,7 @@ def reprocess(
         manifest=storage.join(uri, "_manifest"),
         output=output,
         run_id=uri.rpartition("/run_id=")[2],
+        taken_from=manifest,
         assume_single_driver=assume_single_driver,
         untrusted=untrusted,
         origin=Origin(
@@ -156,6 +157,7 @@ def _begun(run: PastRun, recipe: Recipe, output: str, manifest: str | None) -> R
         manifest=storage.join(run.uri, "_manifest"),
         output=output,
         run_id=run.run_id,
+        taken_from=manifest,
         origin=Origin(
             parent=tuple(document["parent"]), condition=document["condition"], image_root=root
         ),

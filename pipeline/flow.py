@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from pipeline.history import newest_start, settled
 from pipeline.ledger import NothingToDo, open_ledger, start_ledger
@@ -128,13 +129,15 @@ def run(
             recipe=recipe,
             budget=limited(recipe).budget if request.untrusted else recipe.budget,
             stages=listed,
-            columns=planner.plan_schema.names,
+            columns=planner.columns,
             lease=lease,
             on_progress=on_progress,
         )
         was_finished, committed = ledger.is_finished(), session.counted()
-        is_left = bool(ledger.pending(committed, ROWS_PER_FILE))
+        left = ledger.pending(committed, ROWS_PER_FILE)
+        is_left = bool(left)
         if is_left:
+            session = replace(session, ledger=ledger.with_addresses(planner, left))
             with connect(uri):  # only now: on many nights there is nothing to do
                 session.work(committed)
         return session.finish(

@@ -13,7 +13,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from pipeline.documents import as_json, read_document
 from pipeline.plan import BYTES_PER_FILE, ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
 from pipeline.results import Committed, read_committed
+from pipeline.secret_parts import looked_up, packed, taken_apart, unpacked, with_whole
 from pipeline.settled import Settled, rechunked
 from pipeline.sql import query
 
@@ -73,6 +74,8 @@ class WorkUnit:
     plan_file: str
     rows: tuple[int, ...]
     """Positions in the file, ascending."""
+    addresses: bytes | None = field(default=None, repr=False)
+    """The whole addresses of these rows, packed, where the plan withholds some."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +92,45 @@ class Ledger:
     """Photographs of which nobody can say whether they have changed, by why."""
     lacking: Mapping[str, int] = field(default_factory=dict)
     """How many of the unchanged rows were made before a column was kept, by column."""
+    num_withheld: int = 0
+    """Planned rows of whose addresses a part is not in the plan."""
+    addresses: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The whole ones, packed, by plan file; empty where the run was planned by another driver."""
+
+    def with_addresses(self, planner: Planner, units: Sequence[WorkUnit]) -> Ledger:
+        """The same run, with the whole addresses of what is to be done, looked up again.
+
+        Those of a manifest that was signed anew since it was planned are the newer ones.
+
+        Raises:
+            ValueError: the manifest cannot be read any more.
+        """
+        if self.addresses or not self.num_withheld:
+            return self
+        known = dict(planner.addresses())
+        found = {}
+        for name in dict.fromkeys(unit.plan_file for unit in units):
+            filesystem, path = storage.arrow_filesystem(storage.join(self.uri, name))
+            with pq.ParquetFile(path, filesystem=filesystem) as file:
+                planned = file.read(columns=["image_uri", "mask_uri", "reference_uris"])
+            data = packed(pa.chunked_array([looked_up(planned, known)]))
+            if data is not None:
+                found[name] = data
+        return replace(self, addresses=found)
+
+    def addressed(self, units: Sequence[WorkUnit]) -> list[WorkUnit]:
+        """The units, each with the whole addresses of its rows."""
+        if not self.addresses:
+            return list(units)
+        made, name, whole = list[WorkUnit](), "", None
+        for unit in units:  # a plan file's stand next to each other
+            if unit.plan_file != name:
+                name = unit.plan_file
+                data = self.addresses.get(name)
+                whole = None if data is None else unpacked(data)
+            rows = None if whole is None else whole.take(pa.array(unit.rows, pa.int64()))
+            made.append(replace(unit, addresses=None if rows is None else packed(rows)))
+        return made
 
     def is_finished(self) -> bool:
         """Whether the run has said so."""
@@ -177,14 +219,15 @@ _POSITIONS = pa.schema([("file", pa.int32()), ("row", pa.int32()), ("sample_id",
 
 
 def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
-    """The plan rows of a unit. Runs inside the cluster."""
+    """The plan rows of a unit, and the whole addresses beside them. Runs inside the cluster."""
     filesystem, path = storage.arrow_filesystem(storage.join(run_uri, unit.plan_file))
     with pq.ParquetFile(path, filesystem=filesystem) as file:
         group_rows = file.metadata.row_group(0).num_rows
         first, last = unit.rows[0] // group_rows, unit.rows[-1] // group_rows
         table = file.read_row_groups(list(range(first, last + 1)))
     offset = first * group_rows
-    return table.take(pa.array([row - offset for row in unit.rows]))
+    rows = table.take(pa.array([row - offset for row in unit.rows]))
+    return with_whole(rows, unit.addresses)
 
 
 _NO_TEXT = re.compile(
@@ -241,6 +284,7 @@ def open_ledger(uri: str, *, request: Request) -> Ledger | None:
         # Neither is there where an earlier version has begun the run.
         not_looked_at=document.get("not_looked_at", {}),
         lacking=document.get("lacking", {}),
+        num_withheld=plan.get("withheld", 0),
     )
 
 
@@ -294,7 +338,8 @@ def start_ledger(
         NothingToDo: there is no row to make, and no run was begun.
         ValueError: the manifest selects nothing, or somebody else has begun another run here.
     """
-    files, num_rows, num_selected = [], 0, 0
+    files, num_rows, num_selected, num_withheld = [], 0, 0, 0
+    addresses: dict[str, bytes] = {}
     looker = planner.looker()
     lacking: Counter[str] = Counter()
 
@@ -310,7 +355,7 @@ def start_ledger(
     if settled is not None:
         left = settled.left_out_of(tables)
         tables = rechunked(left, ROWS_PER_FILE, num_bytes=BYTES_PER_FILE)
-    for index, table in enumerate(tables):
+    for index, (table, whole) in enumerate(map(taken_apart, tables)):
         sink = pa.BufferOutputStream()
         # Small row groups: a unit reads little more than its own rows.
         pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_PER_GROUP)
@@ -321,6 +366,10 @@ def start_ledger(
         storage.write(storage.join(uri, name), data)
         files.append(name)
         num_rows += table.num_rows
+        secret = None if whole is None else packed(whole)
+        if whole is not None and secret is not None:
+            addresses[name] = secret
+            num_withheld += len(whole) - whole.null_count
     if not num_selected:
         raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
     if settled is not None and not (num_rows or keeps_empty or settled.has_news):
@@ -335,7 +384,7 @@ def start_ledger(
         "condition": None if origin is None else origin.condition,
         "image_root": planner.manifest.root,
         "recipe": recipe.model_dump(mode="json"),
-        "plan": {"rows": num_rows, "files": files},
+        "plan": {"rows": num_rows, "files": files, "withheld": num_withheld},
         "unchanged": num_selected - num_rows,
         "not_looked_at": dict(sorted(looker.unseen.items())),
         "lacking": dict(sorted((+lacking).items())),
@@ -346,7 +395,8 @@ def start_ledger(
     storage.create(storage.join(uri, "run.json"), as_json(document))
     ledger = open_ledger(uri, request=request)
     assert ledger is not None
-    return ledger
+    # Where another driver was first, these are of another plan: by its names they are none.
+    return replace(ledger, addresses=addresses) if set(files) == set(ledger.plan_files) else ledger
 
 
 def _next_moment(after: datetime | None) -> datetime:

@@ -310,6 +310,7 @@ def open_manifest(
             "the manifest is named by nothing: give a Parquet, CSV or JSON Lines file, a folder of "
             "them, or a pattern such as 'catalog/*.parquet'"
         )
+    storage.check_place(uri, what="manifest")
     uri = storage.absolute(uri)
     try:
         opened = open_named(uri, reading=reading, key="id")
@@ -556,6 +557,8 @@ def sql_type(type_: pa.DataType) -> pa.DataType | None:
 
 def _about(uri: str, error: ValueError) -> ValueError:
     said = str(error)
+    if storage.scheme_of(uri) not in ("file", "s3"):
+        uri = storage.shown(uri)
     return ValueError(f"manifest {said}" if said.startswith(uri) else f"manifest {uri}: {said}")
 
 

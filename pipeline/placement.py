@@ -34,8 +34,8 @@ def check_named(output: str) -> None:
     scheme = storage.scheme_of(output)
     if scheme not in ("file", "s3"):
         raise ValueError(
-            f"--output {output}: nothing can be written to {scheme}://; name a folder, or "
-            "s3://bucket/prefix"
+            f"--output {storage.shown(output)}: nothing can be written to {scheme}://; name a "
+            "folder, or s3://bucket/prefix"
         )
     fault = storage.address_fault(f"{output}/run")
     if fault is not None:

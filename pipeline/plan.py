@@ -12,6 +12,7 @@ import logging
 import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -23,7 +24,7 @@ import pyarrow as pa
 
 from pipeline import schema, storage
 from pipeline.brief import COLUMNS, Brief, ColumnKind, Shot, Wishes, read_brief, shots, suffix
-from pipeline.errors import ErrorCode, RowError
+from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.imaging.recolor import SCREEN_PROMPT
 from pipeline.imaging.solid import Rgb8, parse_color, solid_color
 from pipeline.kept import Held, Kept
@@ -37,6 +38,7 @@ from pipeline.manifest import (
 )
 from pipeline.outside import check_places
 from pipeline.recipe import Recipe
+from pipeline.secret_parts import of_uris
 from pipeline.stages.fetch import FetchConfig
 from pipeline.stages.held import MARK
 from pipeline.tables import MOST_OF_COLUMN, as_kind, python_rows
@@ -85,6 +87,8 @@ class Planner:
     """The versions that earlier runs have seen last, of images by URI."""
     untrusted: bool = False
     """Whether rows are held to the strictest limits."""
+    whole: Mapping[str, str] = field(default_factory=dict)
+    """Of a manifest that was made of other manifests' rows: addresses by what it has of them."""
 
     @property
     def _kept(self) -> Kept:
@@ -94,6 +98,11 @@ class Planner:
     def plan_schema(self) -> pa.Schema:
         """The columns of a plan file."""
         return pa.schema([*_DECIDED, *self._kept.fields, schema.ERROR])
+
+    @property
+    def columns(self) -> list[str]:
+        """Of a planned row on its way to the stages."""
+        return [*self.plan_schema.names, schema.ADDRESSES.name]
 
     def check(self) -> None:
         """Refuse what no row could survive, before anything is written.
@@ -182,14 +191,40 @@ class Planner:
         fetch = self._fetch
         return fetch.bounds(self.manifest.root) if "s3" in fetch.allowed_schemes else None
 
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """The whole addresses that selected rows name, by what is kept of each.
+
+        Also under the spelling that a table made of HTML means.
+
+        Raises:
+            ValueError: as `Manifest.batches`.
+        """
+        for uri in self._named():
+            meant = self.whole.get(uri, uri)
+            for one in (meant, storage.unescaped(meant)):
+                if (kept := storage.withheld(one)) != one:
+                    yield kept, one
+
+    def withheld(self) -> Iterator[str]:
+        """The addresses of selected rows of which something is withheld. Raises as `addresses`."""
+        return filter(storage.is_withheld, self._named())
+
+    def _named(self) -> Iterator[str]:
+        names = ["image_uri", "image", "mask_uri", "reference_uri"]
+        there = [name for name in names if name in self.manifest.schema.names]
+        for batch, _ in self.manifest.batches(there):
+            for row in python_rows(batch)[0]:
+                yield from _named_in(row, self.manifest.root)
+
     def looker(self) -> storage.Looker:
         """Looks at photographs as the recipe says, and counts what it could not look at."""
         return self._fetch.looker()
 
     def tables(self, looker: storage.Looker | None = None) -> Iterator[pa.Table]:
-        """The plan, in files' worth of rows or of bytes.
+        """The plan, in files' worth of rows or of bytes, and the whole addresses beside it.
 
-        `looker` counts what could not be looked at.
+        Those are never written down: `pipeline.secret_parts` takes them out. `looker` counts what
+        could not be looked at.
         """
         looker = self.looker() if looker is None else looker
         rows: list[Mapping[str, Any]] = []
@@ -277,11 +312,11 @@ class Planner:
             whole |= {"prompt": prompt, "prompt_origin": origin}
             whole["seed"] = resolve_seed(row.get("seed"), row["id"])
             root = self.manifest.root
-            whole["image_uri"] = resolve_uri(row, root)
+            whole["image_uri"] = self._whole("image_uri", resolve_uri(row, root))
             whole["clipping_path"] = brief.clipping_path
-            whole["mask_uri"] = resolve_mask_uri(row, root)
-            references = brief.reference_uri
-            whole["reference_uris"] = [_resolved("reference_uri", uri, root) for uri in references]
+            whole["mask_uri"] = self._whole("mask_uri", resolve_mask_uri(row, root))
+            references = [_resolved("reference_uri", uri, root) for uri in brief.reference_uri]
+            whole["reference_uris"] = [self._whole("reference_uri", uri) for uri in references]
             _check_bounds(whole, bounds)
             listed = _listed(brief, resolve_color(brief, prompt))
             if self.untrusted:
@@ -298,6 +333,18 @@ class Planner:
             }
             for one in listed
         ]
+
+    def _whole(self, column: str, uri: str | None) -> str | None:
+        """The address that was meant, where something of it is withheld in this manifest.
+
+        Raises:
+            TransientError: `not_found`, nobody knows it any more.
+        """
+        if uri is None or not storage.is_withheld(uri):
+            return uri
+        if uri not in self.whole:
+            raise TransientError(ErrorCode.NOT_FOUND, f"{column} {storage.WITHHELD}")
+        return self.whole[uri]
 
     def _table(
         self, looker: storage.Looker, rows: Sequence[Mapping[str, Any]], kept: pa.Table
@@ -320,11 +367,11 @@ class Planner:
         ]
         pixel_hash = self.recipe.pixel_hash
         decided = pa.Table.from_pylist(
-            [{**row, "fingerprint": fingerprint(row, pixel_hash)} for row in dated],
-            schema=pa.schema([*_DECIDED, schema.ERROR]),
+            [{**_kept_of(row), "fingerprint": fingerprint(row, pixel_hash)} for row in dated],
+            schema=pa.schema([*_DECIDED, schema.ADDRESSES, schema.ERROR]),
         )
         arrays = {**_by_name(decided), **_by_name(kept)}
-        columns = self.plan_schema
+        columns = self.plan_schema.append(schema.ADDRESSES)
         return pa.table([arrays[name] for name in columns.names], schema=columns)
 
     def _versions(
@@ -342,9 +389,42 @@ class Planner:
         if not found.unseen:
             return found, found.spelled
         named = {uri: found.spelled.get(uri, uri) for uri in found.unseen}
-        seen = self.seen_before(list(named.values()))
-        known = {uri: seen[name] for uri, name in named.items() if name in seen}
+        kept = {uri: storage.withheld(name) for uri, name in named.items()}
+        # Rows of earlier versions have the whole name.
+        seen = self.seen_before(list(dict.fromkeys([*kept.values(), *named.values()])))
+        known = {
+            uri: seen[name]
+            for uri in found.unseen
+            for name in (named[uri], kept[uri])
+            if name in seen
+        }
         return {**known, **found}, found.spelled
+
+
+def _kept_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A planned row as it is written, and the whole addresses beside it."""
+    photo, mask, references = row["image_uri"], row["mask_uri"], row["reference_uris"]
+    addresses = of_uris([photo, mask, *references])
+    if not addresses:
+        return {**row, "addresses": None}
+    return {
+        **row,
+        "image_uri": None if photo is None else storage.withheld(photo),
+        "mask_uri": None if mask is None else storage.withheld(mask),
+        "reference_uris": [storage.withheld(uri) for uri in references],
+        "shot": _shot_with(row, storage.withheld),
+        "addresses": list(addresses.items()),
+    }
+
+
+def _shot_with(row: Mapping[str, Any], change: Callable[[str], str]) -> Mapping[str, Any] | None:
+    """The shot, whose references are as they were written, with those changed that need it."""
+    shot: Mapping[str, Any] | None = row["shot"]
+    if shot is None or not shot["reference_uri"]:
+        return shot
+    pairs = zip(shot["reference_uri"], row["reference_uris"], strict=True)
+    said = [cell if change(uri) == uri else change(uri) for cell, uri in pairs]
+    return {**shot, "reference_uri": said}
 
 
 def _taken(kept: pa.Table, places: Sequence[int]) -> pa.Table:
@@ -531,6 +611,17 @@ def resolve_uri(row: Mapping[str, Any], root: str) -> str | None:
     raise RowError(ErrorCode.BAD_REQUEST, "image_uri is empty, and so is image: fill one in")
 
 
+def _named_in(row: Mapping[str, Any], root: str) -> Iterator[str]:
+    """The addresses in a row that can be one, whatever else is wrong with it."""
+    references = row.get("reference_uri") or []
+    cells = [row.get("image_uri"), _image_path(row.get("image")), row.get("mask_uri")]
+    cells += [references] if isinstance(references, str) else references
+    for cell in cells:
+        if isinstance(cell, str) and _is_said(cell):
+            with suppress(RowError):
+                yield _resolved("image_uri", cell, root)
+
+
 def resolve_mask_uri(row: Mapping[str, Any], root: str) -> str | None:
     """The absolute URI of a row's mask; None when it has none. Raises as `resolve_uri`."""
     uri = row.get("mask_uri")
@@ -594,22 +685,29 @@ def fingerprint(planned: Mapping[str, Any], pixel_hash: str) -> str:
     """A hash of whose result it is and of all that decides its pixels.
 
     The photograph itself counts by its version on the storage, or by its bytes where the manifest
-    holds them; its mask by its version. The same fingerprint again is the same picture; a nightly
+    holds them; its mask by its version. A link counts without its signature, which is another one
+    each time that it is signed. The same fingerprint again is the same picture; a nightly
     run makes the new ones.
     """
     image = planned["image_input"]
+    photo, mask = planned["image_uri"], planned["mask_uri"]
+    shot = _shot_with(planned, storage.unsigned)
     identity: Sequence[Any] = (
         planned["sample_id"],
-        planned["image_uri"],
+        None if photo is None else storage.unsigned(photo),
         planned["image_version"],
         None if image is None else hashlib.sha256(image).hexdigest(),
         planned["prompt"],
         planned["seed"],
-        None if planned["shot"] is None else _said(planned["shot"]),
+        None if shot is None else _said(shot),
         pixel_hash,
-        *([planned["mask_uri"], planned["mask_version"]] if planned["mask_uri"] else []),
+        *([storage.unsigned(mask), planned["mask_version"]] if mask else []),
         *([["clipping_path", planned["clipping_path"]]] if planned["clipping_path"] else []),
-        *zip(planned["reference_uris"], planned["reference_versions"], strict=True),
+        *zip(
+            map(storage.unsigned, planned["reference_uris"]),
+            planned["reference_versions"],
+            strict=True,
+        ),
     )
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
 

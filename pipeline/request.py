@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline import storage
 from pipeline.activity import doing
-from pipeline.history import SeenBefore, held_columns, settled
+from pipeline.history import PastRun, SeenBefore, held_columns, past_runs, settled
 from pipeline.ledger import Ledger, Origin, Request, open_ledger, run_uri
 from pipeline.manifest import open_manifest
 from pipeline.placement import check_apart, check_named, check_writable
@@ -15,6 +16,7 @@ from pipeline.plan import Planner
 from pipeline.recipe import Recipe
 from pipeline.report import Outcome, now
 from pipeline.run_ids import Begun, begun_of, find_nightly_run_id, fresh_run_id, nightly_run_id
+from pipeline.selection import Source, source_named
 from pipeline.tables import AS_IT_IS, Reading
 from pipeline.untrusted import reason
 
@@ -42,6 +44,9 @@ class RunConfig:
     """Leave out the rows that earlier runs under the same output have settled."""
     origin: Origin | None = None
     """Of a re-processing run: the earlier runs that its manifest was selected from."""
+    taken_from: str | None = None
+    """Of a re-processing run: the manifest that its rows were taken from; None: as its parents say.
+    It has the whole addresses of those that the dataset keeps without their queries."""
     untrusted: bool | None = None
     """Whether rows are held to the strictest limits; None: as `untrusted.reason` has it."""
 
@@ -78,6 +83,8 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
         seen_before=SeenBefore(config.output),
         untrusted=untrusted,
     )
+    if config.origin is not None:
+        planner = replace(planner, whole=_whole_addresses(config, config.origin, planner))
     planner.check()
     return planner, Request(
         manifest=manifest.uri,
@@ -88,6 +95,45 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
         reading=config.reading.as_json(),
         untrusted=untrusted,
     )
+
+
+def _whole_addresses(config: RunConfig, origin: Origin, planner: Planner) -> dict[str, str]:
+    """Of what a re-processing run's manifest has withheld, from those that its rows come from.
+
+    Raises:
+        ValueError: one of those cannot be read any more.
+    """
+    wanted = set(planner.withheld())
+    if not wanted:
+        return {}
+    runs = past_runs(config.output)
+    if config.taken_from is None:
+        sources = _first_manifests(origin.parent, {run.run_id: run for run in runs})
+    else:
+        sources = {source_named(config.taken_from, runs)}
+    found = dict[str, str]()
+    for uri, reading in sources:
+        manifest = open_manifest(uri, reading=reading)
+        there = Planner(recipe=config.recipe, manifest=manifest).addresses()
+        found |= {kept: whole for kept, whole in there if kept in wanted}
+    return found
+
+
+def _first_manifests(parents: Sequence[str], runs: Mapping[str, PastRun]) -> set[Source]:
+    """Those that rows come from, which may have been made anew several times."""
+    pending, seen, sources = list(parents), set[str](), set[Source]()
+    while pending:
+        run_id = pending.pop()
+        if run_id in seen or run_id not in runs:
+            continue
+        seen.add(run_id)
+        document = runs[run_id].document
+        if document["parent"]:
+            pending += document["parent"]
+        else:
+            asked = document["request"]
+            sources.add((asked["manifest"], Reading.from_json(asked["reading"])))
+    return sources
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -138,7 +138,12 @@ ID = column("id", pa.string(), "the manifest row's id", nullable=False)
 FINGERPRINT = column(
     "fingerprint", pa.string(), "hash of all that decides the pixels of this result", nullable=False
 )
-IMAGE_URI = column("image_uri", pa.string(), "where the photograph is, absolute")
+IMAGE_URI = column(
+    "image_uri",
+    pa.string(),
+    "where the photograph is, absolute; of a URL with a query it ends in '?withheld=' and a hash: "
+    "a query may be a signature",
+)
 IMAGE_VERSION = column(
     "image_version",
     pa.string(),
@@ -147,7 +152,9 @@ IMAGE_VERSION = column(
 )
 IMAGE_INPUT = column("image_input", pa.large_binary(), "the photograph itself, from the manifest")
 MASK_URI = column(
-    "mask_uri", pa.string(), "where a mask of the product is, absolute; null: there is none"
+    "mask_uri",
+    pa.string(),
+    "where a mask of the product is, absolute, as image_uri; null: there is none",
 )
 CLIPPING_PATH = column(
     "clipping_path",
@@ -161,6 +168,11 @@ REFERENCE_URIS = column(
     "reference_uris",
     pa.list_(pa.string()),
     "where the pictures are whose style the background follows, absolute",
+)
+ADDRESSES = column(
+    "addresses",
+    pa.map_(pa.string(), pa.string()),
+    "the whole of those addresses of the row that have something withheld; never written down",
 )
 SHOT = column(
     "shot",
@@ -334,7 +346,7 @@ RUN_URI = column("run_uri", pa.string(), "the folder of that run, which image_pa
 
 RESERVED = frozenset(RESULT_ORDER) | {
     "image_input", "image_bytes", "mask_bytes", "reference_uris", "reference_bytes",
-    "prompt_origin", "picture", "run_uri",
+    "prompt_origin", "picture", "run_uri", "addresses",
 }  # fmt: skip
 """Names a manifest column that is carried along must not take."""
 

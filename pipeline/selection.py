@@ -64,7 +64,7 @@ def choose(output: str, condition: str, *, manifest: str | None = None) -> Chose
     if not runs:
         raise ValueError(f"{storage.absolute(output)}: no runs there; name a dataset's folder")
     view = latest(output)
-    named = None if manifest is None else _named(manifest, runs.values())
+    named = None if manifest is None else source_named(manifest, runs.values())
     sources = {run_id: named or _source(run) for run_id, run in runs.items()}
     manifests = _manifests(sources[run_id] for run_id in view["run_id"].unique().to_pylist())
     picks = view.group_by(["run_id", "file"], use_threads=False).aggregate([("row", "list")])
@@ -148,7 +148,7 @@ def _source(run: PastRun) -> Source:
     return request["manifest"], Reading.from_json(request["reading"])
 
 
-def _named(manifest: str, runs: Iterable[PastRun]) -> Source:
+def source_named(manifest: str, runs: Iterable[PastRun]) -> Source:
     """A manifest with how the newest run that was made from it has read its files."""
     uri = storage.absolute(manifest)
     readings = [reading for named, reading in map(_source, runs) if named == uri]
@@ -322,11 +322,42 @@ def _rows_of(
             absolute = [_resolved(uri, root) for uri in shown.column(name).to_pylist()]
             position = table.column_names.index(name)
             table = table.set_column(position, name, pa.array(absolute, pa.string()))
+        for name in {"image", "reference_uri"}.intersection(table.column_names):
+            position = table.column_names.index(name)
+            table = table.set_column(position, table.schema.field(name), _kept(table[name], root))
         yield table
 
 
 def _resolved(uri: Any, root: str) -> str | None:
+    """The address as a dataset keeps it: the run that makes the row looks the whole one up."""
+    if not uri:
+        return None if uri is None else str(uri)
     try:
-        return storage.resolve(uri, against=root) if uri else uri
+        found = storage.resolve(uri, against=root)
     except ValueError:  # what is wrong with it is for the plan to say, and that there is none
-        return str(uri)
+        return storage.shown(str(uri))
+    if storage.address_fault(found) is None:
+        return storage.withheld(found)
+    if "@" not in found:
+        return found
+    # Of a user and a password that they are there, which the plan refuses.
+    scheme, mark, rest = storage.shown(found).partition("://")
+    return f"{scheme}{mark}@{rest}"
+
+
+def _kept(column: pa.ChunkedArray, root: str) -> pa.ChunkedArray:
+    """Addresses of references, and of photographs within an `Image`, as `_resolved`."""
+    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
+        return column
+    values = [_kept_in(value, root) for value in column.to_pylist()]
+    return pa.chunked_array([pa.array(values, column.type)])
+
+
+def _kept_in(value: Any, root: str) -> Any:
+    if isinstance(value, str):
+        return _resolved(value, root) if "://" in value else value
+    if isinstance(value, list):
+        return [_kept_in(one, root) for one in value]
+    if isinstance(value, dict) and isinstance(value.get("path"), str):
+        return {**value, "path": _kept_in(value["path"], root)}
+    return value

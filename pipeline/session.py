@@ -71,7 +71,7 @@ class Session:
         if not pending:
             return False
         receipts = execute(
-            pending,
+            ledger.addressed(pending),
             partial(read_unit, ledger.uri),
             self.stages,
             ResultWriter(ledger.uri, ledger.run_id, self.recipe),

@@ -119,7 +119,7 @@ def _work(
         partial(read_unit, ledger.uri),
         [stage],
         ResultWriter(ledger.uri, ledger.run_id, recipe),
-        columns=planner.plan_schema.names,
+        columns=planner.columns,
         most_rows=rows_per_block,
         max_strikes=recipe.budget.max_strikes,
         max_row_seconds=recipe.budget.max_row_seconds,

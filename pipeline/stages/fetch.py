@@ -85,7 +85,7 @@ class FetchMapper:
                     *([] if row["mask_uri"] is None else [row["mask_uri"]]),
                     *row["reference_uris"],
                 ]
-                for row in rows
+                for row in map(_with_whole_addresses, rows)
             ],
             most_bytes=self._batch_bytes,
         )
@@ -101,6 +101,19 @@ def _named(row: Row, files: Sequence[Fetched | RowError]) -> Row:
         "photo": next(found) if given is None else Fetched(given, retries=0),
         "mask": None if row["mask_uri"] is None else next(found),
         "references": list(found),
+    }
+
+
+def _with_whole_addresses(row: Row) -> Row:
+    """The row with what can be fetched by, where the dataset has only what is kept of it."""
+    known = dict(row.get("addresses") or ())
+    if not known:
+        return row
+    return {
+        **row,
+        "image_uri": known.get(row["image_uri"], row["image_uri"]),
+        "mask_uri": known.get(row["mask_uri"], row["mask_uri"]),
+        "reference_uris": [known.get(uri, uri) for uri in row["reference_uris"]],
     }
 
 
@@ -149,7 +162,7 @@ def fetch(
         name="fetch",
         mapper=partial(FetchMapper, root=root),
         config=config,
-        reads=("image_uri", "image_input", "mask_uri", "reference_uris"),
+        reads=("image_uri", "image_input", "mask_uri", "reference_uris", "addresses"),
         adds=pa.schema(
             [
                 schema.IMAGE_BYTES,
@@ -160,7 +173,7 @@ def fetch(
                 schema.FETCH_RETRIES,
             ]
         ),
-        drops=("image_input", "reference_uris"),
+        drops=("image_input", "reference_uris", "addresses"),
         batch_size=64,
         part_bytes=config.batch_bytes,
         resources=resources,

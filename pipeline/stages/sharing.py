@@ -56,7 +56,7 @@ def shared(stage: Stage, *, by: tuple[str, ...]) -> Stage:
     >>> from pipeline.imaging.reading.limits import ImageLimits
     >>> stage = fetch(FetchConfig(), Resources(), root=None, limits=ImageLimits())
     >>> shared(stage, by=("image_uri",)).reads
-    ('image_uri', 'image_input', 'mask_uri', 'reference_uris')
+    ('image_uri', 'image_input', 'mask_uri', 'reference_uris', 'addresses')
     """
     return replace(
         stage,

@@ -21,7 +21,8 @@ from pipeline.storage.lease import Lease
 from pipeline.storage.listing import Looker, Versions, versions
 from pipeline.storage.mirroring import mirror
 from pipeline.storage.photographs import PhotoReader, ReadPolicy
-from pipeline.storage.uris import absolute, address_fault, join, parent, scheme_of
+from pipeline.storage.spellings import unescaped
+from pipeline.storage.uris import absolute, address_fault, check_place, join, parent, scheme_of
 from pipeline.storage.verbs import (
     arrow_filesystem,
     arrow_path,
@@ -37,10 +38,12 @@ from pipeline.storage.verbs import (
     write,
 )
 from pipeline.storage.web import Allowance
+from pipeline.storage.withheld import WITHHELD, is_withheld, unsigned, withheld
 
 __all__ = [
     "BLANK",
     "TEMPORARY_PREFIX",
+    "WITHHELD",
     "Allowance",
     "Bounds",
     "Doubt",
@@ -54,12 +57,14 @@ __all__ = [
     "address_fault",
     "arrow_filesystem",
     "arrow_path",
+    "check_place",
     "client_settings",
     "create",
     "disconnect",
     "exists",
     "glob_files",
     "is_folder",
+    "is_withheld",
     "join",
     "list_files",
     "list_folders",
@@ -71,6 +76,9 @@ __all__ = [
     "scheme_of",
     "shown",
     "sizes",
+    "unescaped",
+    "unsigned",
     "versions",
+    "withheld",
     "write",
 ]

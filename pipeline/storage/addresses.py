@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from pipeline.storage.uris import absolute, join, scheme_of, shortened, without_secrets
@@ -255,29 +255,11 @@ def _is_below(path: str, root: str) -> bool:
 
 
 def shown(address: str) -> str:
-    """An address for people: short, and without what is secret in a URL."""
-    is_url = scheme_of(address) in ("http", "https")
-    return shortened(without_secrets(address) if is_url else address)
-
-
-def _without_userinfo(text: str) -> Iterator[str]:
-    """The pieces of a text that are left without what looks like a user and a password before @."""
-    slashes = 0
-    for piece in re.split(r"([/\s])", text):
-        if piece == "/":
-            slashes += 1
-        elif piece:
-            begin = piece.rfind("@") + 1 if slashes >= 2 else 0
-            while (user := piece.find(":", begin)) >= 0 and (end := piece.find("@", user)) >= 0:
-                begin = end + 1
-            piece, slashes = piece[begin:], 0  # noqa: PLW2901
-        yield piece
+    """An address for people: short, and without what is secret in it."""
+    return shortened(without_secrets(address))
 
 
 def quoted(text: str) -> str:
     """A cell for a message: short, and without what is secret in the URLs in it."""
-    if re.search(r"://|https?|www\.|//", text, re.IGNORECASE):
-        text = "".join(_without_userinfo(text))
-        before, mark, _ = text.partition("?")
-        text = f"{before}?…" if mark else text
-    return repr(shortened(text))
+    plain = without_secrets(text)
+    return repr(shortened(f"{plain}?…" if "?" in text and "?" not in plain else plain))

@@ -38,6 +38,7 @@ from pipeline.storage.uris import (
     shortened,
 )
 from pipeline.storage.web import WebReader, as_stored
+from pipeline.storage.withheld import WITHHELD, is_withheld
 
 _NO_OBJECT = frozenset({ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST})
 """Nothing is under a name, or the store can hold nothing under it."""
@@ -215,6 +216,8 @@ class PhotoReader:
         fault = address_fault(uri)
         if fault is not None:
             raise RowError(ErrorCode.BAD_REQUEST, f"image_uri {fault}")
+        if is_withheld(uri):
+            raise TransientError(ErrorCode.NOT_FOUND, f"image_uri {WITHHELD}")
         if scheme == "file":
             path, size = await asyncio.to_thread(self._find_local, uri)
             count(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -101,11 +102,17 @@ def address_fault(uri: str) -> str | None:
     scheme = scheme_of(uri)
     if scheme == "file":
         return None  # a local file may be called anything else
+    if scheme in ("http", "https") and _has_user(uri):
+        return _USER_FAULT
     control = _CONTROL.search(uri)
     if control is not None:
         return f"holds the control character {control[0]!r}: rename the file, or take it out"
     if scheme != "s3":
         return None
+    return _object_fault(uri)
+
+
+def _object_fault(uri: str) -> str | None:
     bucket, _, key = uri.partition("://")[2].partition("/")
     if not bucket:
         return f"{_short(uri)} names no bucket: write s3://bucket/key"
@@ -129,6 +136,30 @@ def address_fault(uri: str) -> str | None:
     return None
 
 
+_USER_FAULT = (
+    "has a user name or password in it, before an '@': take it out, nothing is read with one"
+)
+"""Without a word of it."""
+
+
+def check_place(uri: str, *, what: str = "an address") -> None:
+    """Refuse a place that somebody is named for, or has a key of access in it, without quoting it.
+
+    Raises:
+        ValueError: one line; where files of a store are to be read, its keys come from elsewhere.
+    """
+    is_point = uri.partition("://")[2].startswith("arn:")
+    if scheme_of(uri) != "file" and not is_point and _has_user(uri):
+        raise ValueError(f"{what} {_USER_FAULT}")
+
+
+def _has_user(url: str) -> bool:
+    authority, _, path = re.split(r"[?#]", url.partition("://")[2], maxsplit=1)[0].partition("/")
+    port = authority.rpartition(":")[2] if ":" in authority else ""
+    # A key with a slash in it: what comes before that is no port.
+    return "@" in authority or ("@" in path and not re.fullmatch(r"[0-9]*|[0-9a-fA-F:.]*\]", port))
+
+
 def shortened(uri: str) -> str:
     """A URI for a message: not the whole of what somebody put there by mistake."""
     return uri if len(uri) <= _SHOWN else f"{uri[:_SHOWN]}…"
@@ -138,14 +169,44 @@ def _short(text: str) -> str:
     return repr(shortened(text))
 
 
-def without_secrets(url: str) -> str:
-    """A URL fit for a log: a password, a token and a signed query stay out of it.
+_LINKED = re.compile(r"//|https?|www\.", re.IGNORECASE)
+_OBJECTS = ("s3://", "s3a://", "s3n://")
+
+
+def without_secrets(text: str) -> str:
+    """An address, or a cell with one in it, fit to be shown: the one door for all that is said.
+
+    A user's name, a password and keys of access stay out of it, and of the web every query: which
+    of them is a signature or a token nobody can tell.
 
     >>> without_secrets("https://me:secret@cdn.example.com/a.jpg?X-Amz-Signature=0f1e")
     'https://cdn.example.com/a.jpg'
+    >>> without_secrets("s3://AKIA:se/cret@catalog/what?.jpg")
+    's3://catalog/what?.jpg'
     """
-    scheme, mark, rest = url.partition("://")
-    if not mark:
-        return re.split(r"[?#]", url, maxsplit=1)[0]
-    authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    if not _LINKED.search(text):
+        return text
+    plain = "".join(_without_user(text)) if "@" in text else text
+    start = plain[:200].lower()
+    if start.startswith(_OBJECTS) and "http" not in plain.lower():  # a key may have such letters
+        return plain
+    return re.split(r"[?#]", plain, maxsplit=1)[0]
+
+
+def _without_user(text: str) -> Iterator[str]:
+    """The pieces of a text that are left without who somebody says to be, before an '@'."""
+    before, mark, rest = text.partition("://")
+    if mark and _has_user(text):
+        end = re.split(r"[?#\s]", rest, maxsplit=1)[0].rfind("@") + 1
+        text = before + mark + rest[end:]
+    slashes = 0
+    for piece in re.split(r"([/\s])", text):
+        left = piece
+        if piece == "/":
+            slashes += 1
+        elif piece:
+            begin = piece.rfind("@") + 1 if slashes >= 2 else 0
+            while (user := piece.find(":", begin)) >= 0 and (end := piece.find("@", user)) >= 0:
+                begin = end + 1
+            left, slashes = piece[begin:], 0
+        yield left

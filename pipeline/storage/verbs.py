@@ -14,7 +14,7 @@ from pipeline.storage.arrow import object_filesystem
 from pipeline.storage.connection import connection
 from pipeline.storage.files import Files
 from pipeline.storage.objects import Objects
-from pipeline.storage.uris import absolute, scheme_of
+from pipeline.storage.uris import absolute, check_place, scheme_of, without_secrets
 
 
 class _Place(Protocol):
@@ -116,9 +116,12 @@ def arrow_path(uri: str) -> str:
 
 
 def _place(uri: str) -> _Place:
+    check_place(uri)
     scheme = scheme_of(uri)
     if scheme == "file":
         return Files()
     if scheme == "s3":
         return Objects(connection())
-    raise ValueError(f"{uri}: storage scheme {scheme!r} is not supported: use s3:// or a path")
+    raise ValueError(
+        f"{without_secrets(uri)}: storage scheme {scheme!r} is not supported: use s3:// or a path"
+    )

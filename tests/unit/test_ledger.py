@@ -83,7 +83,7 @@ def test_run_json_says_what_was_asked_for(ledger: Ledger, recipe: Recipe) -> Non
     assert document is not None
     assert document["request"]["config_hash"] == "c0ffee"
     assert Recipe.model_validate(document["recipe"]) == recipe
-    assert document["plan"] == {"rows": 10, "files": list(ledger.plan_files)}
+    assert document["plan"] == {"rows": 10, "files": list(ledger.plan_files), "withheld": 0}
 
 
 def test_run_json_comes_last(

@@ -334,6 +334,7 @@ def test_a_plan_row_has_everything_decided(make_manifest: MakeManifest, tmp_path
     first, second = planned(uri, "prompt.default=oak", allowed)
     assert first == {
         "sample_id": "a",
+        "addresses": None,
         "id": "a",
         "fingerprint": first["fingerprint"],
         "image_uri": str(tmp_path / "1.jpg"),
@@ -457,7 +458,7 @@ def test_kept_columns_travel_with_value_and_type(
     (table,) = planner.tables()
     assert table["extra"].type == type_
     assert table["extra"].to_pylist() == column.to_pylist()
-    assert table.schema.equals(planner.plan_schema)
+    assert table.schema.equals(planner.plan_schema.append(schema.ADDRESSES))
 
 
 @pytest.mark.parametrize(

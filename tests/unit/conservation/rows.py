@@ -64,6 +64,7 @@ class TinyPlanner:
         default_factory=lambda: SimpleNamespace(root="/images", version=None)
     )
     plan_schema: pa.Schema = _PLAN
+    columns: tuple[str, ...] = (*_PLAN.names, schema.ADDRESSES.name)
 
     def looker(self) -> SimpleNamespace:
         return SimpleNamespace(unseen={})

@@ -205,12 +205,19 @@ def test_hosts_and_schemes_that_are_not_listed_are_not_asked(site: Site) -> None
         *read(url, hosts=("example.com", ".0.0.1.example.com", "7.0.0.1")),
         *read(url, schemes=("https",)),
         *read(url, schemes=("s3", "file")),
-        *read(f"http://me:hunter2@127.0.0.1:{site.port}/picture"),
-        *read("http://example.com@evil.example/", hosts=("example.com",)),
         *read("http://notexample.com/a", "http://example.com/a", hosts=(".example.com",)),
     ]
     assert set(codes(outcomes)) == {ErrorCode.URI_NOT_ALLOWED}
     assert "allowed_hosts" in str(outcomes[0])
+    assert not site.asked
+
+
+def test_a_user_name_or_a_password_is_never_sent(site: Site) -> None:
+    outcomes = [
+        *read(f"http://me:hunter2@127.0.0.1:{site.port}/picture"),
+        *read("http://example.com@evil.example/", hosts=("example.com",)),
+    ]
+    assert set(codes(outcomes)) == {ErrorCode.BAD_REQUEST}
     assert "hunter2" not in str(outcomes)
     assert not site.asked
 
