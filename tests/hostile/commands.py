@@ -98,6 +98,8 @@ def _recipes() -> Iterator[Request]:
         "fetch.allowed_schemes": ("[ftp]", "s3", "[data]"),
         "fetch.concurrency": ("0", "1000", "true and false"),
         "fetch.versions": ("yes", "[list]"),
+        "fetch.max_seconds": ("0", "-1", ".nan", ".inf", "long"),
+        "fetch.batch_bytes": ("0", ".inf", "1.5"),
         "matte.network": ("{kind: nope}", "nope", "{kind: [u2net]}"),
         "matte.refine.method": ("nope", "[]", "null"),
         "matte.coverage.min_coverage": (".nan", "-1", "1"),
