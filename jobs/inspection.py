@@ -36,7 +36,7 @@ from pipeline.models.matting.network import MattingNetwork
 from pipeline.recipe import Recipe
 from pipeline.stages.given_alpha import AlphaSources
 from pipeline.stages.matte import alpha_sources
-from pipeline.storage import is_folder, scheme_of
+from pipeline.storage import is_folder, scheme_of, shown
 
 _NOT_READ = frozenset(
     {
@@ -94,6 +94,8 @@ def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[Seen]:
     reading = reader(found, recipe.fetch)
     for uri in found:
         (fetched,) = reading.read_many([uri])
+        if scheme_of(uri) in ("http", "https"):
+            uri = shown(uri)  # noqa: PLW2901 - from here on it is told, and may be signed
         if isinstance(fetched, RowError):
             unread = fetched.code in _NOT_READ
             yield Seen(uri=uri, error=_said(fetched), run=_refused(fetched), is_readable=not unread)
