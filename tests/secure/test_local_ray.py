@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
 import ray
@@ -176,8 +177,6 @@ def _methods() -> list[str]:
 
 def _by_grpc(host: str, port: int, methods: list[str], token: str | None) -> dict[str, str]:
     """What each method answers to an empty request; empty where nobody speaks gRPC."""
-    import grpc
-
     metadata = [] if token is None else [("authorization", f"Bearer {token}")]
     answers = {}
     with grpc.insecure_channel(f"{host}:{port}") as channel:
