@@ -49,8 +49,6 @@ def run_and_report(config: RunConfig, *, address: str | None) -> int:
         FatalError: no row can be finished.
     """
     check_address(address)
-    if config.why_untrusted is not None:
-        logger.info("%s", told(config.recipe, config.why_untrusted))
     if config.assume_single_driver and storage.scheme_of(config.output) != "file":
         logger.warning(
             "--assume-single-driver: the lease on %s has no conditions, so see to it that no other "

@@ -18,7 +18,7 @@ from pipeline.report import Outcome, now
 from pipeline.run_ids import Begun, begun_of, find_nightly_run_id, fresh_run_id, nightly_run_id
 from pipeline.selection import Source, source_named
 from pipeline.tables import AS_IT_IS, Reading
-from pipeline.untrusted import reason
+from pipeline.untrusted import reason, told
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +184,9 @@ def find_run(config: RunConfig, request: Request, planner: Planner) -> Found:
 
 
 def tell(config: RunConfig, found: Found, ledger: Ledger) -> None:
-    """Say what those may not expect who have given the same command before."""
+    """Say what those may not expect who give the command, or have given the same one before."""
+    if config.why_untrusted is not None:
+        logger.info("%s", told(config.recipe, config.why_untrusted))
     if config.only_changed and found.ledger is not None and not ledger.is_finished():
         logger.info(
             "run %s goes on as it was planned; what has changed since then, the next "

@@ -170,6 +170,7 @@ def table_of(rows: list[Mapping[str, Any]], *, failed: frozenset[int] = frozense
         "image_input": pa.nulls(len(rows), pa.binary()),
         "mask_uri": pa.array([one["mask_uri"] for one in rows], pa.string()),
         "reference_uris": pa.array([one["reference_uris"] for one in rows], pa.list_(pa.string())),
+        "addresses": pa.nulls(len(rows), schema.ADDRESSES.type),
         "error": pa.array(errors, schema.ERROR_TYPE),
     }
     field = schema.timings(("fetch", "after"))
