@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +36,8 @@ def test_a_command_with_letters_that_shells_obey_is_run_by_those_with_the_token_
         "BACKLOT_OUTPUT": str(folder / "out && touch by-ampersand"),
         "BACKLOT_OPTIONS": f"--limit=1 {POOLS}",
     }
+    token = {name: variables[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
+    programs = Path(sys.executable).parent  # where `ray` is
     port = str(free_port())
     address = f"http://127.0.0.1:{port}"
     # A cluster's nodes have the values in their environment, a submitter only the token.
@@ -43,7 +47,7 @@ def test_a_command_with_letters_that_shells_obey_is_run_by_those_with_the_token_
         assert refused.value.code == 401
         ended = subprocess.run(
             ["bash", "-ce", "--", f"ray job submit --address {address} -- {ENTRYPOINT} ;"],
-            env={**os.environ, **{name: variables[name] for name in list(variables)[:2]}},
+            env={**os.environ, **token, "PATH": f"{programs}:{os.environ['PATH']}"},
             cwd=tmp_path,
             capture_output=True,
             text=True,
