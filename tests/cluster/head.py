@@ -29,7 +29,7 @@ from ray.job_submission import JobSubmissionClient
 from tests.ray_folder import own_ray_folder
 
 NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 200 * 2**20}
-_AGENT_S = 60.0
+_AGENT_S = 180.0
 
 
 def _wait_for_an_agent(dashboard: str) -> None:
