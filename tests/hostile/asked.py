@@ -110,7 +110,7 @@ def _uris() -> Iterator[Row]:
         "secure, not listed": ("https://example.com/x.jpg", OUTSIDE),
         "half an address": ("http://[::1/x.jpg", OUTSIDE),
         "no host": ("http://", OUTSIDE),
-        "a password": ("https://me:secret@example.com/x.jpg", OUTSIDE),
+        "a password": ("https://me:secret@example.com/x.jpg", BAD),
         "ftp": ("ftp://example.com/x.jpg", BAD),
         "gs": ("gs://bucket/x.jpg", BAD),
         "invented": ("zzz+1.0://x/y", BAD),
