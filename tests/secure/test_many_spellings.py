@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipeline.storage import Fetched, PhotoReader
 from pipeline.storage.web import WebReader
 from pipeline.strikes import Strikes
 from pipeline.worker import PoolWorker, StageWorker, Work
-from tests.secure.slow_server import SlowServer, opened
+from tests.secure.slow_server import SlowServer
 
 SIZE = 1000
 
@@ -32,14 +32,6 @@ def folder(tmp_path: Path) -> Path:
     for n in range(12):
         (tmp_path / "a" / f"{n}.jpg").write_bytes(bytes([n]) * SIZE)
     return tmp_path
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SlowServer]:
-    storage.disconnect()
-    with opened() as slow:
-        yield slow
-        storage.disconnect()
 
 
 def row(uri: str, *, mask: str | None = None, references: tuple[str, ...] = ()) -> dict[str, Any]:

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from pipeline.cluster import cluster
 from pipeline.errors import Outcome, Postponed, Row
 from pipeline.execution import execute
 from pipeline.stage import Resources, Stage
 from tests.flow.test_execution import read
-from tests.ray_folder import starting_ray
 
 pytestmark = pytest.mark.secure
 
 SIZE = 10_000
 ROOM = 3
 KILLER = 5
-
-
-@pytest.fixture(scope="module")
-def local_ray() -> Iterator[None]:
-    with ExitStack() as stack:
-        with starting_ray():
-            stack.enter_context(cluster(None))
-        yield
 
 
 class Reader:

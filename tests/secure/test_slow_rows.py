@@ -11,8 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -22,7 +21,6 @@ import pytest
 
 import pipeline.execution
 import pipeline.worker
-from pipeline.cluster import cluster
 from pipeline.deadline import Overdue, RowClock, read_note, working_on
 from pipeline.errors import Columns, FatalError, Outcome, Row, RowError, each
 from pipeline.execution import execute
@@ -33,7 +31,6 @@ from pipeline.stage import Resources, Stage
 from pipeline.strikes import Guard, Strikes
 from pipeline.worker import PoolWorker, Work
 from tests.flow.test_execution import DOUBLE, read, write
-from tests.ray_folder import starting_ray
 
 FOR_EVER_S = 3600
 TIMINGS = pa.struct([("double_s", pa.float32())])
@@ -57,14 +54,6 @@ def ended() -> threading.Event:
 @pytest.fixture
 def clock(tmp_path, heard, ended) -> RowClock:
     return RowClock(0.3, tell=heard.append, note=tmp_path / "note", end=lambda _: ended.set())
-
-
-@pytest.fixture(scope="module")
-def local_ray() -> Iterator[None]:
-    with ExitStack() as stack:
-        with starting_ray():
-            stack.enter_context(cluster(None))
-        yield
 
 
 def rows_of(ids: str) -> list[Row]:

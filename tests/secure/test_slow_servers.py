@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,18 +12,10 @@ from pipeline.storage import Fetched, PhotoReader, ReadPolicy
 from pipeline.storage.listing import Looker
 from pipeline.storage.retry import Backoff
 from pipeline.storage.web import GAVE_NO_ANSWER, Allowance
-from tests.secure.slow_server import SlowServer, opened
+from tests.secure.slow_server import SlowServer
 
 LIMIT_S = 0.6
 QUICK = Backoff(first_s=0.01)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[SlowServer]:
-    storage.disconnect()
-    with opened() as slow:
-        yield slow
-        storage.disconnect()
 
 
 def policy(server: SlowServer, *, concurrency: int = 16, limit_s: float = LIMIT_S) -> ReadPolicy:
