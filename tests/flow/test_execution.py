@@ -86,7 +86,14 @@ def write_again(folder: Path, table: pa.Table) -> str:
     return "receipt"
 
 
-def run(tmp_path: Path, effects: dict[int, str], mapper=Doubler) -> dict[int, str]:
+def run(
+    tmp_path: Path,
+    effects: dict[int, str],
+    mapper=Doubler,
+    *,
+    max_strikes: int = 2,
+    max_row_seconds: float = 600,
+) -> dict[int, str]:
     stage = Stage(
         name="double",
         mapper=mapper,
@@ -104,8 +111,8 @@ def run(tmp_path: Path, effects: dict[int, str], mapper=Doubler) -> dict[int, st
         partial(write, tmp_path),
         columns=["sample_id", "number", "error"],
         most_rows=8,
-        max_strikes=2,
-        max_row_seconds=600,
+        max_strikes=max_strikes,
+        max_row_seconds=max_row_seconds,
     )
     assert len(list(receipts)) == len(units)
     lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]

@@ -12,8 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 import pyarrow as pa
@@ -23,14 +21,13 @@ import pipeline.execution
 import pipeline.worker
 from pipeline.deadline import Overdue, RowClock, read_note, working_on
 from pipeline.errors import Columns, FatalError, Outcome, Row, RowError, each
-from pipeline.execution import execute
 from pipeline.pools import pools
 from pipeline.recipe import parse_recipe
 from pipeline.rescue import Rescues
-from pipeline.stage import Resources, Stage
+from pipeline.stage import Stage
 from pipeline.strikes import Guard, Strikes
 from pipeline.worker import PoolWorker, Work
-from tests.flow.test_execution import DOUBLE, read, write
+from tests.flow.test_execution import DOUBLE, read, run
 
 FOR_EVER_S = 3600
 TIMINGS = pa.struct([("double_s", pa.float32())])
@@ -251,33 +248,6 @@ class SleeperInBatches(Sleeper):
         return [self._double(row) for row in rows]
 
 
-def run(tmp_path: Path, effects: dict[int, str], mapper: type, *, seconds: float) -> dict[int, str]:
-    stage = Stage(
-        name="double",
-        mapper=mapper,
-        config=effects,
-        reads=("number",),
-        adds=DOUBLE,
-        batch_size=4,
-        resources=Resources(num_cpus=0.5, max_actors=2),
-    )
-    receipts = execute(
-        [range(first, first + 8) for first in range(0, 32, 8)],
-        read,
-        [stage],
-        partial(write, tmp_path),
-        columns=["sample_id", "number", "error"],
-        most_rows=8,
-        max_strikes=3,
-        max_row_seconds=seconds,
-    )
-    assert len(list(receipts)) == 4
-    lines = [line for file in tmp_path.iterdir() for line in file.read_text().splitlines()]
-    found = {int(line.split()[0]): line.partition(" ")[2] for line in lines}
-    assert len(found) == len(lines)
-    return found
-
-
 class Ending(Sleeper):
     """Ends with its process, once what it is given to say has been said."""
 
@@ -319,7 +289,8 @@ def test_what_was_finished_before_a_worker_ends_is_written_and_does_not_go_again
 @pytest.mark.secure
 @pytest.mark.parametrize("mapper", [Sleeper, SleeperInBatches])
 def test_rows_that_are_too_slow_cost_themselves_alone(tmp_path, local_ray, mapper):
-    found = run(tmp_path, {3: "sleep", 17: "hold", 18: "sleep"}, mapper, seconds=1)
+    effects = {3: "sleep", 17: "hold", 18: "sleep"}
+    found = run(tmp_path, effects, mapper, max_strikes=3, max_row_seconds=1)
     expected = {number: f"{2 * number} None" for number in range(32)}
     expected |= dict.fromkeys((3, 17, 18), "None too_slow")
     assert found == expected
@@ -330,7 +301,7 @@ def test_a_run_that_stands_still_says_in_one_line_what_it_was_at(tmp_path, local
     monkeypatch.setattr(pipeline.execution, "_NO_PROGRESS_TIMEOUT_S", 15)
     monkeypatch.setattr(pipeline.execution, "_ROWS_WITHOUT_PROGRESS", 0)
     with pytest.raises(FatalError) as caught:
-        run(tmp_path, dict.fromkeys(range(32), "sleep"), Sleeper, seconds=600)
+        run(tmp_path, dict.fromkeys(range(32), "sleep"), Sleeper, max_strikes=3)
     said = str(caught.value)
     assert "\n" not in said
     assert "no rows were finished for 0.25 minutes" in said
