@@ -1,0 +1,1 @@
+"""What the machinery costs by itself. Not part of the wheel."""

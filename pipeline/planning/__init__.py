@@ -1,0 +1,1 @@
+"""A manifest in, one row per result out, with everything about each row decided."""

@@ -1,0 +1,1 @@
+"""Processes of this machine, ours and those beside us: interrupted, locked out, and cleaned up."""
