@@ -1,4 +1,9 @@
-"""Chat completions: many questions at once, each answered in bounded time or not at all."""
+"""Chat completions: many questions at once, each answered in bounded time or not at all.
+
+OpenAI's own client does not do for this: version 3.57 reads the body of a refusal without a limit,
+sends `OPENAI_CUSTOM_HEADERS` whatever its caller says, and does not ask again for an answer that
+breaks off while it is read within a limit.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -14,12 +20,14 @@ import aiohttp
 from pipeline.endpoint.config import EndpointConfig
 from pipeline.endpoint.key import headers_for
 from pipeline.endpoint.pacing import Breaker, Pace
-from pipeline.errors import FatalError, TransientError
+from pipeline.errors import FatalError, RowError, TransientError
 from pipeline.prompts.question import INSTRUCTION, SCHEMA, Fallback, Question, Reason, overlong
+from pipeline.storage.bodies import read_capped
 from pipeline.storage.retry import Backoff, retrying
 
 _FAILURES_TO_PAUSE = 8
 _PAUSE_S = 20.0
+_BUSY = (429, 503)
 _MOST_BYTES = 2**20
 _CHUNK_BYTES = 2**16
 
@@ -80,48 +88,43 @@ class ChatEndpoint:
 
     async def _answer(self, session: aiohttp.ClientSession, question: Question) -> str | Fallback:
         statuses: list[int] = []
-
-        async def attempt() -> bytes:
-            if statuses:
-                await self._pace.turn()
-            statuses.append(0)
-            return await self._post(session, self._request(question), statuses)
-
+        attempt = partial(self._post, session, self._request(question), statuses)
         try:
             async with asyncio.timeout(self._config.timeout_s):
                 body, _ = await retrying(attempt, what="the endpoint", backoff=self._backoff)
-        except TimeoutError:
-            heard = any(status >= 400 for status in statuses)
-            return Fallback(_blamed(statuses) if heard else Reason.TIMEOUT)
-        except TransientError:
-            return Fallback(_blamed(statuses))
+        except (TimeoutError, TransientError) as error:
+            refusals = [status for status in statuses if status >= 400]
+            if refusals:
+                return Fallback(Reason.BUSY if refusals[-1] in _BUSY else Reason.SERVER_ERROR)
+            is_late = isinstance(error, TimeoutError)
+            return Fallback(Reason.TIMEOUT if is_late else Reason.UNREACHABLE)
+        except RowError:
+            return Fallback(Reason.SERVER_ERROR, f"more than {_MOST_BYTES} bytes")
         except aiohttp.ClientResponseError as error:
             return Fallback(Reason.NOT_ACCEPTED, f"HTTP {error.status}")
         except (aiohttp.ClientError, OSError) as error:
             return Fallback(Reason.UNREACHABLE, type(error).__name__)
-        except _OverlongError:
-            return Fallback(Reason.SERVER_ERROR, f"more than {_MOST_BYTES} bytes")
         return read_completion(body)
 
     async def _post(
         self, session: aiohttp.ClientSession, request: dict[str, Any], statuses: list[int]
     ) -> bytes:
+        """Try once; `statuses` has what each attempt was answered, 0 where it was nothing."""
+        if statuses:
+            await self._pace.turn()
+        statuses.append(0)
         url = f"{self._config.base_url}/chat/completions"
         # No redirects: they would take the key to somewhere else.
         async with session.post(url, json=request, allow_redirects=False) as response:
             statuses[-1] = response.status
-            if response.status in (429, 503):
+            if response.status in _BUSY:
                 wait = response.headers.get("Retry-After", "")
                 if wait.isdecimal():
                     self._pace.hold(min(float(wait), self._config.timeout_s))
-            if response.status != 200:
+            if response.status != 200:  # the body of a refusal may not end: it is not read
                 raise aiohttp.ClientResponseError(response.request_info, (), status=response.status)
-            body = bytearray()
-            async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-                body += chunk
-                if len(body) > _MOST_BYTES:
-                    raise _OverlongError
-            return bytes(body)
+            chunks = response.content.iter_chunked(_CHUNK_BYTES)
+            return await read_capped(chunks, None, max_bytes=_MOST_BYTES)
 
     def _request(self, question: Question) -> dict[str, Any]:
         config = self._config
@@ -159,10 +162,6 @@ def read_completion(body: bytes) -> str | Fallback:
     return overlong(content) or content
 
 
-class _OverlongError(Exception):
-    """The answer does not end."""
-
-
 def _content(question: Question) -> str | list[dict[str, Any]]:
     if question.picture is None:
         return question.content()
@@ -171,11 +170,3 @@ def _content(question: Question) -> str | list[dict[str, Any]]:
         {"type": "image_url", "image_url": {"url": url}},
         {"type": "text", "text": question.content()},
     ]
-
-
-def _blamed(statuses: Sequence[int]) -> Reason:
-    """What a question that was tried several times failed of: the last thing heard."""
-    heard = next((status for status in reversed(statuses) if status >= 400), 0)
-    if heard in (429, 503):
-        return Reason.BUSY
-    return Reason.SERVER_ERROR if heard else Reason.UNREACHABLE

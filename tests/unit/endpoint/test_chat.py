@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -58,6 +59,27 @@ def test_the_key_comes_from_the_environment_alone(monkeypatch: pytest.MonkeyPatc
     assert "secret" not in chat.revision
 
 
+def test_nothing_else_in_the_environment_decides_what_is_sent_or_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    nowhere = "http://127.0.0.1:1"
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login planted password planted\n")
+    for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "planted")
+    for name in ("OPENAI_BASE_URL", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, nowhere)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Planted: planted")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ChatServer() as server:
+        (answer,) = endpoint(server).ask([OAK])
+    assert isinstance(answer, str)
+    assert "planted" not in str(server.headers).lower()
+    assert not {"authorization", "cookie"} & {name.lower() for name in server.headers[0]}
+
+
 @pytest.mark.parametrize(
     "url", ["ftp://x/v1", "llm:8000", "http://user:pw@x/v1", "https://x/v1?key=1", "http:///v1"]
 )
@@ -75,6 +97,8 @@ def test_urls_that_hold_secrets_or_lead_nowhere_are_refused(url: str) -> None:
         (Sent(status=429), Reason.BUSY),
         (Sent(status=503, headers={"Retry-After": "3600"}), Reason.BUSY),
         (Sent(status=401), Reason.NOT_ACCEPTED),
+        (Sent(b"{", status=401, headers={"Content-Length": "9999"}), Reason.NOT_ACCEPTED),
+        (Sent(b"{", status=500, headers={"Content-Length": "9999"}), Reason.SERVER_ERROR),
         (Sent(status=404), Reason.NOT_ACCEPTED),
         (Sent(status=302, headers={"Location": "http://127.0.0.1:1/"}), Reason.NOT_ACCEPTED),
         (Sent(b"<html>gateway</html>"), Reason.SERVER_ERROR),
@@ -111,6 +135,20 @@ def test_a_fault_that_passes_is_asked_again() -> None:
         return Sent(status=503) if count == 0 else obliging(request, count)
 
     assert isinstance(asked(recovering, timeout_s=5), str)
+
+
+def test_an_answer_that_breaks_off_is_asked_again() -> None:
+    def breaking(request: dict[str, object], count: int) -> Sent:
+        return Sent(b"x" * 100, cut_after=10) if count == 0 else obliging(request, count)
+
+    assert isinstance(asked(breaking, timeout_s=5), str)
+
+
+def test_a_server_does_not_decide_what_is_asked_again() -> None:
+    refusing = Sent(status=401, headers={"x-should-retry": "true"})
+    with ChatServer(lambda _request, _count: refusing) as server:
+        endpoint(server).ask([OAK])
+    assert len(server.requests) == 1
 
 
 def test_a_dead_endpoint_is_left_alone_after_a_while() -> None:
