@@ -28,9 +28,7 @@ from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.shadow import ShadowConfig
 from pipeline.imaging.thumbnail import cutout_thumbnail, thumbnail
 from pipeline.memory import WAITING_MB, Need
-from pipeline.models.generation.generator import (
-    Background,
-)
+from pipeline.models.generation.generator import Background, GeneratorConfig
 from pipeline.models.generation.kinds import AnyGeneratorConfig, build_generator
 from pipeline.models.generation.studio.studio import StudioConfig
 from pipeline.stage import Resources, Stage
@@ -102,9 +100,9 @@ class RenderConfig(BaseModel):
 
     @model_validator(mode="after")
     def _sizes_the_generator_draws(self) -> RenderConfig:
-        if isinstance(self.generator, StudioConfig):
+        multiple = self.generator.multiple_px
+        if multiple is None:
             return self
-        multiple = self.generator.adapter.multiple_px
         if self.size.rule != "generator" or self.size.multiple_px % multiple:
             raise ValueError(
                 f"{self.generator.kind} draws sides that are multiples of {multiple} px: set "
@@ -133,12 +131,11 @@ class RenderMapper:
             draws_product=self._generator.draws_product,
         )
         self._checks = Checks(config.checks, num_threads=num_threads)
-        is_trained = not isinstance(config.generator, StudioConfig)
         self._finisher = Finisher(
             config.provenance,
             format=config.format,
             quality=config.quality,
-            system=config.generator.kind if is_trained else None,
+            system=config.generator.kind if config.generator.is_trained else None,
             revision=self._generator.revision,
         )
         # A generator on the CPU is itself the work that others would have to wait for.
@@ -304,9 +301,10 @@ _SIGNINGS = 2
 
 
 def _need(config: RenderConfig, limits: ImageLimits, *, num_threads: int) -> Need:
-    generator, weights = config.generator, weigh(config)
+    generator: GeneratorConfig = config.generator
+    weights = weigh(config)
     held, worked_on = generator.max_batch, 1
-    if not isinstance(generator, StudioConfig) and generator.device == "cuda":
+    if generator.device == "cuda":
         held, worked_on = BATCHES_HELD * generator.max_batch, num_threads
     return Need(
         loaded_mb=_LIBRARIES_MB

@@ -83,6 +83,49 @@ class Background:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
+class GeneratorConfig(Protocol):
+    """What is known of a generator before it is built, beside the settings of its own kind.
+
+    Only fields of the model are settings of a recipe; what is the same for all of a kind is a
+    class variable.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Names the kind in a recipe."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """Names code, weights and settings: all that decides pixels beside the request."""
+        ...
+
+    @property
+    def max_batch(self) -> int:
+        """The most requests that are drawn together."""
+        ...
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where it draws."""
+        ...
+
+    @property
+    def multiple_px(self) -> int | None:
+        """Sides that it can draw are multiples of this, px; None: it draws any size."""
+        ...
+
+    @property
+    def follows_references(self) -> bool:
+        """Whether a row may bring pictures whose style its background follows."""
+        ...
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether a trained network draws, which finished files then state of themselves."""
+        ...
+
+
 class Generator(Protocol):
     """Draws backgrounds. Built once per actor; weights load in its constructor."""
 

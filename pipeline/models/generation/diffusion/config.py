@@ -66,6 +66,7 @@ class DiffusionConfig(BaseModel):
         "prompt_cache",
     }
     """Fields that decide where and how fast, not what is drawn."""
+    is_trained: ClassVar[bool] = True
 
     kind: str = Field(description="Which pipeline draws.")
     checkpoint: Checkpoint = Field(description="The pipeline's directory (has model_index.json).")
@@ -132,6 +133,11 @@ class DiffusionConfig(BaseModel):
     def adapter(self) -> Adapter:
         """The pipeline's row of the table."""
         return ADAPTERS[self.kind]
+
+    @property
+    def multiple_px(self) -> int:
+        """Sides that it can draw are multiples of this, px."""
+        return self.adapter.multiple_px
 
     @property
     def revision(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,13 @@ class StudioConfig(BaseModel):
     """How every set is photographed, whatever the prompt."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    revision: ClassVar[str] = "studio-1"
+    max_batch: ClassVar[int] = 1
+    device: ClassVar[Literal["cpu", "cuda"]] = "cpu"
+    multiple_px: ClassVar[int | None] = None
+    follows_references: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = False
 
     kind: Literal["studio"] = Field("studio", description="Draws sets from words, on the CPU.")
     aperture: float = Field(
@@ -38,28 +45,13 @@ class StudioConfig(BaseModel):
         default=0.1, ge=0.0, le=1.0, description="Share of the light lost in the far corners."
     )
 
-    @property
-    def revision(self) -> str:
-        """Names the code that draws."""
-        return Studio.revision
-
-    @property
-    def follows_references(self) -> bool:
-        """No picture is followed."""
-        return False
-
-    @property
-    def max_batch(self) -> int:
-        """Requests are drawn one at a time."""
-        return Studio.max_batch
-
 
 class Studio:
     """Draws each request on its own: same prompt, seed and alpha, same pixels."""
 
-    revision = "studio-1"
-    max_batch = 1
-    device: Literal["cpu", "cuda"] = "cpu"
+    revision = StudioConfig.revision
+    max_batch = StudioConfig.max_batch
+    device = StudioConfig.device
     draws_product = False
 
     def __init__(self, config: StudioConfig) -> None:
