@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from jobs.fleet import Node, place, placed
 from jobs.sampling import Mean
 from pipeline.pools import Pool, pools
-from pipeline.prices import Prices
+from pipeline.recipe import Prices
 from pipeline.stage import Stage
 
 _HOUR_S = 3600.0

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_v
 
 from pipeline.brief import Brief
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.prices import Prices
 from pipeline.stage import Resources
 from pipeline.stages.fetch import FetchConfig
 from pipeline.stages.matte import MatteConfig
@@ -101,6 +100,32 @@ class Pools(BaseModel):
             else pool
             for name, pool in values.items()
         }
+
+
+class Prices(BaseModel):
+    """Prices of what a run uses; all zero until somebody fills them in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="ISO 4217.")
+    cpu_hour: float = Field(0.0, ge=0, description="A CPU of the cluster for an hour.")
+    gpu_hour: dict[str, float] = Field(
+        {},
+        description="A GPU for an hour, with the machine around it, by node group; '*' is for "
+        "groups that are not named.",
+    )
+    put_1000: float = Field(0.0, ge=0, description="1000 PUT or LIST requests.")
+    get_1000: float = Field(0.0, ge=0, description="1000 GET or HEAD requests.")
+    gb_month: float = Field(0.0, ge=0, description="A gigabyte (1e9 bytes) stored for a month.")
+
+    @property
+    def known(self) -> bool:
+        """Whether anything has a price at all."""
+        return bool(self.cpu_hour or self.gpu_hour or self.put_1000 or self.gb_month)
+
+    def gpu(self, group: str | None) -> float:
+        """A GPU of a node group for an hour."""
+        return self.gpu_hour.get(group or "*", self.gpu_hour.get("*", 0.0))
 
 
 class Recipe(BaseModel):

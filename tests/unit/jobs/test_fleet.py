@@ -6,7 +6,7 @@ import pytest
 from jobs.fleet import Node, placed
 from jobs.forecast import Seen, allocated, forecast, requests, steady_rate
 from jobs.sampling import Mean
-from pipeline.prices import Prices
+from pipeline.recipe import Prices
 from pipeline.stage import Resources, Stage
 
 
