@@ -6,8 +6,8 @@ import os
 import socket
 from contextlib import closing
 
+from pipeline.engine.on_ray.forwarded_settings import forwarded
 from pipeline.errors import FatalError
-from pipeline.forwarding import forwarded
 
 _ANSWERS_S = 10.0
 _CLIENT = "ray://"

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from jobs import relay
-from pipeline import interruption
 from pipeline.errors import FatalError, TransientError
+from pipeline.processes import interruption
 
 _FDS = (1, 2)
 _RELAYED_S = 5.0

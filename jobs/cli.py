@@ -6,9 +6,9 @@ import os
 import sys
 from functools import partial
 
-from pipeline import interruption
 from pipeline.errors import FatalError, TransientError
-from pipeline.wording import of_error, one_line
+from pipeline.processes import interruption
+from pipeline.text.printable import of_error, one_line
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from jobs.capture import is_captured, terminal
 from jobs.screen import Spelled, console
-from pipeline.wording import visible_lines
+from pipeline.text.printable import visible_lines
 
 _PER_S = 4.0
 

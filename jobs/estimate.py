@@ -19,14 +19,14 @@ from jobs.forecast import Forecast, Seen, forecast
 from jobs.quiet import quiet_cluster
 from jobs.sampling import Mean, Sample, stratified, stratified_mean
 from pipeline import storage
-from pipeline.execution import block_rows
+from pipeline.engine.on_ray.execution import block_rows
+from pipeline.engine.stage import Stage
 from pipeline.flow import run, stages
-from pipeline.placement import folders_as_before
 from pipeline.recipe import Budget
-from pipeline.request import RunConfig, prepare
-from pipeline.results import Tally, committed_files
-from pipeline.sql import text
-from pipeline.stage import Stage
+from pipeline.runs.output_checks import folders_as_before
+from pipeline.runs.result_files import Tally, committed_files
+from pipeline.runs.run_config import RunConfig, prepare
+from pipeline.tables.sql import text
 
 logger = logging.getLogger(__name__)
 

@@ -15,15 +15,15 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import RowError
-from pipeline.imaging.codec import decode_alpha
-from pipeline.imaging.mask import coverage_from
-from pipeline.imaging.matte_metrics import MatteScores, ranking_auc, score_matte
+from pipeline.imaging.cutout.given_mask import coverage_from
+from pipeline.imaging.quality.matte_metrics import MatteScores, ranking_auc, score_matte
 from pipeline.imaging.reading.decode import decode_levels
 from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.writing.encoding import decode_alpha
 from pipeline.recipe import Recipe
 from pipeline.stages.matte import MatteMapper, check_installed
 from pipeline.tables.finding import is_hidden
-from pipeline.wording import visible
+from pipeline.text.printable import visible
 
 _COLUMNS = ("id", "input", "alpha")
 _HEADINGS = ("SAD", "MSE", "Grad", "Conn", "IoU", "BIoU", "BF")

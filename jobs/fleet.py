@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import ray
 
-from pipeline.execution import NODE_GROUP_LABEL
-from pipeline.pools import Pool, pools
-from pipeline.stage import Stage
+from pipeline.engine.on_ray.execution import NODE_GROUP_LABEL
+from pipeline.engine.pools import Pool, pools
+from pipeline.engine.stage import Stage
 
 _SLACK = 1e-6
 """Fractions of a CPU do not add up exactly."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from jobs.fleet import Node, place, placed
 from jobs.sampling import Mean
-from pipeline.pools import Pool, pools
+from pipeline.engine.pools import Pool, pools
+from pipeline.engine.stage import Stage
 from pipeline.recipe import Prices
-from pipeline.stage import Stage
 
 _HOUR_S = 3600.0
 _FULL = 8

@@ -17,7 +17,7 @@ from os import environ
 
 from jobs.cli import EXIT_USAGE, process
 from jobs.screen import advise
-from pipeline.wording import one_line
+from pipeline.text.printable import one_line
 
 RECIPE, MANIFEST, OUTPUT = "BACKLOT_RECIPE", "BACKLOT_MANIFEST", "BACKLOT_OUTPUT"
 OPTIONS = "BACKLOT_OPTIONS"

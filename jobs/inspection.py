@@ -13,29 +13,29 @@ from numpy.typing import NDArray
 from jobs.pictures import DELIVERED, pictures, reader
 from jobs.seen import PathSeen, Said, Seen
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.alpha import check_matte
-from pipeline.imaging.clipping_path.channels import channel_names
-from pipeline.imaging.clipping_path.resources import DamagedError, image_resources
-from pipeline.imaging.clipping_path.saved import saved_paths
-from pipeline.imaging.reading.cicp import PRIMARY_NAMES
+from pipeline.imaging.clipping_path.channel_names import channel_names
+from pipeline.imaging.clipping_path.saved_paths import saved_paths
+from pipeline.imaging.containers.identify import identify
+from pipeline.imaging.containers.photoshop_resources import DamagedError, image_resources
+from pipeline.imaging.cutout.alpha import check_matte
+from pipeline.imaging.libraries.header import Header
+from pipeline.imaging.libraries.samples import ColorMeaning
+from pipeline.imaging.reading.color.cicp import PRIMARY_NAMES
+from pipeline.imaging.reading.color.icc import profile_name
 from pipeline.imaging.reading.decode import read, upright
-from pipeline.imaging.reading.decoders import chosen, look
-from pipeline.imaging.reading.header import Header
-from pipeline.imaging.reading.icc import profile_name
-from pipeline.imaging.reading.identify import identify
+from pipeline.imaging.reading.decoder_choice import chosen, look
 from pipeline.imaging.reading.photo import Photo
-from pipeline.imaging.reading.samples import ColorMeaning
 from pipeline.imaging.rights.carriers import carriers_of
 from pipeline.imaging.rights.credits import Credits, first_of
+from pipeline.imaging.rights.location import tells_place
 from pipeline.imaging.rights.manifest_store import manifest_store
-from pipeline.imaging.rights.place import tells_place
 from pipeline.imaging.rights.taking_over import taken_over
-from pipeline.models.matting.config import U2NetConfig
-from pipeline.models.matting.load import build_network
+from pipeline.models.matting.load_network import build_network
+from pipeline.models.matting.matting_config import U2NetConfig
 from pipeline.models.matting.network import MattingNetwork
 from pipeline.recipe import Recipe
-from pipeline.stages.given_alpha import AlphaSources
 from pipeline.stages.matte import alpha_sources
+from pipeline.stages.matting.given_alpha import AlphaSources
 from pipeline.storage import is_folder, scheme_of, shown
 
 _NOT_READ = frozenset(

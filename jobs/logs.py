@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from jobs import display
 from jobs.capture import is_captured
-from pipeline.wording import visible, visible_json, visible_lines
+from pipeline.text.printable import visible, visible_json, visible_lines
 
 _PACKAGES = ("jobs", "pipeline")
 

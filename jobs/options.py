@@ -12,7 +12,7 @@ import typer
 from jobs.logs import settings
 
 if TYPE_CHECKING:
-    from pipeline.request import RunConfig
+    from pipeline.runs.run_config import RunConfig
 
 _MOST_ROWS = 2**31 - 1
 """More than any manifest has, and within what SQL counts with."""
@@ -108,7 +108,7 @@ class Asked:
             ValueError: the recipe or one of its settings is none.
         """
         from jobs.recipes import load_recipe
-        from pipeline.request import RunConfig
+        from pipeline.runs.run_config import RunConfig
         from pipeline.tables import parse_reading
 
         rest = asdict(self)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline import storage
 from pipeline.stages.fetch import FetchConfig
-from pipeline.wording import visible
+from pipeline.text.printable import visible
 
 logger = logging.getLogger(__name__)
 

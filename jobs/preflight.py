@@ -18,21 +18,21 @@ from jobs.address import check_address
 from jobs.fleet import Node, nodes, placed
 from jobs.quiet import quiet_cluster
 from pipeline import storage
-from pipeline.endpoint import EndpointConfig
+from pipeline.engine.pools import Pool
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import FatalError, RowError, TransientError
 from pipeline.flow import stages
-from pipeline.history import held_columns
-from pipeline.manifest import open_manifest
+from pipeline.manifest.reader import open_manifest
 from pipeline.models.weights import Checkpoint, check_file, locate
-from pipeline.placement import check_apart, check_lease, check_named, check_writable
-from pipeline.plan import Planner
-from pipeline.pools import Pool
+from pipeline.planning.planner import Planner
+from pipeline.planning.untrusted import limited, told
 from pipeline.recipe import Recipe
-from pipeline.request import RunConfig
-from pipeline.stage import Resources, Stage
+from pipeline.runs.earlier_runs import held_columns
+from pipeline.runs.output_checks import check_apart, check_lease, check_named, check_writable
+from pipeline.runs.run_config import RunConfig
+from pipeline.stages.prompting.endpoint import EndpointConfig
 from pipeline.storage import PhotoReader
 from pipeline.tables import python_rows
-from pipeline.untrusted import limited, told
 
 _PLANNED = 1000
 """Rows of the manifest that are planned."""

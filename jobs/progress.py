@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from jobs.display import clock
-from pipeline import activity
-from pipeline.activity import Activity
+from pipeline.processes import activity
+from pipeline.processes.activity import Activity
 
 if TYPE_CHECKING:
-    from pipeline.results import Tally
+    from pipeline.runs.result_files import Tally
 
 logger = logging.getLogger(__name__)
 

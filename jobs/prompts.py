@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.screen import console
+from pipeline.engine.stage import Stage
 from pipeline.errors import Outcome, RowError, isolate
 from pipeline.flow import stages
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
-from pipeline.stage import Stage
 from pipeline.tables import AS_IT_IS, Reading, python_rows
-from pipeline.wording import visible
+from pipeline.text.printable import visible
 
 _ROWS = 64
 """Taken through the stages at a time."""

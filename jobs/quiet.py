@@ -14,7 +14,7 @@ from typing import Any
 from jobs.capture import Capture, captured, terminal
 from jobs.display import moving
 from jobs.logs import LogFormat, settings
-from pipeline import activity
+from pipeline.processes import activity
 from pipeline.storage import absolute, scheme_of
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def quiet(line: Callable[[], Any] | None = None) -> Iterator[Capture]:
 @contextlib.contextmanager
 def quiet_cluster(address: str | None) -> Iterator[None]:
     """Ray for the length of a block that is no run; its words are shown if asked for, or lost."""
-    from pipeline.cluster import cluster  # only now: Ray takes a second to load
+    from pipeline.engine.on_ray.cluster import cluster  # only now: Ray takes a second to load
 
     with quiet() as capture:
         if settings.verbose or _is_a_log(address):
@@ -58,7 +58,7 @@ def run_cluster(address: str | None, capture: Capture, run_uri: str) -> Iterator
     Where the run's folder is not on this disk, a folder on it is said; within a job, whose log is
     kept by whoever runs it, lines stay there and are marked.
     """
-    from pipeline.cluster import cluster  # as above
+    from pipeline.engine.on_ray.cluster import cluster  # as above
 
     run_id = run_uri.rpartition("/run_id=")[2]
     if _is_a_log(address):

@@ -18,7 +18,7 @@ MARK = "| "
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _UNSEEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""As in `pipeline.wording`, of which nothing can be imported here."""
+"""As in `pipeline.text.printable`, of which nothing can be imported here."""
 
 
 def marked(line: str, *, as_json: bool) -> str:

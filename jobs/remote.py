@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.engine.on_ray.forwarded_settings import FORWARDED, refuse_secrets
 from pipeline.errors import FatalError
-from pipeline.forwarding import FORWARDED, refuse_secrets
-from pipeline.wording import one_line
+from pipeline.text.printable import one_line
 
 COMMANDS = ("run", "nightly", "reprocess", "preflight", "estimate")
 """What can be handed in."""

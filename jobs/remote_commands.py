@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobs.screen import advise, tell, tell_log
-from pipeline import interruption
+from pipeline.processes import interruption
 
 if TYPE_CHECKING:
     from jobs.remote import Jobs, Submission

@@ -12,16 +12,16 @@ from jobs.recipes import load_recipe
 from jobs.run import run_and_report
 from jobs.trust import check_believed, check_permissions
 from pipeline import storage
-from pipeline.history import PastRun, past_runs
-from pipeline.ledger import Origin, run_uri
-from pipeline.manifest import open_manifest
-from pipeline.placement import folders_as_before
-from pipeline.plan import used_columns
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import used_columns
 from pipeline.recipe import Recipe, parse_recipe
-from pipeline.report import now
-from pipeline.request import RunConfig
-from pipeline.run_ids import fresh_run_id
-from pipeline.selection import Chosen, choose, write_manifest
+from pipeline.runs.earlier_runs import PastRun, past_runs
+from pipeline.runs.output_checks import folders_as_before
+from pipeline.runs.report import now
+from pipeline.runs.reselect import Chosen, choose, write_manifest
+from pipeline.runs.run_config import RunConfig
+from pipeline.runs.run_folder import Origin, run_uri
+from pipeline.runs.run_ids import fresh_run_id
 
 logger = logging.getLogger(__name__)
 

@@ -18,17 +18,17 @@ from jobs.quiet import quiet, run_cluster
 from jobs.report import cards, render_html
 from jobs.screen import console as _console
 from pipeline import storage
-from pipeline.activity import doing
-from pipeline.documents import read_document
+from pipeline.engine.capacity import explained
+from pipeline.engine.pools import Pool, pools
+from pipeline.engine.stage import Stage
 from pipeline.flow import run, stages
-from pipeline.placement import check_lease
-from pipeline.pools import Pool, pools
-from pipeline.report import Outcome, Report
-from pipeline.request import RunConfig, find_run, prepare
-from pipeline.results import committed_files
-from pipeline.room import explained
-from pipeline.stage import Stage
-from pipeline.untrusted import told
+from pipeline.planning.untrusted import told
+from pipeline.processes.activity import doing
+from pipeline.runs.documents import read_document
+from pipeline.runs.output_checks import check_lease
+from pipeline.runs.report import Outcome, Report
+from pipeline.runs.result_files import committed_files
+from pipeline.runs.run_config import RunConfig, find_run, prepare
 
 logger = logging.getLogger(__name__)
 

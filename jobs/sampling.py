@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from pipeline.manifest import Manifest
-from pipeline.sql import query
+from pipeline.manifest.reader import Manifest
+from pipeline.tables.sql import query
 
 _ROWS_PER_STRATUM = 4
 """Few, so that strata are many and alike inside; at least two, or there is no variance."""

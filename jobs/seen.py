@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from pipeline.wording import visible
+from pipeline.text.printable import visible
 
 _SPACES = {"grey": "grey", "palette": "palette", "other": "of no known colours", "lab": "Lab"}
 """How a line calls a colour space; all others are abbreviations."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.history import current
-from pipeline.merge import materialise
-from pipeline.verify import verify
+from pipeline.runs.earlier_runs import current
+from pipeline.runs.merged_view import materialise
+from pipeline.runs.verify import verify
 
 
 def current_as_json(output: str) -> str:

@@ -12,9 +12,9 @@ from jobs.remote import COMMANDS, Submission, own_code
 from jobs.reprocess import begun_run
 from pipeline import storage
 from pipeline.errors import TransientError
-from pipeline.ledger import Request, run_uri
-from pipeline.report import now
-from pipeline.run_ids import begun_of, fresh_run_id, nightly_run_id
+from pipeline.runs.report import now
+from pipeline.runs.run_folder import Request, run_uri
+from pipeline.runs.run_ids import begun_of, fresh_run_id, nightly_run_id
 
 Parse = Callable[[str, list[str]], Mapping[str, Any]]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from jobs.pictures import PUBLISHED, pictures, reader
-from pipeline.channels import load_channel
-from pipeline.channels.verdict import Finding, findings
 from pipeline.errors import RowError
-from pipeline.imaging.inspection import inspect
+from pipeline.imaging.quality.finished_file import inspect
+from pipeline.manifest.channels import load_channel
+from pipeline.manifest.channels.verdict import Finding, findings
 from pipeline.stages.fetch import FetchConfig
-from pipeline.wording import visible
+from pipeline.text.printable import visible
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from pipeline.deadline import working_on
-from pipeline.wording import of_error, one_line
+from pipeline.engine.row_clock import working_on
+from pipeline.text.printable import of_error, one_line
 
 logger = logging.getLogger(__name__)
 

@@ -9,27 +9,27 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-from pipeline.history import newest_start, settled
-from pipeline.ledger import NothingToDo, open_ledger, start_ledger
-from pipeline.manifest import Manifest
-from pipeline.placement import folders_as_before
-from pipeline.plan import ROWS_PER_FILE
+from pipeline.engine.stage import Stage
+from pipeline.manifest.reader import Manifest
+from pipeline.planning.planner import ROWS_PER_FILE
+from pipeline.planning.untrusted import limited, refusing
 from pipeline.recipe import Recipe
-from pipeline.report import Report, idle, now
-from pipeline.request import RunConfig, find_run, prepare, tell
-from pipeline.results import Tally
-from pipeline.session import Session
-from pipeline.stage import Stage
-from pipeline.stages.doubt import judged
+from pipeline.runs.driver import Session
+from pipeline.runs.earlier_runs import newest_start, settled
+from pipeline.runs.output_checks import folders_as_before
+from pipeline.runs.report import Report, idle, now
+from pipeline.runs.result_files import Tally
+from pipeline.runs.run_config import RunConfig, find_run, prepare, tell
+from pipeline.runs.run_folder import NothingToDo, open_ledger, start_ledger
 from pipeline.stages.fetch import fetch
-from pipeline.stages.held import marked
 from pipeline.stages.matte import matte
 from pipeline.stages.prompt import prompt
 from pipeline.stages.render import render
-from pipeline.stages.sharing import shared
 from pipeline.stages.store import store
+from pipeline.stages.wrappers.shared_work import shared
+from pipeline.stages.wrappers.stricter_limits import marked
+from pipeline.stages.wrappers.unreadable_files import judged
 from pipeline.storage import Lease, join, parent
-from pipeline.untrusted import limited, refusing
 
 _LEASE_TTL_S = 60.0
 """Without a sign of life for so long, a driver counts as dead and another may take over its run."""

@@ -11,17 +11,17 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_validator
 
-from pipeline.brief import Brief
+from pipeline.engine.stage import Resources
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.stage import Resources
+from pipeline.manifest.shots import Brief
 from pipeline.stages.fetch import FetchConfig
 from pipeline.stages.matte import MatteConfig
 from pipeline.stages.prompt import PromptConfig
 from pipeline.stages.render import RenderConfig
 from pipeline.stages.store import OutputConfig
 from pipeline.tables import type_named
-from pipeline.wording import one_line
-from pipeline.yaml_text import MOST_CHARACTERS, MOST_DEPTH, load_words, load_yaml
+from pipeline.text.printable import one_line
+from pipeline.text.yaml_text import MOST_CHARACTERS, MOST_DEPTH, load_words, load_yaml
 
 
 class Budget(BaseModel):

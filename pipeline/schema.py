@@ -104,7 +104,7 @@ FIDELITY_TYPE = pa.struct(
         ("halo", pa.float32()),
     ]
 )
-"""`pipeline.imaging.fidelity.Fidelity`, field for field."""
+"""`pipeline.imaging.quality.fidelity.Fidelity`, field for field."""
 PROVENANCE_TYPE = pa.struct(
     [("source_type", pa.string()), ("signed", pa.bool_()), ("watermarked", pa.bool_())]
 )
@@ -128,7 +128,7 @@ CUTOUT_TYPE = pa.struct(
         ("frame_contact", pa.float32()),
     ]
 )
-"""`pipeline.imaging.confidence.Cutout` explains each."""
+"""`pipeline.imaging.cutout.confidence.Cutout` explains each."""
 
 # --- plan: one row per result -----------------------------------------------------------------
 SAMPLE_ID = column(

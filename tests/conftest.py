@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from pipeline import schema
 from pipeline.errors import ErrorCode, RowError
-from pipeline.plan import error_value
+from pipeline.planning.planner import error_value
 from pipeline.recipe import Recipe
 
 # A run is the same everywhere: the same examples, however slow the machine.

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from pipeline.companion import serve
+from pipeline.processes.companion import serve
 
 
 def answer(asked, body):

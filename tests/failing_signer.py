@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.companion import serve
-from pipeline.signer import Signer
+from pipeline.processes.companion import serve
+from pipeline.stages.rendering.signer import Signer
 
 WAYS = {
     "exits": lambda: os._exit(3),

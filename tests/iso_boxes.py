@@ -2,7 +2,7 @@
 
 import struct
 
-from pipeline.imaging.reading.boxes import boxes
+from pipeline.imaging.containers.boxes import boxes
 
 
 def box(kind, body):

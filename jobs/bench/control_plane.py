@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 from jobs.bench.measuring import peak_memory, show
 from jobs.quiet import quiet_cluster
 from jobs.recipes import load_recipe
+from pipeline.engine.on_ray.execution import execute
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import Columns, Row
-from pipeline.execution import execute
 from pipeline.flow import stages
-from pipeline.ledger import Ledger, read_unit, start_ledger
-from pipeline.plan import Planner
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
-from pipeline.request import RunConfig, find_run, prepare
-from pipeline.results import ResultWriter
-from pipeline.stage import Resources, Stage
+from pipeline.runs.result_files import ResultWriter
+from pipeline.runs.run_config import RunConfig, find_run, prepare
+from pipeline.runs.run_folder import Ledger, read_unit, start_ledger
 
 _MEGABYTE = 2**20
 

@@ -34,7 +34,7 @@ from jobs.bench.measuring import show
 from jobs.bench.photographs import catalogue, truths
 from jobs.recipes import load_recipe
 from pipeline.errors import FatalError, RowError
-from pipeline.models.matting.config import EMBEDDED_WEIGHTS
+from pipeline.models.matting.matting_config import EMBEDDED_WEIGHTS
 from pipeline.models.matting.openvino_session import capabilities
 from pipeline.stages.matte import MatteMapper
 

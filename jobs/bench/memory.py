@@ -1,7 +1,8 @@
 """What photographs take of an actor's memory, against what is reserved for them.
 
-The figures of `pipeline/memory.py` and of the stages come from here. Each photograph goes through
-all the stages of `studio` in a process of its own, since a peak is a process's largest ever.
+The figures of `pipeline/engine/actor_memory.py` and of the stages come from here. Each photograph
+goes through all the stages of `studio` in a process of its own, since a peak is a process's largest
+ever.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from jobs.bench.measuring import show
 from jobs.bench.photographs import catalogue
 from jobs.bench.studio import Plain, planned
 from jobs.recipes import load_recipe
-from pipeline.pools import pools
-from pipeline.request import RunConfig
+from pipeline.engine.pools import pools
+from pipeline.runs.run_config import RunConfig
 
 _MEGAPIXELS = (1, 12, 24)
 _KIBIBYTE = 1024

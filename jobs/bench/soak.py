@@ -18,7 +18,7 @@ from jobs.bench.photographs import catalogue
 from jobs.quiet import quiet_cluster
 from jobs.recipes import load_recipe
 from pipeline.flow import run
-from pipeline.request import RunConfig
+from pipeline.runs.run_config import RunConfig
 
 _EVERY_S = 0.25
 _FEWEST_SAMPLES = 10

@@ -24,10 +24,10 @@ from jobs.bench.measuring import show
 from jobs.bench.photographs import catalogue
 from jobs.quiet import quiet_cluster
 from jobs.recipes import load_recipe
+from pipeline.engine.stage import Mapper, Stage
 from pipeline.errors import RowError
 from pipeline.flow import run, stages
-from pipeline.request import RunConfig, prepare
-from pipeline.stage import Mapper, Stage
+from pipeline.runs.run_config import RunConfig, prepare
 
 _MEGAPIXELS = (1, 4, 12)
 _AT_ONCE = 4

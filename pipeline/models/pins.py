@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import FatalError
-from pipeline.wording import visible
+from pipeline.text.printable import visible
 
 MANIFEST = "SHA256SUMS"
 

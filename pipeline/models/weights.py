@@ -17,8 +17,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.errors import FatalError
-from pipeline.locks import locked, private_folder
 from pipeline.models.pins import MANIFEST, check_pin, check_sha256
+from pipeline.processes.locks import locked, private_folder
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from importlib import resources
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.prompts.folding import fold
-from pipeline.yaml_text import load_yaml
+from pipeline.text.yaml_text import load_yaml
 
 SHIPPED = ("celebrities", "brands", "unsafe")
 """Policies that come with Backlot, named in a recipe without a path."""

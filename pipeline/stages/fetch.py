@@ -11,11 +11,11 @@ import pyarrow as pa
 from pydantic import BeforeValidator, Field
 
 from pipeline import schema
+from pipeline.engine.actor_memory import Need
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import Columns, ErrorCode, Outcome, Postponed, Row, RowError, each
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.memory import Need
-from pipeline.stage import Resources, Stage
-from pipeline.stages.doubt import doubted, joined
+from pipeline.stages.wrappers.unreadable_files import doubted, joined
 from pipeline.storage import Allowance, Doubt, Fetched, Looker, PhotoReader, ReadPolicy
 
 Scheme = Literal["file", "s3", "https", "http"]

@@ -13,36 +13,36 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from pipeline import schema
+from pipeline.engine.actor_memory import Need
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
-from pipeline.imaging import compiled
-from pipeline.imaging.alpha import CoverageConfig, RefineConfig, check_matte, refine
-from pipeline.imaging.clipping_path.cutting import ClippingPathConfig
-from pipeline.imaging.codec import encode_alpha
-from pipeline.imaging.confidence import ConfidenceConfig, Cutout, judge
-from pipeline.imaging.islands import drop_islands
+from pipeline.imaging.clipping_path.cut_along import ClippingPathConfig
+from pipeline.imaging.closed_form import functions
+from pipeline.imaging.cutout.alpha import CoverageConfig, RefineConfig, check_matte, refine
+from pipeline.imaging.cutout.confidence import ConfidenceConfig, Cutout, judge
+from pipeline.imaging.cutout.islands import drop_islands
+from pipeline.imaging.cutout.trimap import TrimapConfig, trimap_of
 from pipeline.imaging.reading.decode import decode
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.photo import Photo
-from pipeline.imaging.trimap import TrimapConfig, trimap_of
-from pipeline.memory import Need
-from pipeline.models.matting.config import (
+from pipeline.imaging.writing.encoding import encode_alpha
+from pipeline.models.matting.load_network import build_network, build_solver
+from pipeline.models.matting.matting_config import (
     AnyNetworkConfig,
     ExistingConfig,
     U2NetConfig,
     VitMatteConfig,
 )
-from pipeline.models.matting.load import build_network, build_solver
-from pipeline.stage import Resources, Stage
-from pipeline.stages.file_alpha import Ask, UseFileAlpha, check_colors
-from pipeline.stages.given_alpha import AlphaSources, Brought
-from pipeline.stages.weights import bring_weights, weigh
+from pipeline.stages.local_weights import bring_weights, weigh
+from pipeline.stages.matting.file_alpha import Ask, UseFileAlpha, check_colors
+from pipeline.stages.matting.given_alpha import AlphaSources, Brought
 
 Float = NDArray[np.float32]
 
 _FEWEST_ROWS = 2
 """In a batch: the fewer, the sooner the stages after this one have work."""
 
-# Of memory, MB; see pipeline/memory.py.
+# Of memory, MB; see pipeline/engine/actor_memory.py.
 _NETWORK_MB = 310
 """ONNX Runtime with U2-Net-p, whose working memory it keeps."""
 _FLIPPED_MB = 240
@@ -305,7 +305,7 @@ def alpha_sources(
 def check_installed(config: MatteConfig) -> None:
     """Raises ValueError: a setting needs packages that are not installed."""
     if config.refine.method == "closed_form":
-        compiled.check_installed("matte.refine.method 'closed_form'", instead="guided")
+        functions.check_installed("matte.refine.method 'closed_form'", instead="guided")
 
 
 def _load(config: MatteConfig) -> None:
@@ -315,7 +315,7 @@ def _load(config: MatteConfig) -> None:
     except ValueError as error:
         raise FatalError(str(error)) from None
     if config.refine.method == "closed_form":
-        compiled.load_closed_form()
+        functions.load_closed_form()
 
 
 def _need(config: MatteConfig, limits: ImageLimits) -> Need:

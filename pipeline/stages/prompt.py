@@ -18,7 +18,8 @@ import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from pipeline import schema, storage
-from pipeline.endpoint import EndpointConfig, headers_for
+from pipeline.engine.actor_memory import Need
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import (
     Columns,
     ErrorCode,
@@ -29,14 +30,13 @@ from pipeline.errors import (
     TransientError,
     each,
 )
-from pipeline.imaging.codec import decode_alpha
-from pipeline.imaging.cutout_colors import CutoutColors
-from pipeline.imaging.cutout_filling import made_whole
-from pipeline.imaging.exhibit import on_white
+from pipeline.imaging.file_alpha.edge_colors import CutoutColors
+from pipeline.imaging.file_alpha.filling import made_whole
 from pipeline.imaging.reading.decode import decode
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.memory import Need
-from pipeline.models.language.config import TransformersConfig
+from pipeline.imaging.writing.encoding import decode_alpha
+from pipeline.imaging.writing.product_on_white import on_white
+from pipeline.models.language.language_config import TransformersConfig
 from pipeline.prompts.cleaning import clean
 from pipeline.prompts.conventions import STAR
 from pipeline.prompts.length import estimate_tokens, fitted
@@ -44,9 +44,14 @@ from pipeline.prompts.policy import SHIPPED, Policy, merged, parse_policy, shipp
 from pipeline.prompts.question import Checks, Fallback, Question
 from pipeline.prompts.rules import Rules
 from pipeline.prompts.style import StyleConfig, style
-from pipeline.stage import Resources, Stage
-from pipeline.stages.enhancing import AnyEnhancerConfig, Enhanced, Enhancer, language_model
-from pipeline.stages.weights import weigh
+from pipeline.stages.local_weights import weigh
+from pipeline.stages.prompting.endpoint import EndpointConfig, headers_for
+from pipeline.stages.prompting.enhancing import (
+    AnyEnhancerConfig,
+    Enhanced,
+    Enhancer,
+    language_model,
+)
 from pipeline.storage.retry import LONGEST_S
 
 CODE_VERSION = 1

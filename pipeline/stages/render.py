@@ -19,38 +19,38 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline import schema
+from pipeline.engine.actor_memory import WAITING_MB, Need
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, alone, isolate
-from pipeline.imaging.canvas import fill
-from pipeline.imaging.cast import CastConfig
-from pipeline.imaging.codec import OutputFormat
-from pipeline.imaging.harmonise import HarmoniseConfig
+from pipeline.imaging.compositing.cast_shadow import CastConfig
+from pipeline.imaging.compositing.harmonise import HarmoniseConfig
+from pipeline.imaging.compositing.shadow import ShadowConfig
+from pipeline.imaging.placing.canvas import fill
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.imaging.shadow import ShadowConfig
-from pipeline.imaging.thumbnail import cutout_thumbnail, thumbnail
-from pipeline.memory import WAITING_MB, Need
+from pipeline.imaging.writing.encoding import OutputFormat
+from pipeline.imaging.writing.thumbnail import cutout_thumbnail, thumbnail
 from pipeline.models.generation.generator import Background, GeneratorConfig
 from pipeline.models.generation.kinds import AnyGeneratorConfig, build_generator
 from pipeline.models.generation.studio.studio import StudioConfig
-from pipeline.stage import Resources, Stage
-from pipeline.stages.checks import Checks, ChecksConfig
-from pipeline.stages.compose import Composed, compose, plain, rendering
-from pipeline.stages.finish import Finisher
-from pipeline.stages.foreground import (
+from pipeline.stages.local_weights import bring_weights, weigh
+from pipeline.stages.rendering.compose import Composed, compose, plain, rendering
+from pipeline.stages.rendering.finish import Finisher
+from pipeline.stages.rendering.foreground_color import (
     FOREGROUND_DESCRIPTION,
     ForegroundMethod,
     check_installed,
     load,
     revision_of,
 )
-from pipeline.stages.look import Look, sized
-from pipeline.stages.overlap import BATCHES_HELD, overlapped
-from pipeline.stages.preparation import Preparation, SizeConfig, Task, drawn_size
-from pipeline.stages.provenance import ProvenanceConfig
-from pipeline.stages.weights import bring_weights, weigh
+from pipeline.stages.rendering.overlap import BATCHES_HELD, overlapped
+from pipeline.stages.rendering.preparation import Preparation, SizeConfig, Task, drawn_size
+from pipeline.stages.rendering.provenance import ProvenanceConfig
+from pipeline.stages.rendering.release_checks import Checks, ChecksConfig
+from pipeline.stages.rendering.shadow_and_light import Look, sized
 
 _BATCHES_AT_ONCE = 8
 
-# Of memory, MB; see pipeline/memory.py.
+# Of memory, MB; see pipeline/engine/actor_memory.py.
 _LIBRARIES_MB = 220
 """What compiles the solver of foreground colours, and draws."""
 _SIGNER_MB = 36

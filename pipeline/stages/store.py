@@ -11,14 +11,14 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import schema, storage
+from pipeline.engine.actor_memory import Need
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import Columns, FatalError, Outcome, Row, each
-from pipeline.imaging.codec import OutputFormat
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.memory import Need
-from pipeline.object_names import object_path
-from pipeline.stage import Resources, Stage
+from pipeline.imaging.writing.encoding import OutputFormat
+from pipeline.storage.object_names import object_path
 from pipeline.storage.retry import LONGEST_S
-from pipeline.wording import of_error
+from pipeline.text.printable import of_error
 
 
 class OutputConfig(BaseModel):

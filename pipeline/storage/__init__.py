@@ -11,17 +11,17 @@ the loop they run in.
 
 from __future__ import annotations
 
-from pipeline.storage.addresses import BLANK, resolve, shown
-from pipeline.storage.agreement import Doubt, Fetched
-from pipeline.storage.bounds import Bounds
-from pipeline.storage.connection import disconnect
-from pipeline.storage.files import TEMPORARY_PREFIX
-from pipeline.storage.handover import client_settings
-from pipeline.storage.lease import Lease
-from pipeline.storage.listing import Looker, Versions, versions
-from pipeline.storage.mirroring import mirror
-from pipeline.storage.photographs import PhotoReader, ReadPolicy
-from pipeline.storage.spellings import unescaped
+from pipeline.storage.integrity import Doubt, Fetched
+from pipeline.storage.leases.lease import Lease
+from pipeline.storage.local_files import TEMPORARY_PREFIX
+from pipeline.storage.photographs.addresses import BLANK, resolve, shown
+from pipeline.storage.photographs.allowed_prefixes import Bounds
+from pipeline.storage.photographs.fetching import PhotoReader, ReadPolicy
+from pipeline.storage.photographs.spellings import unescaped
+from pipeline.storage.photographs.versions import Looker, Versions, versions
+from pipeline.storage.s3.client_settings import client_settings
+from pipeline.storage.s3.connection import disconnect
+from pipeline.storage.s3.mirroring import mirror
 from pipeline.storage.uris import absolute, address_fault, check_place, join, parent, scheme_of
 from pipeline.storage.verbs import (
     arrow_filesystem,
@@ -37,7 +37,7 @@ from pipeline.storage.verbs import (
     sizes,
     write,
 )
-from pipeline.storage.web import Allowance
+from pipeline.storage.web.downloads import Allowance
 from pipeline.storage.withheld import WITHHELD, is_withheld, unsigned, withheld
 
 __all__ = [

@@ -10,10 +10,10 @@ from typing import Protocol
 
 import pyarrow.fs as pafs
 
-from pipeline.storage.arrow import object_filesystem
-from pipeline.storage.connection import connection
-from pipeline.storage.files import Files
-from pipeline.storage.objects import Objects
+from pipeline.storage.local_files import Files
+from pipeline.storage.s3.arrow_files import object_filesystem
+from pipeline.storage.s3.connection import connection
+from pipeline.storage.s3.objects import Objects
 from pipeline.storage.uris import absolute, check_place, scheme_of, without_secrets
 
 

@@ -13,8 +13,14 @@ cannot be read, `cells` holds it to a size. No manifest and no recipe is known h
 
 from __future__ import annotations
 
-from pipeline.tables.cells import MOST_OF_COLUMN, bounded
-from pipeline.tables.exact import (
+from pipeline.tables.finding import find
+from pipeline.tables.formats import FORMATS, choose
+from pipeline.tables.opening import Opened, open_named, open_table
+from pipeline.tables.reading_options import AS_IT_IS, Reading, parse_reading
+from pipeline.tables.similar_names import bare, nearest
+from pipeline.tables.table import UNTYPED, Table
+from pipeline.tables.values.cell_sizes import MOST_OF_COLUMN, bounded
+from pipeline.tables.values.exact import (
     Portable,
     as_meant,
     can_hold,
@@ -25,16 +31,10 @@ from pipeline.tables.exact import (
     portable,
     type_named,
 )
-from pipeline.tables.finding import find
-from pipeline.tables.formats import FORMATS, choose
-from pipeline.tables.names import bare, nearest
-from pipeline.tables.opening import Opened, open_named, open_table
-from pipeline.tables.readable import NO_UTF8, Faults, python_rows, readable
-from pipeline.tables.reading import AS_IT_IS, Reading, parse_reading
-from pipeline.tables.spelled import is_number, spelled
-from pipeline.tables.table import UNTYPED, Table
-from pipeline.tables.union import is_text, union
-from pipeline.tables.untyped import Kind, as_kind, is_kind, types_of
+from pipeline.tables.values.readable import NO_UTF8, Faults, python_rows, readable
+from pipeline.tables.values.spelled import is_number, spelled
+from pipeline.tables.values.union import is_text, union
+from pipeline.tables.values.untyped import Kind, as_kind, is_kind, types_of
 
 __all__ = [
     "AS_IT_IS",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pipeline import storage
-from pipeline.wording import first_line, visible
+from pipeline.text.printable import first_line, visible
 
 _WILD = "*?["
 _NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"

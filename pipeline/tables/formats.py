@@ -13,9 +13,9 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 
 from pipeline import storage
+from pipeline.storage.parallel import in_threads
 from pipeline.tables.finding import Found
-from pipeline.threads import in_threads
-from pipeline.wording import first_line, visible
+from pipeline.text.printable import first_line, visible
 
 FORMATS = {
     ".parquet": "Parquet",

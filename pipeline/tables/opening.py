@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pipeline.tables.delimited import open_delimited
 from pipeline.tables.finding import find
 from pipeline.tables.formats import choose
-from pipeline.tables.json_lines import open_json_lines
-from pipeline.tables.lakes import check_outside, open_lake
+from pipeline.tables.lakes.lake_formats import check_outside, open_lake
 from pipeline.tables.parquet import open_parquet
 from pipeline.tables.partitions import with_partitions
-from pipeline.tables.readable import NO_UTF8
-from pipeline.tables.reading import AS_IT_IS, Reading
-from pipeline.tables.renamed import renamed
+from pipeline.tables.reading_options import AS_IT_IS, Reading
+from pipeline.tables.renamed_columns import renamed
 from pipeline.tables.table import FileTable, Table
-from pipeline.wording import first_line, visible
+from pipeline.tables.text_files.delimited import open_delimited
+from pipeline.tables.text_files.json_lines import open_json_lines
+from pipeline.tables.values.readable import NO_UTF8
+from pipeline.text.printable import first_line, visible
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

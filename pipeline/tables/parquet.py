@@ -14,13 +14,13 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.tables.cells import unfolded
+from pipeline.storage.parallel import in_threads
 from pipeline.tables.formats import head
-from pipeline.tables.streams import BATCH_BYTES, BUFFER_BYTES, what_it_is
 from pipeline.tables.table import UNTYPED, FileTable
-from pipeline.tables.union import check_key, fitted, is_coded_text, is_text, union
-from pipeline.threads import in_threads
-from pipeline.wording import first_line
+from pipeline.tables.text_files.streams import BATCH_BYTES, BUFFER_BYTES, what_it_is
+from pipeline.tables.values.cell_sizes import unfolded
+from pipeline.tables.values.union import check_key, fitted, is_coded_text, is_text, union
+from pipeline.text.printable import first_line
 
 _FOOTERS_AT_ONCE = 32
 _BATCH_ROWS = 4096

@@ -15,9 +15,9 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.tables.exact import without_dictionary
 from pipeline.tables.table import FileTable, Table
-from pipeline.tables.text import array_of
+from pipeline.tables.values.arrow_text import array_of
+from pipeline.tables.values.exact import without_dictionary
 
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 

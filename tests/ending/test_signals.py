@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import interruption
-from pipeline.cluster import remove_abandoned
+from pipeline.engine.on_ray.cluster import remove_abandoned
+from pipeline.processes import interruption
 from tests.ending.driver import Driver, driver, runs
 from tests.flow import pictures
 from tests.flow.drivers import ALONE
@@ -44,7 +44,7 @@ QUICK = {
 
 ASKED_WHILE_A_LEASE_IS_TAKEN = """
 import os, signal, sys, time
-from pipeline import interruption
+from pipeline.processes import interruption
 from pipeline.storage import Lease
 
 class Slow(Lease):
@@ -64,7 +64,7 @@ print(watch.run(command), os.listdir(sys.argv[1]))
 LOST_WHILE_NOTHING_IS_ASKED = """
 import sys, time
 from pathlib import Path
-from pipeline import interruption
+from pipeline.processes import interruption
 from pipeline.errors import FatalError
 from pipeline.storage import Lease
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 import ray
 
-from pipeline.cluster import cluster
+from pipeline.engine.on_ray.cluster import cluster
 from tests.ray_folder import starting_ray
 
 KEYS = {

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema
+from pipeline.engine.on_ray.execution import execute
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import ErrorCode, FatalError, Outcome, Row, RowError
-from pipeline.execution import execute
-from pipeline.stage import Resources, Stage
 
 pytestmark = pytest.mark.ray
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from jobs.cli import main
-from pipeline.imaging.codec import decode_alpha
+from pipeline.imaging.writing.encoding import decode_alpha
 from tests import photoshop
 from tests.flow import pictures
 from tests.flow.drivers import ALONE

@@ -8,7 +8,7 @@ import pytest
 
 from jobs import run as jobs_run
 from jobs.cli import main
-from pipeline.history import current
+from pipeline.runs.earlier_runs import current
 from tests.flow import pictures
 from tests.flow.drivers import ALONE
 from tests.flow.test_run import write_manifest

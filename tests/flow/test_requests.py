@@ -14,7 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image, ImageDraw
 
-from pipeline.brief import COLUMNS
+from pipeline.manifest.shots import COLUMNS
 from tests.flow.conftest import KEYS
 from tests.flow.drivers import backlot
 from tests.flow.pictures import encoded

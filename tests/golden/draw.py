@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from pipeline.brief import Brief, shots
 from pipeline.errors import RowError
-from pipeline.imaging.codec import encode_alpha
+from pipeline.imaging.compositing.solid_colors import parse_color
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.imaging.solid import parse_color
+from pipeline.imaging.writing.encoding import encode_alpha
+from pipeline.manifest.shots import Brief, shots
 from pipeline.stages.render import RenderConfig, RenderMapper
 
 FOLDER = Path(__file__).parent

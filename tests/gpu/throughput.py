@@ -26,7 +26,7 @@ from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.models.generation.diffusion.backend import Diffusion
-from pipeline.models.generation.diffusion.config import SdxlInpaintConfig
+from pipeline.models.generation.diffusion.diffusion_config import SdxlInpaintConfig
 from pipeline.models.generation.generator import GenerationRequest
 from pipeline.models.weights import Checkpoint
 from tests.unit.models.diffusion import tiny

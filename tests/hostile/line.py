@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 from jobs.recipes import load_recipe
 from jobs.report import cards
 from pipeline import schema
-from pipeline.execution import _packed
+from pipeline.engine.on_ray.execution import _packed
+from pipeline.engine.pools import pools
+from pipeline.engine.strikes import Strikes
+from pipeline.engine.worker import PoolWorker, Reader, Work
 from pipeline.flow import stages
-from pipeline.ledger import Request, read_unit, start_ledger
-from pipeline.manifest import open_manifest
-from pipeline.plan import ROWS_PER_FILE, Planner
-from pipeline.pools import pools
-from pipeline.results import ResultWriter, committed_files
-from pipeline.strikes import Strikes
-from pipeline.worker import PoolWorker, Reader, Work
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import ROWS_PER_FILE, Planner
+from pipeline.runs.result_files import ResultWriter, committed_files
+from pipeline.runs.run_folder import Request, read_unit, start_ledger
 
 _RECIPE = "studio"
 _NEVER = 10**9

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.cli import main
-from pipeline.cluster import cluster
+from pipeline.engine.on_ray.cluster import cluster
 from tests.hostile import asked, damaged
 from tests.hostile.cases import PICTURE, Row, manifest, put
 from tests.hostile.test_rows import end_of

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import parse_recipe
 from pipeline.tables import parse_reading
 from tests.manifests.made import IDS, MADE, ROWS, Made

@@ -13,17 +13,17 @@ import pyarrow.parquet as pq
 
 from jobs.recipes import load_recipe
 from pipeline import schema, storage
-from pipeline.execution import _packed
+from pipeline.engine.on_ray.execution import _packed
+from pipeline.engine.pools import pools
+from pipeline.engine.strikes import Strikes
+from pipeline.engine.worker import PoolWorker, Reader, Work
 from pipeline.flow import stages
-from pipeline.history import current
-from pipeline.ledger import Request, read_unit, run_uri, start_ledger
-from pipeline.manifest import open_manifest
-from pipeline.merge import materialise
-from pipeline.plan import Planner
-from pipeline.pools import pools
-from pipeline.results import ResultWriter
-from pipeline.strikes import Strikes
-from pipeline.worker import PoolWorker, Reader, Work
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
+from pipeline.runs.earlier_runs import current
+from pipeline.runs.merged_view import materialise
+from pipeline.runs.result_files import ResultWriter
+from pipeline.runs.run_folder import Request, read_unit, run_uri, start_ledger
 from tests.flow import pictures
 
 _MONDAY = ("0007", "b", "c", "broken", "lost", "f")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from pipeline import storage
-from pipeline.cluster import cluster
+from pipeline.engine.on_ray.cluster import cluster
 from tests.ray_folder import starting_ray
 from tests.secure.slow_server import SlowServer, opened
 

@@ -26,8 +26,8 @@ import pyarrow.parquet as pq
 import pipeline.flow
 import pipeline.stages.matte
 from jobs.cli import main
+from pipeline.engine.stage import Mapper, MapperFactory
 from pipeline.errors import Outcome, Row
-from pipeline.stage import Mapper, MapperFactory
 from tests.flow import pictures
 
 NUM_ROWS = 200

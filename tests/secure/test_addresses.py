@@ -9,9 +9,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 import pytest
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.storage.hosts import PublicResolver, WebPolicy
-from pipeline.storage.networks import is_public
-from pipeline.storage.targets import request_url
+from pipeline.storage.web.hosts import PublicResolver, WebPolicy
+from pipeline.storage.web.networks import is_public
+from pipeline.storage.web.request_targets import request_url
 
 NOT_REACHABLE = """
 0.0.0.0/8           this network                              RFC 791

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from pipeline.endpoint.chat import read_completion
 from pipeline.prompts.asking import LanguageModel
 from pipeline.prompts.question import (
     MOST_ANSWER_BYTES,
@@ -17,7 +16,8 @@ from pipeline.prompts.question import (
     parse,
 )
 from pipeline.prompts.rules import Rules
-from pipeline.stages.enhancing import Enhancer
+from pipeline.stages.prompting.endpoint.chat import read_completion
+from pipeline.stages.prompting.enhancing import Enhancer
 from tests.chat_server import completion
 
 SPOKEN = json.dumps({"subject": "vase", "medium": "photograph", "prompt": "warm oak table"})

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from jobs.report import _told, cards
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
-from pipeline.tables.cells import bounded, cut
+from pipeline.tables.values.cell_sizes import bounded, cut
 from tests.conftest import MakeManifest
 from tests.unit.past import past_run
 
@@ -94,8 +94,8 @@ def test_bytes_that_are_no_text_and_other_columns_are_left_alone() -> None:
 _FOLDED = """
 import resource, sys
 import pyarrow as pa
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
 def most_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

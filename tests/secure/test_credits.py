@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from pipeline.imaging.codec import OutputFormat, encode
 from pipeline.imaging.rights.credits import MOST_CHARACTERS, Credits, TakenOver
 from pipeline.imaging.rights.taking_over import exif_block, taken_over
-from pipeline.imaging.xmp import xmp_packet
+from pipeline.imaging.writing.encoding import OutputFormat, encode
+from pipeline.imaging.writing.provenance_xmp import xmp_packet
 
 RGB_HWC = np.full((40, 60, 3), 90, np.uint8)
 TAG = ExifTags.Base

@@ -11,16 +11,16 @@ from jobs.address import check_address
 from jobs.cli import main
 from jobs.fleet import Node
 from jobs.preflight import Findings, key
-from pipeline.cluster import cluster
-from pipeline.endpoint import (
+from pipeline.engine.on_ray.cluster import cluster
+from pipeline.errors import FatalError
+from pipeline.prompts.question import Question
+from pipeline.stages.prompting.endpoint import (
     API_KEY_VARIABLE,
     ORIGIN_VARIABLE,
     ChatEndpoint,
     EndpointConfig,
     headers_for,
 )
-from pipeline.errors import FatalError
-from pipeline.prompts.question import Question
 from tests.chat_server import ChatServer
 from tests.conftest import MakeManifest
 

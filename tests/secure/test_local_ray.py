@@ -20,8 +20,8 @@ import psutil
 import pytest
 import ray
 
-from pipeline.cluster import cluster, remove_abandoned
-from pipeline.ray_token import own_token
+from pipeline.engine.on_ray.cluster import cluster, remove_abandoned
+from pipeline.engine.on_ray.cluster_token import own_token
 from tests.ending.driver import Driver, driver
 from tests.flow import pictures
 from tests.flow.test_run import write_manifest

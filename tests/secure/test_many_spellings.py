@@ -11,16 +11,16 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema, storage
+from pipeline.engine.pools import Pool
+from pipeline.engine.stage import Resources, Stage
+from pipeline.engine.strikes import Strikes
+from pipeline.engine.worker import PoolWorker, StageWorker, Work
 from pipeline.errors import FatalError, Postponed, RowError
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.pools import Pool
-from pipeline.stage import Resources, Stage
 from pipeline.stages.fetch import FetchConfig, FetchMapper, fetch
-from pipeline.stages.sharing import shared
+from pipeline.stages.wrappers.shared_work import shared
 from pipeline.storage import Fetched, PhotoReader
-from pipeline.storage.web import WebReader
-from pipeline.strikes import Strikes
-from pipeline.worker import PoolWorker, StageWorker, Work
+from pipeline.storage.web.downloads import WebReader
 from tests.secure.slow_server import SlowServer
 
 SIZE = 1000
@@ -69,7 +69,7 @@ def test_keys_of_objects_and_urls_are_taken_to_the_letter(
         return Fetched(uri.encode(), 0)
 
     monkeypatch.setattr(WebReader, "get", note)
-    monkeypatch.setattr(storage.photographs.S3, "get", _no_object(asked))
+    monkeypatch.setattr(storage.photographs.fetching.S3, "get", _no_object(asked))
     reader = PhotoReader(_policy(server), root="s3://shop/a", max_bytes=SIZE)
     webbed = [f"{server.root}/good/{path}" for path in ("x", "./x", "/x", "x")]
     reader.read_many([*webbed, "s3://shop/a/x", "s3://shop/a//x", "s3://shop/a/./x"])

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.imaging.xmp import read_source_uri, xmp_packet
+from pipeline.imaging.writing.provenance_xmp import read_source_uri, xmp_packet
 from pipeline.prompts.policy import SHIPPED, shipped_policy
 from pipeline.prompts.rules import Rules
-from pipeline.storage.addresses import quoted
+from pipeline.storage.photographs.addresses import quoted
 from tests.secure.ambiguity import ambiguity
 from tests.secure.patterns import Used, used_patterns
 
 MADE_WHILE_WE_RUN = {
-    "pipeline/placement.py": "a manifest's name with wildcards: what the command says",
-    "pipeline/storage/files.py": "a name with wildcards: what the command says",
-    "pipeline/storage/objects.py": "a name with wildcards: what the command says",
-    "pipeline/selection.py": "a column's name, escaped",
-    "pipeline/tables/delimited.py": "a column's name, escaped",
+    "pipeline/runs/output_checks.py": "a manifest's name with wildcards: what the command says",
+    "pipeline/storage/local_files.py": "a name with wildcards: what the command says",
+    "pipeline/storage/s3/objects.py": "a name with wildcards: what the command says",
+    "pipeline/runs/reselect.py": "a column's name, escaped",
+    "pipeline/tables/text_files/delimited.py": "a column's name, escaped",
 }
 """Each wildcard of a name is a loop of its own, as in a shell; escaped names have none."""
 

@@ -12,10 +12,10 @@ import pytest
 from jobs.run import dry_run
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe, parse_recipe
-from pipeline.request import RunConfig
+from pipeline.runs.run_config import RunConfig
 from pipeline.stages.fetch import FetchConfig, FetchMapper
 from pipeline.storage import Bounds, Fetched
 from tests.conftest import MakeManifest

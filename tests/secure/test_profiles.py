@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.imaging.reading.decode import decode
-from pipeline.imaging.reading.icc import (
+from pipeline.imaging.reading.color.icc import (
     MOST_PROFILE_BYTES,
     is_srgb,
     numbers_of_profile,
     profile_name,
 )
+from pipeline.imaging.reading.decode import decode
 from pipeline.imaging.reading.limits import ImageLimits
 from tests.unit.imaging.reading.profiles import ADOBE_TO_XYZ, SRGB_TO_XYZ, matrix_profile
 

@@ -15,12 +15,12 @@ from jobs.reprocess import begun_run, reprocess
 from jobs.trust import check_believed, permissions
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError
-from pipeline.history import current
-from pipeline.ledger import Origin
 from pipeline.recipe import Recipe, parse_recipe
-from pipeline.request import RunConfig
-from pipeline.selection import choose
-from pipeline.verify import verify
+from pipeline.runs.earlier_runs import current
+from pipeline.runs.reselect import choose
+from pipeline.runs.run_config import RunConfig
+from pipeline.runs.run_folder import Origin
+from pipeline.runs.verify import verify
 from tests.conftest import MakeManifest
 from tests.unit.past import past_run
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from pipeline.engine.on_ray.execution import execute
+from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import Outcome, Postponed, Row
-from pipeline.execution import execute
-from pipeline.stage import Resources, Stage
 from tests.flow.test_execution import read
 
 pytestmark = pytest.mark.secure

@@ -31,13 +31,13 @@ from jobs.cli import main
 from jobs.remote_commands import _parser
 from jobs.submission import submission
 from pipeline import storage
-from pipeline.history import SeenBefore
-from pipeline.ledger import Ledger, Origin, open_ledger, read_unit, start_ledger
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
-from pipeline.request import RunConfig, prepare
-from pipeline.selection import choose, write_manifest
+from pipeline.runs.earlier_runs import SeenBefore
+from pipeline.runs.reselect import choose, write_manifest
+from pipeline.runs.run_config import RunConfig, prepare
+from pipeline.runs.run_folder import Ledger, Origin, open_ledger, read_unit, start_ledger
 from pipeline.storage.uris import without_secrets
 from tests.certificates import write_chain
 from tests.conftest import MakeManifest
@@ -442,7 +442,7 @@ _KEEPS_RAYS_FILES = """
 import os, shutil, sys
 from pathlib import Path
 from jobs.cli import main
-from pipeline import cluster
+from pipeline.engine.on_ray import cluster
 remove, kept = cluster._remove, Path(sys.argv.pop(1))
 def keep(folder):
     for path in Path(folder).rglob("*"):

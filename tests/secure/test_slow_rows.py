@@ -17,16 +17,16 @@ from typing import ClassVar
 import pyarrow as pa
 import pytest
 
-import pipeline.execution
-import pipeline.worker
-from pipeline.deadline import Overdue, RowClock, read_note, working_on
+import pipeline.engine.on_ray.execution
+import pipeline.engine.worker
+from pipeline.engine.pools import pools
+from pipeline.engine.rescued_rows import Rescues
+from pipeline.engine.row_clock import Overdue, RowClock, read_note, working_on
+from pipeline.engine.stage import Stage
+from pipeline.engine.strikes import Guard, Strikes
+from pipeline.engine.worker import PoolWorker, Work
 from pipeline.errors import Columns, FatalError, Outcome, Row, RowError, each
-from pipeline.pools import pools
 from pipeline.recipe import parse_recipe
-from pipeline.rescue import Rescues
-from pipeline.stage import Stage
-from pipeline.strikes import Guard, Strikes
-from pipeline.worker import PoolWorker, Work
 from tests.flow.test_execution import DOUBLE, read, run
 
 FOR_EVER_S = 3600
@@ -121,7 +121,7 @@ HOLDS_THE_LOCK = """
 import sys
 from pathlib import Path
 from typing import ClassVar
-import pipeline.deadline as deadline
+import pipeline.engine.row_clock as deadline
 from pipeline.errors import each
 from tests.secure.test_slow_rows import hold_lock
 
@@ -263,7 +263,7 @@ class Ending(Sleeper):
 def test_what_was_finished_before_a_worker_ends_is_written_and_does_not_go_again(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(pipeline.worker, "word_left_at", lambda: tmp_path / "note")
+    monkeypatch.setattr(pipeline.engine.worker, "word_left_at", lambda: tmp_path / "note")
     written: list[list[str]] = []
 
     def keep(table: pa.Table) -> str:
@@ -298,8 +298,8 @@ def test_rows_that_are_too_slow_cost_themselves_alone(tmp_path, local_ray, mappe
 
 @pytest.mark.secure
 def test_a_run_that_stands_still_says_in_one_line_what_it_was_at(tmp_path, local_ray, monkeypatch):
-    monkeypatch.setattr(pipeline.execution, "_NO_PROGRESS_TIMEOUT_S", 15)
-    monkeypatch.setattr(pipeline.execution, "_ROWS_WITHOUT_PROGRESS", 0)
+    monkeypatch.setattr(pipeline.engine.on_ray.execution, "_NO_PROGRESS_TIMEOUT_S", 15)
+    monkeypatch.setattr(pipeline.engine.on_ray.execution, "_ROWS_WITHOUT_PROGRESS", 0)
     with pytest.raises(FatalError) as caught:
         run(tmp_path, dict.fromkeys(range(32), "sleep"), Sleeper, max_strikes=3)
     said = str(caught.value)

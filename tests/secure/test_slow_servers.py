@@ -9,9 +9,9 @@ import pytest
 from pipeline import storage
 from pipeline.errors import ErrorCode, TransientError
 from pipeline.storage import Fetched, PhotoReader, ReadPolicy
-from pipeline.storage.listing import Looker
+from pipeline.storage.photographs.versions import Looker
 from pipeline.storage.retry import Backoff
-from pipeline.storage.web import GAVE_NO_ANSWER, Allowance
+from pipeline.storage.web.downloads import GAVE_NO_ANSWER, Allowance
 from tests.secure.slow_server import SlowServer
 
 LIMIT_S = 0.6

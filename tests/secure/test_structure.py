@@ -11,9 +11,9 @@ import tifffile
 from PIL import Image
 
 from pipeline.errors import ErrorCode, RowError
+from pipeline.imaging.containers.structure_limits import check_structure
 from pipeline.imaging.reading.decode import decode
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.imaging.reading.structure import check_structure
 from tests.iso_boxes import box
 
 LIMITS = ImageLimits(min_side_px=1)

@@ -17,17 +17,18 @@ from PIL import Image
 from jobs.commands import app
 from jobs.run import dry_run
 from jobs.submission import submission
-from pipeline import flow, session
+from pipeline import flow
 from pipeline.errors import ErrorCode, RowError
 from pipeline.flow import stages
-from pipeline.history import settled
-from pipeline.ledger import Request, open_ledger
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
+from pipeline.planning.untrusted import STRICTEST, limited, reason, refusing
 from pipeline.recipe import Recipe, parse_recipe
-from pipeline.request import RunConfig, find_run, prepare
-from pipeline.stages.held import MARK
-from pipeline.untrusted import STRICTEST, limited, reason, refusing
+from pipeline.runs import driver
+from pipeline.runs.earlier_runs import settled
+from pipeline.runs.run_config import RunConfig, find_run, prepare
+from pipeline.runs.run_folder import Request, open_ledger
+from pipeline.stages.wrappers.stricter_limits import MARK
 from tests.conftest import MakeManifest
 from tests.flow.drivers import ALONE, backlot
 from tests.flow.pictures import with_alpha
@@ -193,9 +194,9 @@ def test_a_run_works_with_the_stricter_budget_and_writes_the_mode_down(
         for unit in units:
             yield write(as_finished(read(unit), write.run_uri, {}))
 
-    monkeypatch.setattr(session, "execute", execute)
-    monkeypatch.setattr(session, "check_capacity", lambda _: None)
-    monkeypatch.setattr(session, "block_rows", lambda _: 64)
+    monkeypatch.setattr(driver, "execute", execute)
+    monkeypatch.setattr(driver, "check_capacity", lambda _: None)
+    monkeypatch.setattr(driver, "block_rows", lambda _: 64)
     report = flow.run(replace(config, untrusted=True), on_progress=lambda *_: None)
     assert given["max_row_seconds"] == STRICTEST.max_row_seconds
     document = json.loads(Path(report.run_uri, "run.json").read_text())

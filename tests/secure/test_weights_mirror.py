@@ -15,8 +15,8 @@ from pipeline import storage
 from pipeline.errors import FatalError
 from pipeline.models.pins import MANIFEST
 from pipeline.models.weights import Checkpoint
-from pipeline.stages.weights import bring_weights
-from pipeline.storage import mirroring
+from pipeline.stages.local_weights import bring_weights
+from pipeline.storage.s3 import mirroring
 from tests.small_s3 import SmallS3
 from tests.unit.storage.conftest import pointing
 

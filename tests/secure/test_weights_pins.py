@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import locks
 from pipeline.errors import FatalError
-from pipeline.locks import locked, private_folder
 from pipeline.models import weights
 from pipeline.models.pins import MANIFEST
 from pipeline.models.weights import Checkpoint, locate, one_at_a_time
+from pipeline.processes import locks
+from pipeline.processes.locks import locked, private_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 WEIGHTS = {"model.safetensors": b"weights", "unet/config.json": b"{}"}
@@ -143,7 +143,7 @@ def test_no_link_is_followed_and_no_file_emptied(tmp_path) -> None:
 HOLDS = """
 import sys
 from pathlib import Path
-from pipeline.locks import locked
+from pipeline.processes.locks import locked
 with locked(Path(sys.argv[1]), patience_s=1):
     print("held", flush=True)
     sys.stdin.read()

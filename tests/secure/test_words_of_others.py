@@ -12,9 +12,9 @@ from jobs.cli import main
 from pipeline.errors import FatalError
 from pipeline.prompts.policy import parse_policy
 from pipeline.recipe import parse_recipe
-from pipeline.sql import check_condition, query
 from pipeline.stages.prompt import PolicyFile, _read_policy
-from pipeline.yaml_text import load_yaml
+from pipeline.tables.sql import check_condition, query
+from pipeline.text.yaml_text import load_yaml
 
 SECRET = "hunter2-hunter2"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline import storage
-from pipeline.storage.holder import FILE_NAME
+from pipeline.storage.leases.holder import FILE_NAME
 from tests.chaos.catalogue import Catalogue
 from tests.chaos.drivers import Drivers
 from tests.children import ROOT

@@ -10,14 +10,14 @@ import pyarrow as pa
 
 from pipeline import schema, storage
 from pipeline.errors import RowError
-from pipeline.history import SeenBefore, settled
-from pipeline.kept import Held
-from pipeline.ledger import Ledger, Origin, Request, read_unit, run_uri, start_ledger
-from pipeline.manifest import open_manifest
-from pipeline.object_names import object_path
-from pipeline.plan import Planner, error_value
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.kept_columns import Held
+from pipeline.planning.planner import Planner, error_value
 from pipeline.recipe import Recipe
-from pipeline.results import ResultWriter
+from pipeline.runs.earlier_runs import SeenBefore, settled
+from pipeline.runs.result_files import ResultWriter
+from pipeline.runs.run_folder import Ledger, Origin, Request, read_unit, run_uri, start_ledger
+from pipeline.storage.object_names import object_path
 from pipeline.tables import AS_IT_IS, Reading
 
 

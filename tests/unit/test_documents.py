@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.documents import read_document
+from pipeline.runs.documents import read_document
 
 
 @pytest.mark.parametrize(

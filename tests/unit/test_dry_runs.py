@@ -23,19 +23,19 @@ from hypothesis import strategies as st
 import jobs.estimate
 import jobs.run
 import pipeline.flow
-import pipeline.session
+import pipeline.runs.driver
 from jobs.estimate import estimate
 from jobs.preflight import preflight
 from jobs.prompts import prompt_outcomes
 from jobs.reprocess import reprocess
 from jobs.run import dry_run, run_and_report
 from jobs.show import show_current, show_verdict, write_current
+from pipeline.engine.on_ray.execution import check_wiring
 from pipeline.errors import ErrorCode, RowError
-from pipeline.execution import check_wiring
-from pipeline.history import past_runs
 from pipeline.recipe import parse_recipe
-from pipeline.request import RunConfig
-from pipeline.results import committed_files
+from pipeline.runs.earlier_runs import past_runs
+from pipeline.runs.result_files import committed_files
+from pipeline.runs.run_config import RunConfig
 from tests.hostile.arrow_types import columns
 from tests.unit.past import as_finished
 
@@ -94,9 +94,9 @@ def without_ray(*_: Any) -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def nothing_of_ray() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline.session, "execute", at_once)
-        patch.setattr(pipeline.session, "check_capacity", lambda _: None)
-        patch.setattr(pipeline.session, "block_rows", lambda _: 2)
+        patch.setattr(pipeline.runs.driver, "execute", at_once)
+        patch.setattr(pipeline.runs.driver, "check_capacity", lambda _: None)
+        patch.setattr(pipeline.runs.driver, "block_rows", lambda _: 2)
         # Reading the term policies for each example would take most of the time.
         patch.setattr("jobs.prompts._needed", lambda _: [])
         patch.setattr(jobs.run, "run_cluster", without_ray)

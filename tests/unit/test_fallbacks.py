@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.recipe import Budget
-from pipeline.report import exceeded
-from pipeline.results import Tally
+from pipeline.runs.report import exceeded
+from pipeline.runs.result_files import Tally
 
 
 @pytest.mark.parametrize(

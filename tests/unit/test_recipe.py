@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from jobs.recipes import load_recipe, shipped_recipes
 from pipeline.recipe import Budget, Recipe, parse_recipe, read_recipe
-from pipeline.stages import foreground
+from pipeline.stages.rendering import foreground_color
 
 
 def parse(text: str = "name: mine", *overrides: str) -> Recipe:
@@ -237,7 +237,7 @@ def test_pixel_hash_follows_the_code_that_estimates_colours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = parse().pixel_hash
-    monkeypatch.setitem(foreground._REVISIONS, parse().render.foreground, 99)
+    monkeypatch.setitem(foreground_color._REVISIONS, parse().render.foreground, 99)
     assert parse().pixel_hash != before
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.models.language.config import TransformersConfig
+from pipeline.models.language.language_config import TransformersConfig
 from pipeline.models.weights import Checkpoint
 from pipeline.prompts.question import Reason
 from pipeline.stages.prompt import PromptConfig, PromptMapper

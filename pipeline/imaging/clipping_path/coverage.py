@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.imaging.clipping_path.outline import Polygon
-from pipeline.imaging.clipping_path.resources import DamagedError
-from pipeline.imaging.clipping_path.saved import Operation
+from pipeline.imaging.clipping_path.saved_paths import Operation
+from pipeline.imaging.containers.photoshop_resources import DamagedError
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]

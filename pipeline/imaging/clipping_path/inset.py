@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
 from pipeline.imaging.clipping_path.outline import Polygon
-from pipeline.imaging.clipping_path.resources import DamagedError
+from pipeline.imaging.containers.photoshop_resources import DamagedError
 
 Float = NDArray[np.float64]
 # Shape suffixes: H height, W width, P pieces of the outline, Q pixels; 2 is x, y.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.imaging.clipping_path.resources import DamagedError
-from pipeline.imaging.clipping_path.saved import Operation, Subpath
+from pipeline.imaging.clipping_path.saved_paths import Operation, Subpath
+from pipeline.imaging.containers.photoshop_resources import DamagedError
 
 Float = NDArray[np.float64]
 # Shape suffixes: N knots, K curves, V vertices; 2 is x, y.

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.reading.by_pillow import read_by_pillow
-from pipeline.imaging.reading.colour import to_srgb8
-from pipeline.imaging.reading.decoders import BY_PILLOW, READERS, chosen, look
-from pipeline.imaging.reading.header import Decoded, Header
-from pipeline.imaging.reading.identify import identify
+from pipeline.imaging.containers.identify import identify
+from pipeline.imaging.containers.structure_limits import check_structure
+from pipeline.imaging.libraries.header import Decoded, Header
+from pipeline.imaging.reading.color.to_srgb import to_srgb8
+from pipeline.imaging.reading.decoder_choice import BY_PILLOW, READERS, chosen, look
+from pipeline.imaging.reading.formats.jpeg_webp_gif import GifHeader, uncovered
+from pipeline.imaging.reading.formats.pillow_decoder import read_by_pillow
 from pipeline.imaging.reading.limits import ImageLimits, check_size
+from pipeline.imaging.reading.orientation import cropped, lies_on_its_side, turned
 from pipeline.imaging.reading.photo import Photo
-from pipeline.imaging.reading.structure import check_structure
-from pipeline.imaging.reading.turning import cropped, lies_on_its_side, turned
-from pipeline.imaging.reading.web import GifHeader, uncovered
 
 # Shape suffixes: H height, W width, C colour channel.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pipeline.imaging.reading.header import Header
+from pipeline.imaging.libraries.header import Header
 
 _SIMPLE_PACKINGS = ("none", "lzw", "deflate", "adobe_deflate", "packbits")
 _PILLOW_PACKINGS = frozenset(

@@ -13,23 +13,23 @@ from PIL import Image
 from tifffile import TiffFile
 
 from pipeline.errors import RowError
-from pipeline.imaging.clipping_path.resources import (
+from pipeline.imaging.containers.boxes import boxes, content
+from pipeline.imaging.containers.identify import identify
+from pipeline.imaging.containers.image_chunks import png_chunks, riff_chunks
+from pipeline.imaging.containers.item_tables import any_item_tables, first_item
+from pipeline.imaging.containers.jpeg_segments import segments
+from pipeline.imaging.containers.photoshop_resources import (
     DamagedError,
     Resource,
     image_resources,
     resources_in,
     section_of_jpeg,
 )
-from pipeline.imaging.reading.boxes import boxes, content
-from pipeline.imaging.reading.identify import identify
-from pipeline.imaging.reading.item_tables import any_item_tables, first_item
-from pipeline.imaging.reading.jpeg_segments import segments
-from pipeline.imaging.reading.pillow import DAMAGE
-from pipeline.imaging.reading.tiff_directory import entries
-from pipeline.imaging.reading.tiff_pages import opened_tiff, photograph_in
+from pipeline.imaging.containers.tiff_directory import entries
+from pipeline.imaging.containers.tiff_pages import opened_tiff, photograph_in
+from pipeline.imaging.libraries.pillow_files import DAMAGE
 from pipeline.imaging.rights.credits import decoded
 from pipeline.imaging.rights.extended_xmp import extended
-from pipeline.imaging.rights.parts import png_chunks, riff_chunks
 
 _IPTC_RESOURCE, _EXIF_RESOURCE, _XMP_RESOURCE = 1028, 1058, 1060
 _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG = 700, 33723, 34377

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 
 from pipeline.errors import RowError
-from pipeline.imaging.reading.boxes import boxes, content
-from pipeline.imaging.reading.identify import identify
-from pipeline.imaging.reading.jpeg_segments import segments
-from pipeline.imaging.reading.tiff_pages import first_page, opened_tiff
-from pipeline.imaging.rights.parts import png_chunks, riff_chunks
+from pipeline.imaging.containers.boxes import boxes, content
+from pipeline.imaging.containers.identify import identify
+from pipeline.imaging.containers.image_chunks import png_chunks, riff_chunks
+from pipeline.imaging.containers.jpeg_segments import segments
+from pipeline.imaging.containers.tiff_pages import first_page, opened_tiff
 
 _STORE_TYPE = b"c2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71"
 """What a JUMBF superbox is that holds manifests (annex 11.1.4)."""

@@ -21,8 +21,8 @@ from pipeline.imaging.rights.credits import (
     first_of,
     in_default,
 )
-from pipeline.imaging.rights.fillers import without_fillers
 from pipeline.imaging.rights.iptc import credits_of_iptc
+from pipeline.imaging.rights.placeholder_texts import without_fillers
 from pipeline.imaging.rights.xmp_reading import rights_of
 
 _Tag = ExifTags.Base

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from pipeline.models.generation.diffusion.config import AnyDiffusionConfig
+from pipeline.models.generation.diffusion.diffusion_config import AnyDiffusionConfig
 from pipeline.models.generation.generator import Generator
 from pipeline.models.generation.studio.studio import Studio, StudioConfig
 

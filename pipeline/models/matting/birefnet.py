@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.errors import FatalError
-from pipeline.models.matting.config import BirefnetOnnxConfig
-from pipeline.models.matting.graph import Graph
+from pipeline.models.matting.fixed_square import IMAGENET_MEAN, IMAGENET_STD, as_input, squash
+from pipeline.models.matting.matting_config import BirefnetOnnxConfig
 from pipeline.models.matting.onnx import OnnxNetwork
-from pipeline.models.matting.squash import IMAGENET_MEAN, IMAGENET_STD, as_input, squash
+from pipeline.models.matting.onnx_graph import Graph
 
 RESAMPLE = Image.Resampling.BILINEAR
 _ROUNDING = 1e-3

@@ -11,11 +11,11 @@ import transformers
 from numpy.typing import NDArray
 
 from pipeline.errors import FatalError
-from pipeline.models.generation.diffusion.fitting import Fitting
-from pipeline.models.matting import device
+from pipeline.models.fitting_batches import Fitting
+from pipeline.models.matting import torch_device
 from pipeline.models.matting.birefnet import RESAMPLE, preprocess
-from pipeline.models.matting.config import BirefnetConfig
-from pipeline.models.matting.squash import unsquash
+from pipeline.models.matting.fixed_square import unsquash
+from pipeline.models.matting.matting_config import BirefnetConfig
 from pipeline.models.weights import locate, revision_of
 
 # Shape suffixes: N batch, C colour channel, H height, W width.
@@ -38,9 +38,9 @@ class Birefnet:
         Raises:
             FatalError: weights, code or device are not what was expected.
         """
-        self._device = device.require(config.device, num_threads=num_threads)
+        self._device = torch_device.require(config.device, num_threads=num_threads)
         directory = locate(config.checkpoint, cache_dir=config.cache_dir)
-        model = device.load(
+        model = torch_device.load(
             transformers.AutoModelForImageSegmentation,
             directory,
             config.checkpoint,
@@ -58,7 +58,7 @@ class Birefnet:
 
     def _predict_batch(self, images: Sequence[Image]) -> list[Alpha]:
         input_NCHW = np.concatenate([preprocess(image, self._size_HW) for image in images])
-        with device.inference():
+        with torch_device.inference():
             feed = torch.from_numpy(input_NCHW).to(self._device, self._dtype)
             coverage = _finest(self._model(feed)).float().sigmoid()
         if coverage.shape != (len(images), 1, *self._size_HW):

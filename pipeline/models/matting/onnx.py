@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.models.matting.graph import Graph
-from pipeline.models.matting.squash import unsquash
+from pipeline.models.matting.fixed_square import unsquash
+from pipeline.models.matting.onnx_graph import Graph
 
 # Shape suffixes: N batch (always 1), C colour channel, H height, W width.
 

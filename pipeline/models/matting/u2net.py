@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.models.matting.config import U2NetConfig
-from pipeline.models.matting.graph import Graph
+from pipeline.models.matting.fixed_square import IMAGENET_MEAN, IMAGENET_STD, as_input, squash
+from pipeline.models.matting.matting_config import U2NetConfig
 from pipeline.models.matting.onnx import OnnxNetwork
-from pipeline.models.matting.squash import IMAGENET_MEAN, IMAGENET_STD, as_input, squash
+from pipeline.models.matting.onnx_graph import Graph
 
 _RESAMPLE = Image.Resampling.LANCZOS
 """What the published weights are evaluated behind; another kernel is another input."""

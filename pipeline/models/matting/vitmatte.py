@@ -9,10 +9,10 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from pipeline.models.generation.diffusion.fitting import Fitting
-from pipeline.models.matting import device
-from pipeline.models.matting.config import VitMatteConfig
-from pipeline.models.matting.tiles import blend, tiles_over
+from pipeline.models.fitting_batches import Fitting
+from pipeline.models.matting import torch_device
+from pipeline.models.matting.matting_config import VitMatteConfig
+from pipeline.models.matting.tiling import blend, tiles_over
 from pipeline.models.weights import locate, revision_of
 
 # Shape suffixes: N batch, C channel, H height, W width (h, w of a tile).
@@ -38,9 +38,9 @@ class VitMatte:
             FatalError: weights or device are not what was expected.
         """
         self._config = config
-        self._device = device.require(config.device, num_threads=num_threads)
+        self._device = torch_device.require(config.device, num_threads=num_threads)
         directory = locate(config.checkpoint, cache_dir=config.cache_dir)
-        model = device.load(
+        model = torch_device.load(
             transformers.VitMatteForImageMatting, directory, config.checkpoint, config.dtype
         )
         self._model = model.to(self._device)
@@ -78,7 +78,7 @@ class VitMatte:
         return np.where(unknown_HW, blended_HW.clip(0, 1), trimap_HW)
 
     def _solve_batch(self, inputs: Sequence[Float]) -> list[Float]:
-        with device.inference():
+        with torch_device.inference():
             feed = torch.from_numpy(np.stack(inputs)).to(self._device, self._dtype)
             alphas_N1hw = self._model(pixel_values=feed).alphas
         return list(alphas_N1hw[:, 0].float().cpu().numpy())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import ray
 
-from pipeline.metrics import METRICS
+from pipeline.engine.metrics import METRICS
 
 DASHBOARD = Path(__file__).parents[3] / "cluster" / "dashboards" / "backlot.json"
 WORDS = r"\bray_[a-z_]+"

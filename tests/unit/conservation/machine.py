@@ -16,10 +16,10 @@ from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from pipeline.history import current, latest
-from pipeline.ledger import Origin
-from pipeline.report import Report
-from pipeline.verify import verify
+from pipeline.runs.earlier_runs import current, latest
+from pipeline.runs.report import Report
+from pipeline.runs.run_folder import Origin
+from pipeline.runs.verify import verify
 from tests.unit.conservation.actors import AT_CHANGE, AT_READ, WHERE, Actor, Fault
 from tests.unit.conservation.world import NAMES, World
 

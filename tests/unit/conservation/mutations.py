@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline import flow, history, reconcile, results, session, storage
-from pipeline.documents import as_json
-from pipeline.results import Committed
+from pipeline import flow, storage
+from pipeline.runs import driver, earlier_runs, reconcile, result_files
+from pipeline.runs.documents import as_json
+from pipeline.runs.result_files import Committed
 
 Mutate = Callable[[pytest.MonkeyPatch], None]
 
@@ -27,12 +28,12 @@ def deletes_while_it_writes(patch: pytest.MonkeyPatch) -> None:
             if len(ids) < sizes[file]:
                 reconcile._write_rest(run_uri, file, ids)
             storage.remove(storage.join(run_uri, "results", file))
-        again, _ = results.read_committed(run_uri)
+        again, _ = result_files.read_committed(run_uri)
         names = sorted(file.file for file in again)
         storage.write(storage.join(run_uri, "results.json"), as_json({"results": names}))
         return len(dropped)
 
-    patch.setattr(session, "deduplicate", deduplicate)
+    patch.setattr(driver, "deduplicate", deduplicate)
 
 
 def joins_ids_by_nul(patch: pytest.MonkeyPatch) -> None:
@@ -41,10 +42,10 @@ def joins_ids_by_nul(patch: pytest.MonkeyPatch) -> None:
     def write_result(run_uri: str, table: pa.Table) -> str:
         ids = sorted(table["sample_id"].to_pylist())
         name = f"part-{hashlib.sha256(chr(0).join(ids).encode()).hexdigest()[:24]}.parquet"
-        storage.write(storage.join(run_uri, "results", name), results._parquet(table))
+        storage.write(storage.join(run_uri, "results", name), result_files._parquet(table))
         return name
 
-    patch.setattr(results, "write_result", write_result)
+    patch.setattr(result_files, "write_result", write_result)
     patch.setattr(reconcile, "write_result", write_result)
 
 
@@ -55,12 +56,12 @@ def believes_its_clock(patch: pytest.MonkeyPatch) -> None:
 
 def forgets_what_was_adopted(patch: pytest.MonkeyPatch) -> None:
     """Readers go by what finished runs list, and by nothing that a night has vouched for."""
-    vouched = history.vouched_files
+    vouched = earlier_runs.vouched_files
 
-    def listed_only(runs: Sequence[history.PastRun]) -> Any:
+    def listed_only(runs: Sequence[earlier_runs.PastRun]) -> Any:
         return vouched([replace(run, document={**run.document, "adopted": {}}) for run in runs])
 
-    patch.setattr(history, "vouched_files", listed_only)
+    patch.setattr(earlier_runs, "vouched_files", listed_only)
 
 
 def deletes_what_came_late(patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.storage import Lease
-from pipeline.storage.file_claim import FileClaim
+from pipeline.storage.leases.file_claim import FileClaim
 from pipeline.storage.retry import Backoff
 from tests.unit.conservation.actors import Actor
 

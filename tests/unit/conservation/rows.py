@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline import schema
 from pipeline.recipe import Budget
-from pipeline.results import ResultWriter
+from pipeline.runs.result_files import ResultWriter
 from pipeline.stages.store import OutputConfig
 from tests.unit.conservation.model import FINAL, PASSING, PICTURE, Samples
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline import history, results
+from pipeline.runs import earlier_runs, result_files
 
 _MOST = 3000
 """As much is remembered of anything."""
@@ -66,25 +66,25 @@ class RememberedFile:
         )
 
 
-_answers, _answers_before = history._answers, Memo()
-_repeated, _repeated_before = history._repeated, Memo()
-_committed, _committed_before = results._committed, Memo()
+_answers, _answers_before = earlier_runs._answers, Memo()
+_repeated, _repeated_before = earlier_runs._repeated, Memo()
+_committed, _committed_before = result_files._committed, Memo()
 # A table is remembered with what follows from it, so that its id stays its own.
 
 
 def answers(table: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """As `pipeline.history` has it, once for the same table."""
+    """As `pipeline.runs.earlier_runs` has it, once for the same table."""
     return _answers_before(id(table), lambda: (_answers(table), table))[0]
 
 
 def repeated(value: Any, table: pa.Table, type_: pa.DataType) -> pa.Array:
-    """As `pipeline.history` has it, once for tables of as many rows."""
+    """As `pipeline.runs.earlier_runs` has it, once for tables of as many rows."""
     key = (value, table.num_rows, type_)
     return _repeated_before(key, lambda: _repeated(value, table, type_))
 
 
-def committed(name: str, table: pa.Table) -> results.Committed:
-    """As `pipeline.results` has it, once for the same table."""
+def committed(name: str, table: pa.Table) -> result_files.Committed:
+    """As `pipeline.runs.result_files` has it, once for the same table."""
     return _committed_before((name, id(table)), lambda: (_committed(name, table), table))[0]
 
 

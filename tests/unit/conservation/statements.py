@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from pipeline import sql
+from pipeline.tables import sql
 
 _SHARED = duckdb.connect(config={**sql._SEALED, "threads": 1})
 _CHECKED_EVERY = 97
@@ -22,13 +22,13 @@ _Rows = list[dict[str, Any]]
 
 
 class Statements:
-    """Answers statements in place of `pipeline.sql.query`."""
+    """Answers statements in place of `pipeline.tables.sql.query`."""
 
     def __init__(self, counts: Counter[str]) -> None:
         self._counts = counts
 
     def query(self, statement: str, **tables: Any) -> pa.RecordBatchReader:
-        """See `pipeline.sql.query`."""
+        """See `pipeline.tables.sql.query`."""
         known = _KNOWN.get(statement)
         read = {name: _read(table) for name, table in tables.items()}
         if known is None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 from fsspec.utils import glob_translate
 
-from pipeline.storage.s3 import ConflictError, Found
+from pipeline.storage.s3.requests import ConflictError, Found
 
 EPOCH = datetime(2030, 5, 6, 22, tzinfo=UTC)
 
@@ -100,7 +100,7 @@ class Memory:
             if name.startswith(prefix) and name.endswith(suffix) and belongs(name)
         )
 
-    # What a lease asks for, as `pipeline.storage.s3.S3` has it.
+    # What a lease asks for, as `pipeline.storage.s3.requests.S3` has it.
 
     def get(self, uri: str) -> Found:
         data = self.read(uri)

@@ -17,24 +17,23 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline import (
-    flow,
-    history,
-    ledger,
+from pipeline import flow, storage
+from pipeline.runs import (
+    driver,
+    earlier_runs,
     reconcile,
     report,
-    request,
-    results,
-    session,
-    storage,
-    threads,
+    result_files,
+    run_config,
+    run_folder,
     verify,
 )
-from pipeline.ledger import Request
-from pipeline.request import RunConfig
-from pipeline.results import ResultWriter
-from pipeline.storage import Lease, lease, object_claim, verbs
-from pipeline.storage.files import Files
+from pipeline.runs.result_files import ResultWriter
+from pipeline.runs.run_config import RunConfig
+from pipeline.runs.run_folder import Request
+from pipeline.storage import Lease, parallel, verbs
+from pipeline.storage.leases import lease, object_claim
+from pipeline.storage.local_files import Files
 from tests.unit.conservation.actors import Actor, Fault, Switchboard
 from tests.unit.conservation.model import Model, Samples
 from tests.unit.conservation.places import DriversLease, Place, Requests
@@ -246,23 +245,23 @@ class World:
         patch.setattr(lease, "connection", lambda: SimpleNamespace(run=without_waiting))
         parts = {"Event": threading.Event, "Lock": threading.Lock, "Thread": Idle}
         patch.setattr(lease, "threading", SimpleNamespace(**parts))
-        patch.setattr(results, "ThreadPoolExecutor", InTurn)
-        patch.setattr(threads, "ThreadPoolExecutor", InTurn)
+        patch.setattr(result_files, "ThreadPoolExecutor", InTurn)
+        patch.setattr(parallel, "ThreadPoolExecutor", InTurn)
         files = SimpleNamespace(ParquetFile=RememberedFile, write_table=pq.write_table)
-        for module in (history, ledger, reconcile, results, verify):
+        for module in (earlier_runs, run_folder, reconcile, result_files, verify):
             patch.setattr(module, "pq", files)
-        patch.setattr(history, "_answers", answers)
-        patch.setattr(history, "_repeated", repeated)
-        patch.setattr(results, "_committed", committed)
-        for module in (history, ledger, reconcile, verify):
+        patch.setattr(earlier_runs, "_answers", answers)
+        patch.setattr(earlier_runs, "_repeated", repeated)
+        patch.setattr(result_files, "_committed", committed)
+        for module in (earlier_runs, run_folder, reconcile, verify):
             patch.setattr(module, "query", Statements(self.counts).query)
         patch.setattr(flow, "prepare", self._prepare)
         patch.setattr(flow, "stages", lambda *_, **__: [])
         patch.setattr(flow, "Lease", SimpleNamespace(acquire=self._acquire))
-        patch.setattr(session, "execute", self.execute)
-        patch.setattr(session, "check_capacity", lambda _: None)
-        patch.setattr(session, "block_rows", lambda _: self._actor.dice.choice([1, 2, 3]))
-        patch.setattr(ledger, "ROWS_PER_FILE", ROWS_PER_PLAN_FILE)
-        patch.setattr(ledger, "datetime", SimpleNamespace(now=self.now))
-        for module in (flow, report, request, session):
+        patch.setattr(driver, "execute", self.execute)
+        patch.setattr(driver, "check_capacity", lambda _: None)
+        patch.setattr(driver, "block_rows", lambda _: self._actor.dice.choice([1, 2, 3]))
+        patch.setattr(run_folder, "ROWS_PER_FILE", ROWS_PER_PLAN_FILE)
+        patch.setattr(run_folder, "datetime", SimpleNamespace(now=self.now))
+        for module in (flow, report, run_config, driver):
             patch.setattr(module, "now", self.now)

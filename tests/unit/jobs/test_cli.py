@@ -9,10 +9,10 @@ import pytest
 
 from jobs.cli import main
 from jobs.recipes import load_recipe
-from pipeline.ledger import Request, run_uri, start_ledger
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
+from pipeline.runs.run_folder import Request, run_uri, start_ledger
 from pipeline.tables import parse_reading
 from tests.conftest import MakeManifest
 

@@ -6,8 +6,8 @@ import pytest
 from jobs.fleet import Node, placed
 from jobs.forecast import Seen, allocated, forecast, requests, steady_rate
 from jobs.sampling import Mean
+from pipeline.engine.stage import Resources, Stage
 from pipeline.recipe import Prices
-from pipeline.stage import Resources, Stage
 
 
 def node(number: int, *, cpus=4.0, gpus=0.0, group=None, memory_mb=8192) -> Node:

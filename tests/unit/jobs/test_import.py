@@ -35,7 +35,7 @@ import sys
 sys.modules.update(dict.fromkeys(("numba", "llvmlite", "pymatting")))
 from jobs.bench.studio import Plain, planned
 from jobs.recipes import load_recipe
-from pipeline.request import RunConfig
+from pipeline.runs.run_config import RunConfig
 output = sys.argv[1] + "/out"
 recipe = load_recipe("studio")
 manifest = sys.argv[1] + "/manifest.parquet"

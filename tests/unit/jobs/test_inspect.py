@@ -17,7 +17,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from jobs.cli import main
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.models.matting.config import ExistingConfig
+from pipeline.models.matting.matting_config import ExistingConfig
 from pipeline.stages.matte import MatteConfig, MatteMapper
 from tests import parents
 from tests.flow import pictures

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.logs import JsonLines
 from jobs.progress import Progress
-from pipeline.results import Tally
+from pipeline.runs.result_files import Tally
 
 
 @pytest.fixture

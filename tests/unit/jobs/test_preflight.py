@@ -21,11 +21,11 @@ from jobs.preflight import (
 )
 from jobs.recipes import load_recipe
 from pipeline import storage
-from pipeline.manifest import open_manifest
-from pipeline.models.generation.diffusion.config import SdxlInpaintConfig
+from pipeline.manifest.reader import open_manifest
+from pipeline.models.generation.diffusion.diffusion_config import SdxlInpaintConfig
 from pipeline.models.weights import Checkpoint
-from pipeline.plan import Planner
-from pipeline.request import RunConfig
+from pipeline.planning.planner import Planner
+from pipeline.runs.run_config import RunConfig
 from tests.flow import pictures
 from tests.small_s3 import DEAF, SWIFT, Manners, SmallS3
 from tests.unit.jobs.test_fleet import HEAVY, LIGHT, stage

@@ -10,8 +10,8 @@ import pytest
 
 from jobs import progress as progress_module
 from jobs.progress import Progress, explained, rate_of
-from pipeline.activity import current, doing
-from pipeline.results import Tally
+from pipeline.processes.activity import current, doing
+from pipeline.runs.result_files import Tally
 
 
 class Clock:

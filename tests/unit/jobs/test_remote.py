@@ -16,11 +16,11 @@ from jobs.recipes import load_recipe
 from jobs.remote import Submission
 from jobs.remote_commands import EXIT_UNKNOWN, _parser, watch
 from jobs.submission import submission
+from pipeline.engine.on_ray.forwarded_settings import forwarded
 from pipeline.errors import FatalError
-from pipeline.forwarding import forwarded
-from pipeline.ledger import Request, run_uri, start_ledger
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
+from pipeline.runs.run_folder import Request, run_uri, start_ledger
 
 
 class Status(Enum):

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from jobs.sampling import stratified, stratified_mean
-from pipeline.manifest import open_manifest
+from pipeline.manifest.reader import open_manifest
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 from jobs.run import print_idle, print_summary
 from pipeline.recipe import Budget
-from pipeline.report import Report
-from pipeline.results import Tally
+from pipeline.runs.report import Report
+from pipeline.runs.result_files import Tally
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 

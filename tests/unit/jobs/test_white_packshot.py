@@ -10,10 +10,10 @@ from PIL import Image, ImageCms
 from scipy.ndimage import gaussian_filter
 
 from jobs.recipes import load_recipe
-from pipeline.brief import shots
 from pipeline.errors import RowError
-from pipeline.imaging.codec import encode_alpha
-from pipeline.plan import resolve_color
+from pipeline.imaging.writing.encoding import encode_alpha
+from pipeline.manifest.shots import shots
+from pipeline.planning.planner import resolve_color
 from pipeline.stages.render import RenderMapper
 
 SMALLER = ("brief.canvas_width=600", "brief.canvas_height=600", "render.thumbnail_px=0")

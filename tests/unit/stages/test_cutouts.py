@@ -8,10 +8,10 @@ import tifffile
 from PIL import Image
 
 from jobs.recipes import load_recipe
-from pipeline.brief import shots
+from pipeline.imaging.pixels.resample import resize
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.imaging.resample import resize
-from pipeline.plan import resolve_color
+from pipeline.manifest.shots import shots
+from pipeline.planning.planner import resolve_color
 from pipeline.stages.matte import MatteConfig, MatteMapper
 from pipeline.stages.render import RenderMapper
 from tests import cutouts

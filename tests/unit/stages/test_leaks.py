@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.brief import Brief, shots
 from pipeline.errors import RowError
-from pipeline.imaging.codec import OutputFormat, encode_alpha
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.rights.manifest_store import manifest_store
+from pipeline.imaging.writing.encoding import OutputFormat, encode_alpha
+from pipeline.manifest.shots import Brief, shots
 from pipeline.stages.render import RenderConfig, RenderMapper
 from tests.certificates import write_chain
 from tests.parents import PLACE, edited_as_the_library_does, photograph, with_credentials, written

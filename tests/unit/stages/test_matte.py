@@ -5,16 +5,16 @@ import pytest
 import tifffile
 from PIL import Image
 
+from pipeline.engine.stage import Resources
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.alpha import RefineConfig
-from pipeline.imaging.clipping_path.cutting import ClippingPathConfig
-from pipeline.imaging.codec import decode_alpha
+from pipeline.imaging.clipping_path.cut_along import ClippingPathConfig
+from pipeline.imaging.cutout.alpha import RefineConfig
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.reading.photo import Photo
-from pipeline.models.matting.config import ExistingConfig
-from pipeline.stage import Resources
-from pipeline.stages.given_alpha import AlphaSources
+from pipeline.imaging.writing.encoding import decode_alpha
+from pipeline.models.matting.matting_config import ExistingConfig
 from pipeline.stages.matte import MatteConfig, MatteMapper, VitMatteRefineConfig, matte
+from pipeline.stages.matting.given_alpha import AlphaSources
 from tests.photoshop import clipping, ellipse, jpeg, marked, path, psd, rectangle, resource
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from jobs.recipes import load_recipe
+from pipeline.engine.actor_memory import Need
+from pipeline.engine.stage import Resources
 from pipeline.imaging.reading.limits import ImageLimits
-from pipeline.memory import Need
-from pipeline.stage import Resources
+from pipeline.stages.local_weights import weigh
 from pipeline.stages.matte import matte
 from pipeline.stages.render import render
-from pipeline.stages.weights import weigh
 
 LIMITS = ImageLimits(max_megapixels=10)
 

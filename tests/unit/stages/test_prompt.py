@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from pipeline.engine.stage import Resources
 from pipeline.errors import ErrorCode, FatalError, RowError
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.prompts.style import StyleConfig
 from pipeline.recipe import parse_recipe
-from pipeline.stage import Resources
 from pipeline.stages.prompt import PolicyFile, PromptConfig, PromptMapper, prompt
 
 SCENE = {"paint": "scene", "enhance_prompt": None}

@@ -10,10 +10,10 @@ from PIL import Image
 from pydantic import ValidationError
 from scipy.ndimage import binary_dilation
 
-from pipeline.brief import Brief, shots
 from pipeline.errors import ErrorCode, FatalError, RowError
-from pipeline.imaging.codec import encode_alpha
 from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.writing.encoding import encode_alpha
+from pipeline.manifest.shots import Brief, shots
 from pipeline.models.generation.generator import Background
 from pipeline.stages import render as stage
 from pipeline.stages.render import RenderConfig, RenderMapper

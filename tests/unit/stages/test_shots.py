@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.brief import Brief, shots
-from pipeline.channels import channel_names, load_channel
 from pipeline.errors import ErrorCode, RowError
-from pipeline.imaging.codec import encode_alpha
 from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.writing.encoding import encode_alpha
+from pipeline.manifest.channels import channel_names, load_channel
+from pipeline.manifest.shots import Brief, shots
 from pipeline.stages.render import RenderConfig, RenderMapper
 
 BOX = (slice(40, 100), slice(60, 100))

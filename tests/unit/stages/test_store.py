@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import FatalError, isolate
-from pipeline.imaging.codec import OutputFormat
-from pipeline.object_names import object_path
+from pipeline.imaging.writing.encoding import OutputFormat
 from pipeline.stages.store import OutputConfig, StoreMapper
+from pipeline.storage.object_names import object_path
 
 AS_THE_RECIPE = {"output_format": None}
 

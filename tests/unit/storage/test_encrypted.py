@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import storage
-from pipeline.manifest import open_manifest
+from pipeline.manifest.reader import open_manifest
 from pipeline.models.weights import MANIFEST, Checkpoint, locate
-from pipeline.stages.weights import bring_weights
-from pipeline.storage import Fetched, Lease, PhotoReader, ReadPolicy, mirroring, objects
+from pipeline.stages.local_weights import bring_weights
+from pipeline.storage import Fetched, Lease, PhotoReader, ReadPolicy
+from pipeline.storage.s3 import mirroring, objects
 from tests.small_s3 import Manners, SmallS3
 
 KMS = {

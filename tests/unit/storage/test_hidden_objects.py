@@ -11,7 +11,7 @@ from aiohttp import web
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage import Fetched, PhotoReader, ReadPolicy
-from pipeline.storage.spellings import respelled
+from pipeline.storage.photographs.spellings import respelled
 from tests.small_s3 import Manners, Refusal, SmallS3
 
 NAMES = {

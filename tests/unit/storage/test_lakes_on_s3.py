@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import storage
-from pipeline.manifest import Manifest, open_manifest
+from pipeline.manifest.reader import Manifest, open_manifest
 from pipeline.storage import client_settings
-from pipeline.storage.objects import Objects
+from pipeline.storage.s3.objects import Objects
 from tests.unit.storage.conftest import SECRET, Fill
-from tests.unit.tables.test_lakes import without
+from tests.unit.tables.lakes.test_lake_formats import without
 
 NAMES = [f"r{n}" for n in range(6)]
 ROWS = pa.table({"id": NAMES, "image_uri": ["a.jpg"] * 6, "prompt": ["oak"] * 6})

@@ -8,11 +8,13 @@ from unittest.mock import ANY
 import pytest
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.storage import Fetched, PhotoReader, listing, web
-from pipeline.storage.listing import Looker
-from pipeline.storage.photographs import ReadPolicy
+from pipeline.storage import Fetched, PhotoReader
+from pipeline.storage.photographs import versions
+from pipeline.storage.photographs.fetching import ReadPolicy
+from pipeline.storage.photographs.versions import Looker
 from pipeline.storage.retry import Backoff
-from pipeline.storage.web import Allowance
+from pipeline.storage.web import downloads
+from pipeline.storage.web.downloads import Allowance
 from tests.unit.storage.shop import Shop, opened
 
 OLD = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -20,7 +22,7 @@ OLD = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    monkeypatch.setattr(listing, "_BRIEFLY", Backoff(attempts=2, first_s=0.01))
+    monkeypatch.setattr(versions, "_BRIEFLY", Backoff(attempts=2, first_s=0.01))
     with opened() as server:
         yield server
 
@@ -87,7 +89,7 @@ def test_an_ampersand_as_html_writes_it_is_one_where_nothing_else_is_there(shop:
     (refused,) = reader.read_many([gone])
     assert isinstance(refused, RowError)
     assert refused.code is ErrorCode.ACCESS_DENIED
-    assert looker(shop).versions([gone]).unseen == {gone: web.REFUSED_TO_SAY}
+    assert looker(shop).versions([gone]).unseen == {gone: downloads.REFUSED_TO_SAY}
 
 
 @pytest.mark.parametrize("path", ["/a.jpg", "/no-head/501", "/zero/a"])
@@ -108,9 +110,9 @@ def test_what_was_not_looked_at_is_counted_by_why(shop: Shop, tmp_path: Path) ->
     looking = looker(shop)
     assert looking.versions([*uris, str(tmp_path / "none.jpg")]) == {}
     assert looking.unseen == {
-        web.REFUSED_TO_SAY: 1,
-        web.SAYS_NOTHING: 1,
-        web.GAVE_NO_ANSWER: 1,
+        downloads.REFUSED_TO_SAY: 1,
+        downloads.SAYS_NOTHING: 1,
+        downloads.GAVE_NO_ANSWER: 1,
     }
     (tmp_path / "a.jpg").write_bytes(b"x")
     files_only = Looker(
@@ -129,14 +131,14 @@ def test_no_more_requests_than_stated(shop: Shop) -> None:
     looking = looker(shop, requests=12)
     found = looking.versions(uris[:10]) | looking.versions(uris[10:])
     assert len(found) == 12
-    assert looking.unseen == {web.OVER_THE_LIMIT: 18}
+    assert looking.unseen == {downloads.OVER_THE_LIMIT: 18}
     assert shop.asked.total() == 12
     refusing = looker(shop, requests=5, concurrency=2)  # two requests each
     assert len(refusing.versions([f"{shop.root}/no-head/40{n}" for n in range(5, 10)])) == 2
     assert shop.asked.total() == 17
     late = looker(shop, seconds=0)
     assert not late.versions(uris)
-    assert late.unseen == {web.OVER_THE_LIMIT: 30}
+    assert late.unseen == {downloads.OVER_THE_LIMIT: 30}
     assert shop.asked.total() == 17
 
 
@@ -145,7 +147,7 @@ def test_a_host_that_is_silent_is_not_asked_for_ever(shop: Shop) -> None:
     uris = [f"{shop.root}/status/503?{n}" for n in range(40)]
     shop.headers["/a.jpg"] = {"ETag": "v"}
     assert looking.versions(uris) == {}
-    assert looking.unseen == {web.GAVE_NO_ANSWER: 40}
+    assert looking.unseen == {downloads.GAVE_NO_ANSWER: 40}
     assert shop.asked.total() <= 20
 
 

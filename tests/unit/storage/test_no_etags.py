@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import storage
-from pipeline.storage import PhotoReader, ReadPolicy, objects
+from pipeline.storage import PhotoReader, ReadPolicy
+from pipeline.storage.s3 import objects
 from tests.small_s3 import Manners, SmallS3
 
 ANSWERS = ("PUT", "GET", "HEAD", "LIST", "PART")

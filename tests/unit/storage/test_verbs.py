@@ -16,10 +16,10 @@ import pytest
 
 from pipeline import storage
 from pipeline.errors import ErrorCode, TransientError
-from pipeline.storage import objects
-from pipeline.storage.connection import Settings, connection
-from pipeline.storage.objects import Objects
 from pipeline.storage.retry import Backoff
+from pipeline.storage.s3 import objects
+from pipeline.storage.s3.connection import Settings, connection
+from pipeline.storage.s3.objects import Objects
 from tests.faults import FaultyProxy
 from tests.unit.storage.conftest import SECRET, Fill, PointAt
 

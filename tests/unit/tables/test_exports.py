@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.manifest import open_manifest
+from pipeline.manifest.reader import open_manifest
 from pipeline.tables import parse_reading
 
 ROWS = [("001", "a.jpg", "Küche, hell"), ("002", "b.jpg", 'so "zart"; x|y'), ("3", "c.jpg", None)]
@@ -228,7 +228,7 @@ def test_a_packed_file_that_is_cut_off_is_no_short_table(tmp_path: Path, name: s
 def test_a_packed_file_that_unpacks_without_end_is_refused_in_little_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_late: bool
 ) -> None:
-    monkeypatch.setattr("pipeline.tables.streams._UNPACKED_FREELY", 16 * 2**20)
+    monkeypatch.setattr("pipeline.tables.text_files.streams._UNPACKED_FREELY", 16 * 2**20)
     path = tmp_path / "m.csv.gz"
     rows = text(",").encode() if is_late else b""
     path.write_bytes(gzip.compress(rows + (b" " * 2000 + b"\n") * 20_000))

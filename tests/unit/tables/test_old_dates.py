@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.ledger import read_unit
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import parse_recipe
-from pipeline.selection import choose, write_manifest
+from pipeline.runs.reselect import choose, write_manifest
+from pipeline.runs.run_folder import read_unit
 from tests.unit.past import past_run
 
 DATES = [
@@ -121,7 +121,8 @@ def test_a_run_and_one_after_it_carry_them(tmp_path: Path, manifest: str, is_hea
 
 def test_nothing_reads_a_manifest_by_another_door() -> None:
     root = Path(__file__).parents[3]
-    sources = [*(root / "pipeline" / "tables").glob("*.py"), root / "pipeline" / "manifest.py"]
+    folders = ("tables", "manifest")
+    sources = [path for name in folders for path in (root / "pipeline" / name).rglob("*.py")]
     texts = {path.name: path.read_text() for path in sources}
     doors = [name for name, text in texts.items() if re.search(r"Parquet(File|FileFormat)\(", text)]
     assert "parquet.py" in doors

@@ -14,8 +14,8 @@ import pytest
 
 _CHILD = """
 import os, sys
-from pipeline.manifest import open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import parse_recipe
 
 manifest = open_manifest(sys.argv[1], where="n % 2 = 0 and note is not null")

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.manifest import Manifest, open_manifest
-from pipeline.plan import Planner
+from pipeline.manifest.reader import Manifest, open_manifest
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe, parse_recipe
 
 NAMES = ["a", "b", "c"]

@@ -18,23 +18,23 @@ import torch
 from pydantic import ValidationError
 
 from pipeline.errors import ErrorCode, FatalError, RowError
+from pipeline.models.fitting_batches import Fitting
 from pipeline.models.generation.diffusion import bria
-from pipeline.models.generation.diffusion.config import (
+from pipeline.models.generation.diffusion.diffusion_config import (
     AnyDiffusionConfig,
     BriaConfig,
     InpaintingConfig,
     PhotoBackgroundConfig,
     SdxlControlNetInpaintConfig,
 )
-from pipeline.models.generation.diffusion.fitting import Fitting
-from pipeline.models.generation.diffusion.load import load_pipeline
-from pipeline.models.generation.diffusion.pictures import (
+from pipeline.models.generation.diffusion.load_pipeline import load_pipeline
+from pipeline.models.generation.diffusion.prompt_encoding import PromptEncoder
+from pipeline.models.generation.diffusion.references import ReferenceEncoder
+from pipeline.models.generation.diffusion.tensors import (
     control_picture,
     inpainting_arguments,
     resized,
 )
-from pipeline.models.generation.diffusion.prompts import PromptEncoder
-from pipeline.models.generation.diffusion.references import ReferenceEncoder
 from pipeline.models.generation.generator import (
     Background,
     GenerationRequest,

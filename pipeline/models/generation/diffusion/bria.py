@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import FatalError
-from pipeline.models.generation.diffusion.pictures import foregrounds, photographs
+from pipeline.models.generation.diffusion.tensors import foregrounds, photographs
 from pipeline.models.generation.generator import GenerationRequest
 
 # Shape suffixes: N row, C colour channel, H height, W width; h, w at latent size.

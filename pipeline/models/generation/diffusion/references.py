@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.models.generation.diffusion.config import (
+from pipeline.models.generation.diffusion.diffusion_config import (
     AnyDiffusionConfig,
     Flux2KleinConfig,
     IpAdapter,
 )
-from pipeline.models.generation.diffusion.load import open_picture
+from pipeline.models.generation.diffusion.load_pipeline import open_picture
 from pipeline.models.generation.generator import Reference
 
 _REMEMBERED = 64

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.models.generation.studio import vocabulary
 from pipeline.models.generation.studio.backdrops import BACKDROPS
 from pipeline.models.generation.studio.colors import Rgb, blend, luminance
-from pipeline.models.generation.studio.reading import Kind, Named, read
+from pipeline.models.generation.studio.prompt_reading import Kind, Named, read
 from pipeline.models.generation.studio.scene import Key, Scene
 from pipeline.models.generation.studio.vocabulary import Mood, Stuff
 

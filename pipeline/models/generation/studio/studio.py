@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.errors import ErrorCode, RowError
 from pipeline.models.generation.generator import Background, GenerationRequest, Light
 from pipeline.models.generation.studio import noise
+from pipeline.models.generation.studio.draw_scene import Lens, render
 from pipeline.models.generation.studio.parser import parse
-from pipeline.models.generation.studio.render import Lens, render
 from pipeline.models.generation.studio.scene import Key
 
 

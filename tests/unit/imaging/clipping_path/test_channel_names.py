@@ -1,5 +1,5 @@
-from pipeline.imaging.clipping_path.channels import channel_names
-from pipeline.imaging.clipping_path.resources import image_resources
+from pipeline.imaging.clipping_path.channel_names import channel_names
+from pipeline.imaging.containers.photoshop_resources import image_resources
 from tests.photoshop import psd, resource
 
 

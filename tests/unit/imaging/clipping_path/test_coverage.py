@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.imaging.clipping_path.coverage import coverage_of
 from pipeline.imaging.clipping_path.outline import outlines
-from pipeline.imaging.clipping_path.resources import DamagedError
-from pipeline.imaging.clipping_path.saved import Operation, Subpath
+from pipeline.imaging.clipping_path.saved_paths import Operation, Subpath
+from pipeline.imaging.containers.photoshop_resources import DamagedError
 from tests.photoshop import ellipse, polygon, rectangle
 
 H, W = 80, 120

@@ -8,8 +8,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from pipeline.imaging.containers.exif import dots_per_inch
 from pipeline.imaging.reading.decode import decode
-from pipeline.imaging.reading.exif import dots_per_inch
 from pipeline.imaging.reading.limits import ImageLimits
 from tests.unit.imaging.reading.profiles import ADOBE
 

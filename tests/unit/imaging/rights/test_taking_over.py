@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from pipeline.imaging.codec import OutputFormat, encode
 from pipeline.imaging.rights.carriers import carriers_of
 from pipeline.imaging.rights.credits import MOST_CHARACTERS, Credits, Licensor
 from pipeline.imaging.rights.manifest_store import manifest_store
 from pipeline.imaging.rights.taking_over import exif_block, taken_over
 from pipeline.imaging.rights.xmp_reading import rights_of
-from pipeline.imaging.xmp import xmp_packet
+from pipeline.imaging.writing.encoding import OutputFormat, encode
+from pipeline.imaging.writing.provenance_xmp import xmp_packet
 
 RGB = np.full((40, 60, 3), 90, np.uint8)
 TAG = ExifTags.Base

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.models.generation.diffusion import config as configs
+from pipeline.models.generation.diffusion import diffusion_config as configs
 from pipeline.models.generation.diffusion.backend import Diffusion
 from pipeline.models.generation.generator import GenerationRequest
 from pipeline.models.weights import Checkpoint

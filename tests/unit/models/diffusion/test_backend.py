@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from pipeline.errors import FatalError
-from pipeline.imaging.composite import over
-from pipeline.models.generation.diffusion.config import IpAdapter, Lora
+from pipeline.imaging.compositing.composite import over
+from pipeline.models.generation.diffusion.diffusion_config import IpAdapter, Lora
 from pipeline.models.weights import Checkpoint
 from tests.unit.models.diffusion.conftest import KINDS
 

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from pipeline.models.generation.diffusion import bria
-from pipeline.models.generation.diffusion.config import Lora
+from pipeline.models.generation.diffusion.diffusion_config import Lora
 from pipeline.models.weights import Checkpoint
 
 

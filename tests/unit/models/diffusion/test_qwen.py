@@ -13,7 +13,7 @@ from diffusers.pipelines.qwenimage import pipeline_qwenimage_edit_inpaint
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from pipeline.models.generation.diffusion import backend
-from pipeline.models.generation.diffusion.config import QwenEditConfig
+from pipeline.models.generation.diffusion.diffusion_config import QwenEditConfig
 from pipeline.models.weights import Checkpoint
 from tests.unit.models.diffusion import tiny
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.brief import Brief, shots
-from pipeline.imaging.codec import encode_alpha
 from pipeline.imaging.reading.limits import ImageLimits
+from pipeline.imaging.writing.encoding import encode_alpha
+from pipeline.manifest.shots import Brief, shots
 from pipeline.stages.render import RenderConfig, RenderMapper
 
 

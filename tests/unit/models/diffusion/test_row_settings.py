@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ErrorCode, RowError
-from pipeline.models.generation.diffusion.config import IpAdapter, Lora
+from pipeline.models.generation.diffusion.diffusion_config import IpAdapter, Lora
 from pipeline.models.generation.generator import Reference, Settings
 from pipeline.models.generation.studio.studio import Studio, StudioConfig
 from pipeline.models.weights import Checkpoint

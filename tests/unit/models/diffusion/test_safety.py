@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from pipeline.errors import ErrorCode, FatalError, RowError
 from pipeline.models.generation.safety import SafetyChecker
 from pipeline.models.weights import Checkpoint
-from pipeline.stages.checks import Checks, ChecksConfig
+from pipeline.stages.rendering.release_checks import Checks, ChecksConfig
 from tests.unit.models.diffusion import tiny
 
 PICTURE = np.random.default_rng(3).integers(0, 256, (40, 60, 3), dtype=np.uint8)

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.errors import FatalError
-from pipeline.models.matting.config import BirefnetConfig
-from pipeline.models.matting.load import build_network
+from pipeline.models.matting.load_network import build_network
+from pipeline.models.matting.matting_config import BirefnetConfig
 from pipeline.models.weights import Checkpoint
 
 QUICK = {"device": "cpu", "dtype": "float32", "side_px": 64}

@@ -9,14 +9,14 @@ from onnx import TensorProto
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import FatalError
-from pipeline.models.matting.config import (
+from pipeline.models.matting.load_network import build_network
+from pipeline.models.matting.matting_config import (
     AnyNetworkConfig,
     BirefnetOnnxConfig,
     ExistingConfig,
     IsNetConfig,
     U2NetConfig,
 )
-from pipeline.models.matting.load import build_network
 from tests.unit.models.matting.graphs import write_graph
 
 RED, GREEN, BLUE = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)

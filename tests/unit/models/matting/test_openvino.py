@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from jobs.demo import opened
 from pipeline.errors import FatalError
-from pipeline.models.matting.config import EMBEDDED_SHA256, BirefnetOnnxConfig, U2NetConfig
+from pipeline.models.matting.matting_config import EMBEDDED_SHA256, BirefnetOnnxConfig, U2NetConfig
 from pipeline.models.matting.openvino_session import capabilities, require
 from pipeline.models.matting.u2net import u2net
 
@@ -84,7 +84,7 @@ import sys
 events = []
 sys.addaudithook(lambda name, _: events.append(name))
 import numpy as np
-from pipeline.models.matting.config import U2NetConfig
+from pipeline.models.matting.matting_config import U2NetConfig
 from pipeline.models.matting.u2net import u2net
 del events[:]
 network = u2net(U2NetConfig(runtime=sys.argv[1]), num_threads=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import FatalError
-from pipeline.models.matting.config import EMBEDDED_WEIGHTS, U2NetConfig
+from pipeline.models.matting.matting_config import EMBEDDED_WEIGHTS, U2NetConfig
 from pipeline.models.matting.network import MattingNetwork
 from pipeline.models.matting.u2net import u2net
 

@@ -5,8 +5,8 @@ import transformers
 from transformers.models.vitmatte.image_processing_pil_vitmatte import VitMatteImageProcessorPil
 
 from pipeline.errors import FatalError
-from pipeline.models.matting.config import VitMatteConfig
-from pipeline.models.matting.load import build_solver
+from pipeline.models.matting.load_network import build_solver
+from pipeline.models.matting.matting_config import VitMatteConfig
 from pipeline.models.matting.vitmatte import as_input
 from pipeline.models.weights import Checkpoint
 

@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 
 from pipeline.models.generation.studio.backdrops import city, interior, nature
-from pipeline.models.generation.studio.backdrops.canvas import BackdropPainter
+from pipeline.models.generation.studio.backdrops.painted_canvas import BackdropPainter
 from pipeline.models.generation.studio.colors import Rgb
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.models.generation.studio.backdrops.canvas import (
+from pipeline.models.generation.studio.backdrops.painted_canvas import (
     Canvas,
     Float,
     box,

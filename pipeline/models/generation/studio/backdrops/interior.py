@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.models.generation.studio.backdrops.canvas import (
+from pipeline.models.generation.studio.backdrops.painted_canvas import (
     Canvas,
     Float,
     box,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.models.generation.studio.cells import cells
+from pipeline.models.generation.studio.cellular_noise import cells
 from pipeline.models.generation.studio.noise import smoothstep
 from pipeline.models.generation.studio.surfaces.material import Material, Patch, tinted
 

@@ -1,0 +1,1 @@
+"""What pymatting computes, with its functions compiled by numba: an extra."""

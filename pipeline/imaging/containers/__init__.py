@@ -1,0 +1,1 @@
+"""How picture files are built: their kind, their parts and what those say. No pixel is decoded."""

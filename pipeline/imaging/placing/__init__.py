@@ -1,0 +1,1 @@
+"""Where a product stands on its canvas, and the sizes a picture passes through."""

@@ -1,0 +1,1 @@
+"""How good a matte, a composite or a finished file is, measured."""

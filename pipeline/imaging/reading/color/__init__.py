@@ -1,0 +1,1 @@
+"""What the numbers of a file mean as colours, and the same colours as sRGB."""

@@ -1,0 +1,1 @@
+"""Finished pixels become files, with what those say of themselves."""

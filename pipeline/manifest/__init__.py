@@ -1,0 +1,1 @@
+"""What a manifest says: its rows, what each asks for, and the channels it names."""

@@ -1,0 +1,259 @@
+"""Rows of many runs brought together: one schema for them all, and files of bounded size."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import schema, storage
+from pipeline.storage.parallel import in_threads
+
+_READ_ROWS = 64
+"""Rows in memory at once: with pictures of a megabyte or so, below 100 MB."""
+_GROUP_BYTES = 32 * 2**20
+_FILE_BYTES = 256 * 2**20
+"""A file is in memory until it is written, which happens at once or not at all."""
+_UNFINISHED = "_UNFINISHED"
+"""There from before the first file until after `_SUCCESS`, and different in every call."""
+_PART = re.compile(r"part-\d{5,}\.parquet")
+
+
+def materialise(view: pa.Table, target: str) -> list[str]:
+    """Write the rows of a view as Parquet files and, last of all, a `_SUCCESS` that lists them.
+
+    A call that fails takes away what it has written. The next one goes over what a killed one has
+    left, and over the dataset of no files that a view without rows is.
+
+    Args:
+        view: `sample_id`, `run_id`, `file` and `row`, in files' order.
+        target: a folder with nothing else in it.
+
+    Returns:
+        The names of the files.
+
+    Raises:
+        ValueError: the target is not empty, or the runs disagree on the type of a column.
+    """
+    target = storage.absolute(target)
+    replaced = _replaceable(target)
+    picks = _picks(view)
+    merged = _merged_schema([pick.file for pick in picks])
+    for file in replaced:
+        storage.remove(file)
+    mark = uuid.uuid4().hex
+    storage.write(storage.join(target, _UNFINISHED), mark.encode())
+    writer = Files(folder=target, schema=merged)
+    try:
+        for pick in picks:
+            _check_mark(target, mark)
+            for table in _rows(pick, merged):
+                writer.write(table)
+        writer.close()
+        _check_mark(target, mark)
+        storage.write(storage.join(target, "_SUCCESS"), _success(writer.names))
+    except BaseException:
+        if _mark(target) == mark:
+            for file in _replaceable(target):
+                storage.remove(file)
+        raise
+    storage.remove(storage.join(target, _UNFINISHED))
+    return writer.names
+
+
+def _replaceable(target: str) -> list[str]:
+    """The files in a folder that a call was stopped at, or that holds a view without rows.
+
+    None where there is nothing. Whoever is killed at removing them leaves the last to the next.
+
+    Raises:
+        ValueError: there is something else.
+    """
+    if not storage.exists(target):
+        return []
+    what = "something is there already"
+    if storage.is_folder(target) and not storage.list_folders(target):
+        files = storage.list_files(target)
+        mark, success = (storage.join(target, name) for name in (_UNFINISHED, "_SUCCESS"))
+        ours = [file for file in files if _PART.fullmatch(file.rpartition("/")[2])]
+        if not files or {*files} == {*ours, mark}:
+            return [*ours, mark]
+        if success in files:
+            what = "a merged view is there already, and is not replaced"
+            if {*files} <= {mark, success} and storage.read(success) == _success([]):
+                return [success, mark]
+    raise ValueError(f"--materialise {target}: {what}; name a new folder")
+
+
+def _success(names: Sequence[str]) -> bytes:
+    return json.dumps({"results": list(names)}, indent=1).encode()
+
+
+def _mark(target: str) -> str | None:
+    try:
+        return storage.read(storage.join(target, _UNFINISHED)).decode(errors="replace")
+    except FileNotFoundError:
+        return None
+
+
+def _check_mark(target: str, mark: str) -> None:
+    """Refuse to go on where another call has begun, which took this one's files away.
+
+    Raises:
+        ValueError: one has.
+    """
+    if _mark(target) != mark:
+        raise ValueError(f"--materialise {target}: another call has begun there meanwhile")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pick:
+    """Rows of one result file."""
+
+    file: str
+    rows: tuple[int, ...]
+    """Positions in the file, ascending."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Files:
+    """Small tables gathered into row groups, and those into the Parquet files of a folder."""
+
+    folder: str
+    schema: pa.Schema
+    ending: str = ".parquet"
+    names: list[str] = field(default_factory=list)
+    """Of the files that are on storage."""
+    _waiting: list[pa.Table] = field(default_factory=list)
+    _waiting_bytes: int = 0
+    _open: _OpenFile | None = None
+
+    def write(self, table: pa.Table) -> None:
+        """Take rows over; they are on storage after `close` at the latest."""
+        self._waiting.append(table)
+        self._waiting_bytes += table.nbytes
+        if self._waiting_bytes >= _GROUP_BYTES:
+            self._end_group()
+
+    def close(self) -> None:
+        """Put what is left on storage."""
+        if self._waiting:
+            self._end_group()
+        if self._open is not None:
+            self._end_file(self._open)
+
+    def _end_group(self) -> None:
+        file = self._open = self._open or _OpenFile.start(self.schema)
+        file.writer.write_table(pa.concat_tables(self._waiting))
+        self._waiting, self._waiting_bytes = [], 0
+        if file.sink.tell() >= _FILE_BYTES:
+            self._end_file(file)
+
+    def _end_file(self, file: _OpenFile) -> None:
+        file.writer.close()
+        name = f"part-{len(self.names):05d}{self.ending}"
+        storage.write(storage.join(self.folder, name), file.sink.getvalue())
+        self.names.append(name)
+        self._open = None
+
+
+class _OpenFile(NamedTuple):
+    sink: io.BytesIO
+    writer: pq.ParquetWriter
+
+    @classmethod
+    def start(cls, columns: pa.Schema) -> _OpenFile:
+        sink = io.BytesIO()
+        # Level 1 and no dictionaries: most bytes are pictures, compressed already.
+        options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False}
+        return cls(sink, pq.ParquetWriter(sink, columns, **options))
+
+
+def unified(schemas: Sequence[pa.Schema], what: str) -> pa.Schema:
+    """One schema with every column of several, by name.
+
+    Raises:
+        ValueError: they disagree on the type of a column.
+    """
+    try:
+        return pa.unify_schemas(list(schemas), promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{what} do not fit together: {said}") from None
+
+
+def file_schema(
+    uris: Sequence[str], *, wanted: Callable[[str], bool] = lambda _: True
+) -> pa.Schema:
+    """One schema for the rows of all these result files, of the columns that are wanted.
+
+    Raises:
+        ValueError: they disagree on the type of one.
+    """
+    found = in_threads(_plain_schema, uris)
+    distinct = dict.fromkeys(
+        pa.schema([column for column in columns if wanted(column.name)]) for columns in found
+    )
+    return unified(list(distinct), "the columns of these runs") if distinct else pa.schema([])
+
+
+def fitted(table: pa.Table, columns: pa.Schema) -> pa.Table:
+    """A table under a schema that `unified` made: what it lacks is null.
+
+    Raises:
+        ValueError: a column has a value that the common type cannot hold.
+    """
+    return pa.table([_fitted(table, wanted) for wanted in columns], schema=columns)
+
+
+def _fitted(table: pa.Table, wanted: pa.Field) -> pa.ChunkedArray | pa.Array:
+    if wanted.name not in table.column_names:
+        return pa.nulls(table.num_rows, wanted.type)
+    column = table[wanted.name]
+    try:
+        return column.cast(wanted.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        said = " ".join(str(error).split())
+        raise ValueError(
+            f"column {wanted.name!r} is {column.type} in one run and fits {wanted.type} of all "
+            f"runs together not in every value: {said}"
+        ) from None
+
+
+def _plain_schema(uri: str) -> pa.Schema:
+    """Names and types alone: a description that was reworded makes no other schema."""
+    filesystem, path = storage.arrow_filesystem(uri)
+    found = pq.read_schema(path, filesystem=filesystem)
+    return pa.schema([pa.field(column.name, column.type) for column in found])
+
+
+def _picks(view: pa.Table) -> list[_Pick]:
+    by_file = view.group_by("file", use_threads=False).aggregate([("row", "list")])
+    return [
+        _Pick(file=group["file"], rows=tuple(group["row_list"])) for group in by_file.to_pylist()
+    ]
+
+
+def _merged_schema(files: Sequence[str]) -> pa.Schema:
+    return file_schema(files).append(schema.RUN_URI).with_metadata(schema.HUGGING_FACE_METADATA)
+
+
+def _rows(pick: _Pick, merged: pa.Schema) -> Iterator[pa.Table]:
+    filesystem, path = storage.arrow_filesystem(pick.file)
+    run_uri = pick.file.rpartition("/results/")[0]
+    first = 0
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        for batch in file.iter_batches(batch_size=_READ_ROWS):
+            wanted = [row - first for row in pick.rows if first <= row < first + batch.num_rows]
+            first += batch.num_rows
+            if wanted:
+                table = pa.Table.from_batches([batch]).take(pa.array(wanted, pa.int64()))
+                place = pa.repeat(pa.scalar(run_uri), table.num_rows)
+                yield fitted(table.append_column(schema.RUN_URI, place), merged)

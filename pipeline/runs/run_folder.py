@@ -1,0 +1,424 @@
+"""The ledger of a run: its folder, what was planned, what is done, and when it is finished.
+
+    <output>/README.md
+    <output>/run_id=<id>/  README.md  run.json  _plan/  results/  images/  results.json
+                           report.json  report.html  _SUCCESS
+
+Progress lives here and nowhere else, so that losing every machine of the cluster loses nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.planning.planner import BYTES_PER_FILE, ROWS_PER_FILE, Planner
+from pipeline.planning.withheld_addresses import (
+    looked_up,
+    packed,
+    taken_apart,
+    unpacked,
+    with_whole,
+)
+from pipeline.processes.activity import doing
+from pipeline.recipe import Recipe
+from pipeline.runs.dataset_card import write_cards
+from pipeline.runs.documents import as_json, read_document
+from pipeline.runs.finished_fingerprints import Settled, rechunked
+from pipeline.runs.result_files import Committed, read_committed
+from pipeline.tables.sql import query
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """What somebody asked for. The same request again means the same run, until it is finished."""
+
+    manifest: str
+    where: str | None
+    limit: int | None
+    config_hash: str
+    only_changed: bool = False
+    """Without the rows that earlier runs have settled."""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """How the manifest's files are read: `Reading.as_json`."""
+    untrusted: bool = False
+    """Whether the rows are held to the limits of `pipeline.planning.untrusted`."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As `run.json` has it. One that is trusted reads as before there was a choice."""
+        values = asdict(self)
+        if not self.untrusted:
+            del values["untrusted"]
+        return values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Which rows of earlier runs a re-processing run makes anew."""
+
+    parent: tuple[str, ...]
+    """The ids of those runs."""
+    condition: str
+    """What selected the rows."""
+    image_root: str
+    """Folder that the parents' relative image URIs start from."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkUnit:
+    """Rows of one plan file that travel together."""
+
+    plan_file: str
+    rows: tuple[int, ...]
+    """Positions in the file, ascending."""
+    addresses: bytes | None = field(default=None, repr=False)
+    """The whole addresses of these rows, packed, where the plan withholds some."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ledger:
+    """An opened run: its plan is complete and on storage."""
+
+    uri: str
+    run_id: str
+    num_planned: int
+    plan_files: tuple[str, ...]
+    num_unchanged: int = 0
+    """Rows that were not planned because an earlier run has settled them."""
+    not_looked_at: Mapping[str, int] = field(default_factory=dict)
+    """Photographs of which nobody can say whether they have changed, by why."""
+    lacking: Mapping[str, int] = field(default_factory=dict)
+    """How many of the unchanged rows were made before a column was kept, by column."""
+    num_withheld: int = 0
+    """Planned rows of whose addresses a part is not in the plan."""
+    addresses: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    """The whole ones, packed, by plan file; empty where the run was planned by another driver."""
+
+    def with_addresses(self, planner: Planner, units: Sequence[WorkUnit]) -> Ledger:
+        """The same run, with the whole addresses of what is to be done, looked up again.
+
+        Those of a manifest that was signed anew since it was planned are the newer ones.
+
+        Raises:
+            ValueError: the manifest cannot be read any more.
+        """
+        if self.addresses or not self.num_withheld:
+            return self
+        known = dict(planner.addresses())
+        found = {}
+        for name in dict.fromkeys(unit.plan_file for unit in units):
+            filesystem, path = storage.arrow_filesystem(storage.join(self.uri, name))
+            with pq.ParquetFile(path, filesystem=filesystem) as file:
+                planned = file.read(columns=["image_uri", "mask_uri", "reference_uris"])
+            data = packed(pa.chunked_array([looked_up(planned, known)]))
+            if data is not None:
+                found[name] = data
+        return replace(self, addresses=found)
+
+    def addressed(self, units: Sequence[WorkUnit]) -> list[WorkUnit]:
+        """The units, each with the whole addresses of its rows."""
+        if not self.addresses:
+            return list(units)
+        made, name, whole = list[WorkUnit](), "", None
+        for unit in units:  # a plan file's stand next to each other
+            if unit.plan_file != name:
+                name = unit.plan_file
+                data = self.addresses.get(name)
+                whole = None if data is None else unpacked(data)
+            rows = None if whole is None else whole.take(pa.array(unit.rows, pa.int64()))
+            made.append(replace(unit, addresses=None if rows is None else packed(rows)))
+        return made
+
+    def is_finished(self) -> bool:
+        """Whether the run has said so."""
+        return storage.exists(storage.join(self.uri, "_SUCCESS"))
+
+    @doing("reading what is done")
+    def committed(self) -> list[Committed]:
+        """All result files, which may hold rows twice; torn ones are removed."""
+        files, torn = read_committed(self.uri)
+        for uri in torn:
+            storage.remove(uri)
+        return files
+
+    @doing("finding what is left to do")
+    def pending(self, committed: Sequence[Committed], rows_per_block: int) -> list[WorkUnit]:
+        """The plan minus the results: what is still to do, in units of at most so many rows."""
+        if not committed:
+            return [
+                WorkUnit(
+                    plan_file=file, rows=tuple(range(first, min(first + rows_per_block, size)))
+                )
+                for file in self.plan_files
+                for size in [_num_rows(storage.join(self.uri, file))]
+                for first in range(0, size, rows_per_block)
+            ]
+        done = pa.chunked_array([chunk for file in committed for chunk in file.sample_ids.chunks])
+        left = query(
+            "SELECT file, list(row ORDER BY row) AS rows FROM plan "
+            "ANTI JOIN done USING (sample_id) GROUP BY file ORDER BY file",
+            plan=pa.RecordBatchReader.from_batches(_POSITIONS, self._positions()),
+            done=pa.table({"sample_id": done}),
+        )
+        return [
+            WorkUnit(
+                plan_file=self.plan_files[row["file"]],
+                rows=tuple(row["rows"][first : first + rows_per_block]),
+            )
+            for batch in left
+            for row in batch.to_pylist()
+            for first in range(0, len(row["rows"]), rows_per_block)
+        ]
+
+    @doing("comparing the results with the plan")
+    def discrepancies(self, committed: Sequence[Committed]) -> dict[str, list[str]]:
+        """Ids that are lost, duplicated or unexpected, at most 20 of each; empty if all is well."""
+        empty = pa.chunked_array([], pa.string())
+        done = [chunk for file in committed for chunk in file.sample_ids.chunks]
+        tables = {
+            "plan": pa.Table.from_batches(list(self._positions()), _POSITIONS),
+            "done": pa.table({"sample_id": pa.chunked_array(done) if done else empty}),
+        }
+        statements = {
+            "lost": "SELECT sample_id FROM plan ANTI JOIN done USING (sample_id) LIMIT 20",
+            "duplicated": "SELECT sample_id FROM done GROUP BY 1 HAVING count(*) > 1 LIMIT 20",
+            "unexpected": "SELECT sample_id FROM done ANTI JOIN plan USING (sample_id) LIMIT 20",
+        }
+        found = {
+            kind: query(sql, **tables).read_all()["sample_id"].to_pylist()
+            for kind, sql in statements.items()
+        }
+        return {kind: ids for kind, ids in found.items() if ids}
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Put a JSON document into the run's folder."""
+        storage.write(storage.join(self.uri, name), as_json(value), below=self.uri)
+
+    def succeed(self, committed: Sequence[Committed]) -> None:
+        """Declare the run finished: readers of the dataset go by this list of files."""
+        self.write_json("_SUCCESS", {"results": sorted(file.file for file in committed)})
+
+    def _positions(self) -> Iterator[pa.RecordBatch]:
+        for index, file in enumerate(self.plan_files):
+            ids = planned_ids(storage.join(self.uri, file))
+            yield pa.record_batch(
+                [
+                    pa.array([index] * len(ids), pa.int32()),
+                    pa.array(range(len(ids)), pa.int32()),
+                    ids,
+                ],
+                schema=_POSITIONS,
+            )
+
+
+_ROWS_PER_GROUP = 256
+_POSITIONS = pa.schema([("file", pa.int32()), ("row", pa.int32()), ("sample_id", pa.string())])
+
+
+def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
+    """The plan rows of a unit, and the whole addresses beside them. Runs inside the cluster."""
+    filesystem, path = storage.arrow_filesystem(storage.join(run_uri, unit.plan_file))
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        group_rows = file.metadata.row_group(0).num_rows
+        first, last = unit.rows[0] // group_rows, unit.rows[-1] // group_rows
+        table = file.read_row_groups(list(range(first, last + 1)))
+    offset = first * group_rows
+    rows = table.take(pa.array([row - offset for row in unit.rows]))
+    return with_whole(rows, unit.addresses)
+
+
+_NO_TEXT = re.compile(
+    r"[0-9._-]+|[0-9.]+([eE][-0-9]+)?[dDfFlL]?|[0-9]+-[0-9]+-[0-9]+T[0-9.]*Z?"
+    r"|0[xb][0-9a-f_]+|nan|inf(inity)?|epoch|null|__HIVE_DEFAULT_PARTITION__",
+    re.IGNORECASE,
+)
+"""What Spark, DuckDB or Arrow read out of `run_id=...` as something else than text."""
+
+
+def run_uri(output: str, run_id: str) -> str:
+    """The folder of a run.
+
+    Raises:
+        ValueError: the id could lead out of the output folder, or reads as a number or a date.
+    """
+    if not re.fullmatch(r"(?![.-])[A-Za-z0-9._-]{1,128}", run_id):
+        raise ValueError(
+            f"--run-id {run_id!r}: use letters, digits, '.', '_' and '-', at most 128 of them and "
+            "neither '.' nor '-' to start with"
+        )
+    if _NO_TEXT.fullmatch(run_id):
+        raise ValueError(
+            f"--run-id {run_id}: readers that go by the folder's name take it for a number, a date "
+            "or nothing (Spark reads 0007 as 7, DuckDB 0x10 as 16): put a word before it, such as "
+            f"run-{run_id}"
+        )
+    return storage.join(storage.absolute(output), f"run_id={run_id}")
+
+
+def open_ledger(uri: str, *, request: Request) -> Ledger | None:
+    """Open a run that has been planned; None if it has not.
+
+    Raises:
+        ValueError: the run id belongs to another request.
+    """
+    document = read_document(uri, "run.json")
+    if document is None:
+        return None
+    was, asked = document["request"], request.as_json()
+    if was != asked:
+        differing = [k for k in asdict(request) if was.get(k) != asked.get(k)]
+        raise ValueError(
+            f"--run-id {document['run_id']}: started with another {', '.join(differing)}; "
+            "choose a new run id, or repeat its command to continue it"
+        )
+    plan = document["plan"]
+    return Ledger(
+        uri=uri,
+        run_id=document["run_id"],
+        num_planned=plan["rows"],
+        plan_files=tuple(plan["files"]),
+        num_unchanged=document["unchanged"],
+        # Neither is there where an earlier version has begun the run.
+        not_looked_at=document.get("not_looked_at", {}),
+        lacking=document.get("lacking", {}),
+        num_withheld=plan.get("withheld", 0),
+    )
+
+
+class NothingToDo(Exception):  # noqa: N818 - no error: somebody is to be told
+    """Every row that is asked for is settled."""
+
+    def __init__(
+        self,
+        num_unchanged: int,
+        *,
+        not_looked_at: Mapping[str, int],
+        lacking: Mapping[str, int],
+    ) -> None:
+        """Say how many rows there are, what is not known of their photographs, what they lack."""
+        super().__init__(num_unchanged, not_looked_at, lacking)
+        self.num_unchanged = num_unchanged
+        self.not_looked_at = dict(not_looked_at)
+        self.lacking = dict(lacking)
+
+
+@doing("planning the run")
+def start_ledger(
+    uri: str,
+    *,
+    request: Request,
+    recipe: Recipe,
+    planner: Planner,
+    settled: Settled | None = None,
+    origin: Origin | None = None,
+    after: datetime | None = None,
+    keeps_empty: bool = True,
+) -> Ledger:
+    """Plan a new run.
+
+    A plan is made once: a manifest that changes afterwards belongs to the next run, and a driver
+    that was stopped while it planned finds the plan of another who did not wait.
+
+    Args:
+        uri: the run's folder.
+        request: what is asked for.
+        recipe: how.
+        planner: makes the plan.
+        settled: rows to leave out; a plan may be empty then, and only then.
+        origin: of a re-processing run.
+        after: when the newest of the runs so far was started, by the clock of whoever did. This
+            one is newer, whatever our own clock says.
+        keeps_empty: begin a run that has no row, too. One that vouches for files of other runs is
+            begun in any case, or no reader would ever see them.
+
+    Raises:
+        NothingToDo: there is no row to make, and no run was begun.
+        ValueError: the manifest selects nothing, or somebody else has begun another run here.
+    """
+    files, num_rows, num_selected, num_withheld = [], 0, 0, 0
+    addresses: dict[str, bytes] = {}
+    looker = planner.looker()
+    lacking: Counter[str] = Counter()
+
+    def selected() -> Iterator[pa.Table]:
+        nonlocal num_selected
+        for table in planner.tables(looker):
+            num_selected += table.num_rows
+            if settled is not None:
+                lacking.update(settled.count_lacking(table))
+            yield table
+
+    tables = selected()
+    if settled is not None:
+        left = settled.left_out_of(tables)
+        tables = rechunked(left, ROWS_PER_FILE, num_bytes=BYTES_PER_FILE)
+    for index, (table, whole) in enumerate(map(taken_apart, tables)):
+        sink = pa.BufferOutputStream()
+        # Small row groups: a unit reads little more than its own rows.
+        pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_PER_GROUP)
+        data = sink.getvalue().to_pybytes()
+        # Named by its bytes: two who plan the same run at once replace nothing of each other's.
+        # Readers of a dataset pass over it by its folder or by its ending: it holds no results.
+        name = f"_plan/plan-{index:05d}-{hashlib.sha256(data).hexdigest()[:16]}.pq"
+        storage.write(storage.join(uri, name), data)
+        files.append(name)
+        num_rows += table.num_rows
+        secret = None if whole is None else packed(whole)
+        if whole is not None and secret is not None:
+            addresses[name] = secret
+            num_withheld += len(whole) - whole.null_count
+    if not num_selected:
+        raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
+    if settled is not None and not (num_rows or keeps_empty or settled.has_news):
+        raise NothingToDo(num_selected, not_looked_at=looker.unseen, lacking=+lacking)
+    run_id = uri.rpartition("/run_id=")[2]
+    document = {
+        "run_id": run_id,
+        "created_at": _next_moment(after).isoformat(timespec="milliseconds"),
+        "request": request.as_json(),
+        "manifest_version": planner.manifest.version,
+        "parent": [] if origin is None else list(origin.parent),
+        "condition": None if origin is None else origin.condition,
+        "image_root": planner.manifest.root,
+        "recipe": recipe.model_dump(mode="json"),
+        "plan": {"rows": num_rows, "files": files, "withheld": num_withheld},
+        "unchanged": num_selected - num_rows,
+        "not_looked_at": dict(sorted(looker.unseen.items())),
+        "lacking": dict(sorted((+lacking).items())),
+        "adopted": {} if settled is None else dict(settled.adopted),
+    }
+    write_cards(uri)
+    # Last, so that a run.json always speaks of a complete plan; and once.
+    storage.create(storage.join(uri, "run.json"), as_json(document))
+    ledger = open_ledger(uri, request=request)
+    assert ledger is not None
+    # Where another driver was first, these are of another plan: by its names they are none.
+    return replace(ledger, addresses=addresses) if set(files) == set(ledger.plan_files) else ledger
+
+
+def _next_moment(after: datetime | None) -> datetime:
+    """Now, or just after a moment that is still to come: a clock is wrong then, ours or another."""
+    now = datetime.now(UTC)
+    return now if after is None else max(now, after + timedelta(milliseconds=1))
+
+
+def planned_ids(uri: str) -> pa.Array:
+    """The sample ids of a plan file, in order."""
+    filesystem, path = storage.arrow_filesystem(uri)
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        return file.read(columns=["sample_id"])["sample_id"].combine_chunks()
+
+
+def _num_rows(uri: str) -> int:
+    filesystem, path = storage.arrow_filesystem(uri)
+    with pq.ParquetFile(path, filesystem=filesystem) as file:
+        return int(file.metadata.num_rows)

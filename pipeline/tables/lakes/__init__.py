@@ -1,0 +1,1 @@
+"""Tables that a format of its own keeps: Delta, Iceberg and Lance."""

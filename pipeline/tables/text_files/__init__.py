@@ -1,0 +1,1 @@
+"""Tables in files of text: CSV, JSON Lines and other JSON."""

@@ -1,0 +1,1 @@
+"""Values of a table: brought under one type, exactly or not at all."""
