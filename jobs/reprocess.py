@@ -6,8 +6,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-import yaml
-
 from jobs.recipes import load_recipe
 from jobs.run import run_and_report
 from jobs.trust import check_believed, check_permissions
@@ -22,6 +20,7 @@ from pipeline.runs.reselect import Chosen, choose, write_manifest
 from pipeline.runs.run_config import RunConfig
 from pipeline.runs.run_folder import Origin, run_uri
 from pipeline.runs.run_ids import fresh_run_id
+from pipeline.text.yaml_text import dump_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +184,7 @@ def _recipe(
             "--recipe which one is to make them anew"
         )
     newest = parents[-1]
-    text = yaml.safe_dump(newest.document["recipe"])
+    text = dump_yaml(newest.document["recipe"])
     recipe = parse_recipe(text, overrides=overrides, source=f"recipe of run {newest.run_id}")
     if not trusts_dataset:
         check_permissions(recipe, given=overrides, run_id=newest.run_id)

@@ -1,4 +1,4 @@
-"""YAML that others wrote: the one loader of the house, which gives plain values or one line.
+"""YAML, of others and our own: the one loader of the house, which gives plain values or one line.
 
 A few hundred characters of YAML can stand for billions of values, by aliases, or for a nesting that
 no stack holds. Neither is ever meant: both are refused while they are read, before anything is
@@ -37,6 +37,11 @@ def load_yaml(text: str, *, quotes: bool = True) -> Any:
             line of the text.
     """
     return _loaded(text, _Loader, quotes=quotes)
+
+
+def dump_yaml(value: Any) -> str:
+    """YAML that `load_yaml` reads as the same value."""
+    return yaml.safe_dump(value)
 
 
 def _loaded(text: str, loader: type[_Loader], *, quotes: bool = True) -> Any:

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.imaging.writing.provenance_xmp import SourceType
+from pipeline.text.yaml_text import load_yaml
 
 FileFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"]
 
@@ -69,6 +69,6 @@ def load_channel(name: str) -> Channel:
         raise ValueError(f"{name!r} is no channel: use {', '.join(channel_names())}")
     text = (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     try:
-        return Channel.model_validate(yaml.safe_load(text))
+        return Channel.model_validate(load_yaml(text))
     except ValidationError as error:
         raise ValueError(f"channel {name}: {' '.join(str(error).split())}") from None

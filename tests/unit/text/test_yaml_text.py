@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.prompts.policy import parse_policy
 from pipeline.recipe import parse_recipe
-from pipeline.text.yaml_text import MOST_CHARACTERS, MOST_DEPTH, load_yaml
+from pipeline.text.yaml_text import MOST_CHARACTERS, MOST_DEPTH, dump_yaml, load_yaml
 
 
 def refusal(text: str) -> str:
@@ -33,6 +33,11 @@ def test_plain_values_are_read() -> None:
     }
     assert load_yaml("") is None
     assert load_yaml("\ufeffa: é 😀") == {"a": "é 😀"}
+
+
+def test_what_is_written_is_read_again() -> None:
+    value = {"a": ["off", "12:30", "0x1f", "é 😀", "two\nlines", ""], "b": {"c": None, "d": 2.5}}
+    assert load_yaml(dump_yaml(value)) == value
 
 
 def test_merges_of_what_is_written_there_are_read() -> None:
