@@ -33,6 +33,7 @@ from pipeline.runs.run_config import RunConfig
 from pipeline.stages.prompting.endpoint import EndpointConfig
 from pipeline.storage import PhotoReader
 from pipeline.tables import python_rows
+from pipeline.text.config_tree import nested_models
 
 _PLANNED = 1000
 """Rows of the manifest that are planned."""
@@ -357,21 +358,12 @@ def problem_with_weights(section: BaseModel) -> str | None:
 
 
 def _weight_checks(section: BaseModel) -> Iterator[partial[Any]]:
-    if isinstance(section, Checkpoint):
-        yield partial(_find, section)
-        return
-    values = {name: getattr(section, name) for name in type(section).model_fields}
-    if isinstance(values.get("weights"), str | Path):
-        yield partial(check_file, Path(values["weights"]), values.get("weights_sha256"))
-    for value in values.values():
-        if isinstance(value, Checkpoint):
-            yield partial(_find, value, cache_dir=values.get("cache_dir"))
-        elif isinstance(value, BaseModel):
-            yield from _weight_checks(value)
-        elif isinstance(value, tuple | list):
-            yield from chain.from_iterable(
-                _weight_checks(one) for one in value if isinstance(one, BaseModel)
-            )
+    for _, model, holder in nested_models(section):
+        weights = getattr(model, "weights", None)
+        if isinstance(model, Checkpoint):
+            yield partial(_find, model, cache_dir=getattr(holder, "cache_dir", None))
+        elif isinstance(weights, str | Path):
+            yield partial(check_file, Path(weights), getattr(model, "weights_sha256", None))
 
 
 def _find(checkpoint: Checkpoint, *, cache_dir: Path | None = None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from pipeline import storage
 from pipeline.recipe import Recipe
+from pipeline.text.config_tree import nested_models
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -75,29 +76,15 @@ def check_permissions(recipe: Recipe, *, given: Sequence[str], run_id: str) -> N
         )
 
 
-def permissions(model: BaseModel, *above: str) -> dict[str, Any]:
+def permissions(config: BaseModel) -> dict[str, Any]:
     """What a recipe permits that it does not by default, by field: `allow_...`, `allowed_...`."""
-    found: dict[str, Any] = {}
-    for name, field in type(model).model_fields.items():
-        value, path = getattr(model, name), (*above, name)
-        if name.startswith(("allow_", "allowed_")) and value != field.get_default():
-            found[".".join(path)] = value
-        for place, below in _models_in(value):
-            found |= permissions(below, *path, *place)
-    return found
-
-
-def _models_in(value: Any) -> Iterator[tuple[tuple[str, ...], BaseModel]]:
-    if isinstance(value, BaseModel):
-        yield (), value
-    elif isinstance(value, tuple | list):
-        for index, one in enumerate(value):
-            if isinstance(one, BaseModel):
-                yield (str(index),), one
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            if isinstance(one, BaseModel):
-                yield (str(key),), one
+    return {
+        ".".join((*nested.path, name)): getattr(nested.model, name)
+        for nested in nested_models(config)
+        for name, field in type(nested.model).model_fields.items()
+        if name.startswith(("allow_", "allowed_"))
+        and getattr(nested.model, name) != field.get_default()
+    }
 
 
 def _written(value: Any) -> str:

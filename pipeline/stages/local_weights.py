@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -13,11 +11,10 @@ from pipeline import storage
 from pipeline.errors import FatalError, TransientError
 from pipeline.models.pins import check_pin
 from pipeline.models.weights import Checkpoint
+from pipeline.text.config_tree import Config, nested_models, rebuilt
 
 _PYTORCH_MB = 500
 """PyTorch, transformers and diffusers, imported; a GPU's driver takes more."""
-
-Config = TypeVar("Config", bound=BaseModel)
 
 
 def bring_weights(config: Config) -> Config:
@@ -34,24 +31,16 @@ def bring_weights(config: Config) -> Config:
         FatalError: the store has no such weights, refuses, or does not answer; or they are not what
             their pin says, and then they are not kept.
     """
-    brought: Config = _brought(config)
-    return brought
+    return rebuilt(config, _with_folder)
 
 
-def _brought(value: Any) -> Any:
-    match value:
+def _with_folder(model: BaseModel) -> BaseModel:
+    match model:
         case Checkpoint(uri=str(uri)):
-            path = _mirrored(uri, value.manifest_sha256)
-            return value.model_copy(update={"uri": None, "path": path})
-        case BaseModel():
-            fields = {name: _brought(getattr(value, name)) for name in type(value).model_fields}
-            return value.model_copy(update=fields)
-        case tuple():
-            return tuple(_brought(item) for item in value)
-        case dict():
-            return {name: _brought(item) for name, item in value.items()}
+            path = _mirrored(uri, model.manifest_sha256)
+            return model.model_copy(update={"uri": None, "path": path})
         case _:
-            return value
+            return model
 
 
 def _mirrored(uri: str, manifest_sha256: str | None) -> Path:
@@ -81,27 +70,13 @@ def weigh(config: BaseModel) -> Weights:
     Counted at the size of their files, as if all stayed in the machine's memory: those on a GPU
     pass through it. What is in an object store or a cache of other machines cannot be seen.
     """
-    named = dict.fromkeys(_checkpoints(config))
+    models = [nested.model for nested in nested_models(config)]
+    named = dict.fromkeys(model for model in models if isinstance(model, Checkpoint))
     sizes = {one: _megabytes(one.path) for one in named}
     return Weights(
         megabytes=sum(size or 0 for size in sizes.values()) + (_PYTORCH_MB if named else 0),
         unseen=tuple(one.name for one, size in sizes.items() if size is None),
     )
-
-
-def _checkpoints(value: Any) -> Iterator[Checkpoint]:
-    match value:
-        case Checkpoint():
-            yield value
-        case BaseModel():
-            for name in type(value).model_fields:
-                yield from _checkpoints(getattr(value, name))
-        case tuple():
-            for item in value:
-                yield from _checkpoints(item)
-        case dict():
-            for item in value.values():
-                yield from _checkpoints(item)
 
 
 def _megabytes(path: Path | None) -> float | None:

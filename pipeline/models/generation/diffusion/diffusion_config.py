@@ -142,25 +142,23 @@ class DiffusionConfig(BaseModel):
     @property
     def revision(self) -> str:
         """Names code, weights and settings before they are loaded."""
-        drawn = {name: value for name, value in _named(self).items() if name not in self.RUNTIME}
-        text = json.dumps(drawn, sort_keys=True)
+        drawn = {name: value for name, value in self if name not in self.RUNTIME}
+        text = json.dumps(drawn, sort_keys=True, default=_plain)
         settings = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"{self.kind}-{CODE_VERSION}/{self.checkpoint.name}/{settings}"
 
 
-def _named(value: Any) -> Any:
-    """A configuration as JSON, each checkpoint by name: where weights lie changes no pixel."""
+def _plain(value: Any) -> Any:
+    """What JSON does not know. A checkpoint by its name: where weights lie changes no pixel."""
     match value:
         case Checkpoint():
             return value.name
         case BaseModel():
-            return {name: _named(getattr(value, name)) for name in type(value).model_fields}
-        case tuple():
-            return [_named(item) for item in value]
+            return dict(value)
         case Path():
             return str(value)
         case _:
-            return value
+            raise TypeError(f"no setting of a generator holds a {type(value).__name__}")
 
 
 class InpaintingConfig(DiffusionConfig):
