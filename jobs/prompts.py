@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.screen import console
+from pipeline.engine.isolation import isolate
 from pipeline.engine.stage import Stage
-from pipeline.errors import Outcome, RowError, isolate
+from pipeline.errors import Outcome, RowError
 from pipeline.flow import stages
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner

@@ -1,4 +1,4 @@
-"""How things go wrong: a closed list of codes, three kinds of error, two loops that catch them.
+"""How things go wrong: a closed list of codes, and the kinds of error that carry them.
 
 A row that cannot be finished travels on as data (`RowError`); what no row can survive stops the run
 (`FatalError`). `docs/errors.md` is the runbook: what each code means and what to do about it.
@@ -6,16 +6,11 @@ A row that cannot be finished travels on as data (`RowError`); what no row can s
 
 from __future__ import annotations
 
-import errno
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pipeline.engine.row_clock import working_on
-from pipeline.text.printable import of_error, one_line
-
-logger = logging.getLogger(__name__)
+from pipeline.text.printable import one_line
 
 Row = Mapping[str, Any]
 Columns = dict[str, Any]
@@ -124,8 +119,8 @@ class TransientError(RowError):
 class Postponed(TransientError):  # noqa: N818 - it is what becomes of a row, and nothing is wrong
     """There was no room for this row beside those before it: it is to be given again.
 
-    Never of the first of some rows. `execution.py` sees to it; were it to forget, the row would
-    end as one for the next run, and not be lost.
+    A mapper never postpones the first of its rows. The worker gives the others again; were it to
+    forget, they would be left to the next run, and not be lost.
     """
 
     def __init__(self) -> None:
@@ -139,88 +134,15 @@ class FatalError(Exception):
     """No row can be finished (weights missing, device lost): stops the run, blames no row."""
 
 
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""What the system says of a disk that takes nothing more, whichever row comes next."""
-
 Outcome = Columns | RowError
 """What a mapper returns for one row: the columns it adds, or why it could not."""
 
 
-def each(
-    rows: Sequence[Row],
-    work: Callable[[Row], Columns],
-    *,
-    of: Sequence[object] | None = None,
-) -> list[Outcome]:
-    """Apply `work` row by row; a `RowError` becomes the outcome of its row.
-
-    Args:
-        rows: what `work` is given.
-        work: is watched: a row that it is not done with in time takes its worker down.
-        of: the rows as the mapper was given them, if those are others; for each.
-    """
-    outcomes: list[Outcome] = []
-    for row, origin in zip(rows, rows if of is None else of, strict=True):
-        try:
-            with working_on(origin):
-                outcomes.append(work(row))
-        except RowError as error:
-            outcomes.append(error)
-    return outcomes
-
-
-def alone(row: Row, work: Callable[[Row], Columns], *, of: object = None) -> Outcome:
-    """Apply `work` to one row; whatever it raises becomes the row's outcome.
-
-    Args:
-        row: what `work` is given.
-        work: is watched, as by `each`.
-        of: the row as the mapper was given it, if that is another.
-
-    Raises:
-        FatalError: raised by `work`.
-    """
-    origins = [row if of is None else of]
-    (outcome,) = isolate(lambda rows: each(rows, work, of=origins), [row])
-    return outcome
-
-
-def isolate(
-    map_batch: Callable[[Sequence[Row]], Sequence[Outcome]], rows: Sequence[Row]
-) -> list[Outcome]:
-    """Run `map_batch`; when it raises, halve the batch until the culprit stands alone.
-
-    One bad row costs at most `2 * log2(len(rows)) + 1` calls more, and an out-of-memory batch
-    retries smaller the same way. A row that raises alone becomes `out_of_memory` or `unexpected`.
-
-    Raises:
-        FatalError: raised by the mapper, or a disk is full; no row is blamed for it.
-    """
-    if not rows:
-        return []
-    try:
-        outcomes = list(map_batch(rows))
-    except FatalError:
-        raise
-    except Exception as error:  # noqa: BLE001 - the only one in the house: a bug must cost one row
-        if len(rows) == 1:
-            return [_blame(error)]
-        middle = len(rows) // 2
-        return isolate(map_batch, rows[:middle]) + isolate(map_batch, rows[middle:])
-    if len(outcomes) != len(rows):
-        # Not the row's fault and not recoverable: the mapper breaks the 1:1 contract.
-        raise FatalError(f"mapper returned {len(outcomes)} outcomes for {len(rows)} rows")
-    return outcomes
-
-
-def _blame(error: Exception) -> RowError:
-    if isinstance(error, RowError):
-        return error
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        raise FatalError(of_error(error)) from error
-    if isinstance(error, MemoryError):
-        return RowError(
-            ErrorCode.OUT_OF_MEMORY, str(error) or "the row alone does not fit in memory"
-        )
-    logger.error("unexpected error in a mapper", exc_info=error)
-    return RowError(ErrorCode.UNEXPECTED, f"{type(error).__name__}: {error}")
+def error_value(stage: str, error: RowError) -> dict[str, Any]:
+    """A `RowError` as the value of the error column."""
+    return {
+        "stage": stage,
+        "code": str(error.code),
+        "message": error.message,
+        "retryable": error.retryable,
+    }

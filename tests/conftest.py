@@ -14,8 +14,7 @@ from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
 
 from pipeline import schema
-from pipeline.errors import ErrorCode, RowError
-from pipeline.planning.planner import error_value
+from pipeline.errors import ErrorCode, RowError, error_value
 from pipeline.recipe import Recipe
 
 # A run is the same everywhere: the same examples, however slow the machine.

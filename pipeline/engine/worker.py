@@ -24,6 +24,7 @@ import ray.util.metrics
 from threadpoolctl import threadpool_limits
 
 from pipeline.engine.batching import index_after, num_bytes, num_together, sliced
+from pipeline.engine.isolation import isolate
 from pipeline.engine.metrics import Metric, Observation, of_batch
 from pipeline.engine.on_ray.worker_registry import (
     RemoteRoll,
@@ -34,8 +35,15 @@ from pipeline.engine.rescued_rows import RescueBook, Rescued
 from pipeline.engine.row_clock import Overdue, RowClock, read_note
 from pipeline.engine.stage import Stage
 from pipeline.engine.strikes import Guard, StrikeBook
-from pipeline.errors import FatalError, Outcome, Postponed, Row, RowError, TransientError, isolate
-from pipeline.planning.planner import error_value
+from pipeline.errors import (
+    FatalError,
+    Outcome,
+    Postponed,
+    Row,
+    RowError,
+    TransientError,
+    error_value,
+)
 from pipeline.text.printable import of_error
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import schema, storage
-from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.errors import ErrorCode, RowError, TransientError, error_value
 from pipeline.imaging.compositing.recolor import SCREEN_PROMPT
 from pipeline.imaging.compositing.solid_colors import Rgb8, parse_color, solid_color
 from pipeline.manifest.reader import (
@@ -449,16 +449,6 @@ def _as_meant(row: Mapping[str, Any], spelled: Mapping[str, ColumnKind]) -> Mapp
 
 def _by_name(table: pa.Table) -> dict[str, pa.ChunkedArray]:
     return dict(zip(table.column_names, table.columns, strict=True))
-
-
-def error_value(stage: str, error: RowError) -> dict[str, Any]:
-    """A `RowError` as the value of the error column."""
-    return {
-        "stage": stage,
-        "code": str(error.code),
-        "message": error.message,
-        "retryable": error.retryable,
-    }
 
 
 def used_columns(recipe: Recipe) -> list[str]:

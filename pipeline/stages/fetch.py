@@ -12,8 +12,9 @@ from pydantic import BeforeValidator, Field
 
 from pipeline import schema
 from pipeline.engine.actor_memory import Need
+from pipeline.engine.isolation import each
 from pipeline.engine.stage import Resources, Stage
-from pipeline.errors import Columns, ErrorCode, Outcome, Postponed, Row, RowError, each
+from pipeline.errors import Columns, ErrorCode, Outcome, Postponed, Row, RowError
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.stages.wrappers.unreadable_files import doubted, joined
 from pipeline.storage import Allowance, Doubt, Fetched, Looker, PhotoReader, ReadPolicy

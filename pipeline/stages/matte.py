@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_val
 
 from pipeline import schema
 from pipeline.engine.actor_memory import Need
+from pipeline.engine.isolation import each
 from pipeline.engine.stage import Resources, Stage
-from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
+from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError
 from pipeline.imaging.clipping_path.cut_along import ClippingPathConfig
 from pipeline.imaging.closed_form import functions
 from pipeline.imaging.cutout.alpha import CoverageConfig, RefineConfig, check_matte, refine

@@ -19,17 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from pipeline import schema, storage
 from pipeline.engine.actor_memory import Need
+from pipeline.engine.isolation import each
 from pipeline.engine.stage import Resources, Stage
-from pipeline.errors import (
-    Columns,
-    ErrorCode,
-    FatalError,
-    Outcome,
-    Row,
-    RowError,
-    TransientError,
-    each,
-)
+from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, TransientError
 from pipeline.imaging.file_alpha.edge_colors import CutoutColors
 from pipeline.imaging.file_alpha.filling import made_whole
 from pipeline.imaging.reading.decode import decode

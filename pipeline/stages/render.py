@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline import schema
 from pipeline.engine.actor_memory import WAITING_MB, Need
+from pipeline.engine.isolation import alone, isolate
 from pipeline.engine.stage import Resources, Stage
-from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError, alone, isolate
+from pipeline.errors import Columns, ErrorCode, Outcome, Row, RowError
 from pipeline.imaging.compositing.cast_shadow import CastConfig
 from pipeline.imaging.compositing.harmonise import HarmoniseConfig
 from pipeline.imaging.compositing.shadow import ShadowConfig

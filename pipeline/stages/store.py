@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline import schema, storage
 from pipeline.engine.actor_memory import Need
+from pipeline.engine.isolation import each
 from pipeline.engine.stage import Resources, Stage
-from pipeline.errors import Columns, FatalError, Outcome, Row, each
+from pipeline.errors import Columns, FatalError, Outcome, Row
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.imaging.writing.encoding import OutputFormat
 from pipeline.storage.object_names import object_path

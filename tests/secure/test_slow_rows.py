@@ -19,13 +19,14 @@ import pytest
 
 import pipeline.engine.on_ray.execution
 import pipeline.engine.worker
+from pipeline.engine.isolation import each
 from pipeline.engine.pools import pools
 from pipeline.engine.rescued_rows import Rescues
 from pipeline.engine.row_clock import Overdue, RowClock, read_note, working_on
 from pipeline.engine.stage import Stage
 from pipeline.engine.strikes import Guard, Strikes
 from pipeline.engine.worker import PoolWorker, Work
-from pipeline.errors import Columns, FatalError, Outcome, Row, RowError, each
+from pipeline.errors import Columns, FatalError, Outcome, Row, RowError
 from pipeline.recipe import parse_recipe
 from tests.flow.test_execution import DOUBLE, read, run
 
@@ -122,7 +123,7 @@ import sys
 from pathlib import Path
 from typing import ClassVar
 import pipeline.engine.row_clock as deadline
-from pipeline.errors import each
+from pipeline.engine.isolation import each
 from tests.secure.test_slow_rows import hold_lock
 
 deadline._GRACE_S = 0.3

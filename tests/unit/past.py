@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import schema, storage
-from pipeline.errors import RowError
+from pipeline.errors import RowError, error_value
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.kept_columns import Held
-from pipeline.planning.planner import Planner, error_value
+from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
 from pipeline.runs.earlier_runs import SeenBefore, settled
 from pipeline.runs.result_files import ResultWriter

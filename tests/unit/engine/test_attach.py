@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 
 from pipeline import schema
+from pipeline.engine.isolation import each
 from pipeline.engine.stage import Stage
 from pipeline.engine.strikes import Strikes
 from pipeline.engine.worker import StageWorker, attach
-from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, each
-from pipeline.planning.planner import error_value
+from pipeline.errors import Columns, ErrorCode, FatalError, Outcome, Row, RowError, error_value
 
 TIMINGS = schema.timings(("early", "square"))
 BEFORE = pa.schema(

@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import schema
-from pipeline.errors import ErrorCode, RowError, TransientError
+from pipeline.errors import ErrorCode, RowError, TransientError, error_value
 from pipeline.manifest.reader import open_manifest
 from pipeline.manifest.shots import Brief, Shot, shots
 from pipeline.planning.planner import (
     ROWS_PER_FILE,
     Planner,
-    error_value,
     fingerprint,
     resolve_prompt,
     resolve_seed,

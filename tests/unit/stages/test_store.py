@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import FatalError, isolate
+from pipeline.engine.isolation import isolate
+from pipeline.errors import FatalError
 from pipeline.imaging.writing.encoding import OutputFormat
 from pipeline.stages.store import OutputConfig, StoreMapper
 from pipeline.storage.object_names import object_path
