@@ -14,11 +14,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from jobs.address import check_address
-from jobs.fleet import nodes
 from jobs.forecast import Forecast, Seen, forecast
 from jobs.quiet import quiet_cluster
 from jobs.sampling import Mean, Sample, stratified, stratified_mean
 from pipeline import storage
+from pipeline.engine.on_ray.cluster_nodes import cluster_nodes
 from pipeline.engine.on_ray.execution import block_rows
 from pipeline.engine.stage import Stage
 from pipeline.flow import run, stages
@@ -89,7 +89,7 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
                 num_rows=drawn.num_rows,
                 rows_per_block=block_rows(drawn.num_rows),
                 stages=listed,
-                nodes=nodes(),
+                nodes=cluster_nodes(),
                 prices=recipe.prices,
                 objects=recipe.output.image_objects,
             )

@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jobs.fleet import Node, place, placed
 from jobs.sampling import Mean
+from pipeline.engine.nodes import Node, place, placed
 from pipeline.engine.pools import Pool, pools
 from pipeline.engine.stage import Stage
 from pipeline.recipe import Prices

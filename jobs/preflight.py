@@ -15,9 +15,10 @@ from pydantic import BaseModel
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from jobs.address import check_address
-from jobs.fleet import Node, nodes, placed
 from jobs.quiet import quiet_cluster
 from pipeline import storage
+from pipeline.engine.nodes import Node, placed
+from pipeline.engine.on_ray.cluster_nodes import cluster_nodes
 from pipeline.engine.pools import Pool
 from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import FatalError, RowError, TransientError
@@ -158,7 +159,7 @@ def _on_cluster(
         uris=tuple(uris[:: max(1, len(uris) // _READ)][:_READ]),
     )
     with quiet_cluster(address):
-        there = nodes()
+        there = cluster_nodes()
         found = _probe_all(there, probe)
     yield from access(found, probe)
     yield failures(planned, found, recipe, num_rows)

@@ -9,8 +9,8 @@ import ray
 
 from jobs.address import check_address
 from jobs.cli import main
-from jobs.fleet import Node
 from jobs.preflight import Findings, key
+from pipeline.engine.nodes import Node
 from pipeline.engine.on_ray.cluster import cluster
 from pipeline.errors import FatalError
 from pipeline.prompts.question import Question

@@ -16,6 +16,7 @@ import ray.util.metrics
 from pipeline import schema
 from pipeline.engine.actor_memory import ROWS_PER_BLOCK
 from pipeline.engine.capacity import by_cores, check_memory, limited_by_memory, room_for
+from pipeline.engine.nodes import NODE_GROUP_LABEL
 from pipeline.engine.on_ray.cluster import SPARE, Lookout
 from pipeline.engine.on_ray.worker_registry import (
     RemoteRescues,
@@ -50,8 +51,6 @@ _ROWS_WITHOUT_PROGRESS = 4
 """So many rows may take all of their time before that."""
 _MOST_NAMED = 5
 _LONGEST_ID = 100
-NODE_GROUP_LABEL = "ray.io/node-group"
-"""Set by Ray's autoscaler and by KubeRay: a node's worker group, or node type."""
 
 
 def execute(

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from jobs.fleet import Node, placed
 from jobs.forecast import Seen, allocated, forecast, requests, steady_rate
 from jobs.sampling import Mean
+from pipeline.engine.nodes import Node, placed
 from pipeline.engine.stage import Resources, Stage
 from pipeline.recipe import Prices
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import ray
-
-from pipeline.engine.on_ray.execution import NODE_GROUP_LABEL
 from pipeline.engine.pools import Pool, pools
 from pipeline.engine.stage import Stage
 
+NODE_GROUP_LABEL = "ray.io/node-group"
+"""The label that Ray's autoscaler and KubeRay set: a node's worker group, or node type."""
 _SLACK = 1e-6
 """Fractions of a CPU do not add up exactly."""
 
@@ -47,25 +46,6 @@ class Node:
             gpus=self.gpus - pool.resources.num_gpus,
             memory_bytes=self.memory_bytes - pool.memory_mb * 2**20,
         )
-
-
-def nodes() -> list[Node]:
-    """The nodes of the connected cluster that take work."""
-    found = []
-    for node in ray.nodes():  # type: ignore[no-untyped-call]
-        resources = node["Resources"]
-        if node["Alive"] and resources.get("CPU", 0):
-            found.append(
-                Node(
-                    node_id=node["NodeID"],
-                    address=node["NodeManagerAddress"],
-                    group=node["Labels"].get(NODE_GROUP_LABEL),
-                    cpus=resources["CPU"],
-                    gpus=resources.get("GPU", 0.0),
-                    memory_bytes=resources.get("memory", 0.0),
-                )
-            )
-    return found
 
 
 def place(pool: Pool, free: Sequence[Node]) -> list[Node] | None:
