@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from pipeline.manifest.reader import Manifest
+from pipeline.manifest.rows import Manifest
 from pipeline.tables.sql import query
 
 _ROWS_PER_STRATUM = 4

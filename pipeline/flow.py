@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from pipeline.engine.stage import Stage
-from pipeline.manifest.reader import Manifest
+from pipeline.manifest.rows import Manifest
 from pipeline.planning.planner import ROWS_PER_FILE
 from pipeline.planning.untrusted import limited, refusing
 from pipeline.recipe import Recipe

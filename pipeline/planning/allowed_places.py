@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import storage
-from pipeline.manifest.reader import Manifest
+from pipeline.manifest.rows import Manifest
 from pipeline.storage import Bounds
 
 logger = logging.getLogger(__name__)

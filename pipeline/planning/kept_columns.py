@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import schema
-from pipeline.manifest.reader import Manifest
+from pipeline.manifest.rows import Manifest
 from pipeline.recipe import Recipe
 from pipeline.tables import (
     Faults,

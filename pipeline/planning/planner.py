@@ -26,14 +26,14 @@ from pipeline import schema, storage
 from pipeline.errors import ErrorCode, RowError, TransientError, error_value
 from pipeline.imaging.compositing.recolor import SCREEN_PROMPT
 from pipeline.imaging.compositing.solid_colors import Rgb8, parse_color, solid_color
-from pipeline.manifest.reader import (
-    Manifest,
+from pipeline.manifest.columns import (
     brief_columns,
     check_doubtful,
     check_names,
     check_untyped,
     has_words,
 )
+from pipeline.manifest.rows import Manifest
 from pipeline.manifest.shots import (
     COLUMNS,
     Brief,

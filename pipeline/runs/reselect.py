@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.manifest.reader import Manifest, open_manifest, sql_type
+from pipeline.manifest.reader import open_manifest
+from pipeline.manifest.rows import Manifest, sql_type
 from pipeline.planning.kept_columns import can_be_carried
 from pipeline.runs.earlier_runs import PastRun, latest, past_runs
 from pipeline.runs.merged_view import Files, file_schema, fitted

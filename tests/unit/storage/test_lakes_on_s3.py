@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import storage
-from pipeline.manifest.reader import Manifest, open_manifest
+from pipeline.manifest.reader import open_manifest
+from pipeline.manifest.rows import Manifest
 from pipeline.storage import client_settings
 from pipeline.storage.s3.objects import Objects
 from tests.unit.storage.conftest import SECRET, Fill

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.manifest.reader import Manifest, open_manifest
+from pipeline.manifest.reader import open_manifest
+from pipeline.manifest.rows import Manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe, parse_recipe
 

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.manifest.reader import Manifest, open_manifest
+from pipeline.manifest.reader import open_manifest
+from pipeline.manifest.rows import Manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
 from pipeline.runs.run_folder import Request, start_ledger

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.manifest.reader import Manifest, open_manifest
+from pipeline.manifest.reader import open_manifest
+from pipeline.manifest.rows import Manifest
 
 pytest.importorskip("pyiceberg", reason="needs the extra iceberg")
 pytest.importorskip("sqlalchemy", reason="needs a catalog to write tables with")

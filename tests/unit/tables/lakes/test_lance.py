@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.manifest.reader import Manifest, open_manifest
+from pipeline.manifest.reader import open_manifest
+from pipeline.manifest.rows import Manifest
 
 lance = pytest.importorskip("lance", reason="needs the extra lance")
 
