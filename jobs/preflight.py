@@ -29,6 +29,7 @@ from pipeline.planning.planner import Planner
 from pipeline.planning.untrusted import limited, told
 from pipeline.recipe import Recipe
 from pipeline.runs.earlier_runs import held_columns
+from pipeline.runs.identity import run_uri
 from pipeline.runs.output_checks import check_apart, check_lease, check_named, check_writable
 from pipeline.runs.run_config import RunConfig
 from pipeline.stages.prompting.endpoint import EndpointConfig
@@ -163,7 +164,7 @@ def _on_cluster(
         found = _probe_all(there, probe)
     yield from access(found, probe)
     yield failures(planned, found, recipe, num_rows)
-    place = storage.join(config.output, "run_id=preflight")
+    place = run_uri(config.output, "preflight")
     listed = stages(recipe, manifest, place, untrusted=planner.untrusted)
     yield weights(listed, found)
     if isinstance(recipe.prompt.enhancer, EndpointConfig):

@@ -59,8 +59,9 @@ def run_cluster(address: str | None, capture: Capture, run_uri: str) -> Iterator
     kept by whoever runs it, lines stay there and are marked.
     """
     from pipeline.engine.on_ray.cluster import cluster  # as above
+    from pipeline.runs.identity import run_id_of  # as above
 
-    run_id = run_uri.rpartition("/run_id=")[2]
+    run_id = run_id_of(run_uri)
     if _is_a_log(address):
         capture.place(None, shown=True)
         logger.info("run %s", run_id, extra={"event": "run_started", "values": {"run_id": run_id}})

@@ -13,13 +13,13 @@ from pipeline import storage
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import used_columns
 from pipeline.recipe import Recipe, parse_recipe
-from pipeline.runs.earlier_runs import PastRun, past_runs
+from pipeline.runs.clock import now
+from pipeline.runs.identity import fresh_run_id, identify_reprocessing, run_id_of, run_uri
 from pipeline.runs.output_checks import folders_as_before
-from pipeline.runs.report import now
+from pipeline.runs.past_runs import PastRun
 from pipeline.runs.reselect import Chosen, choose, write_manifest
 from pipeline.runs.run_config import RunConfig
-from pipeline.runs.run_folder import Origin, run_uri
-from pipeline.runs.run_ids import fresh_run_id
+from pipeline.runs.run_folder import Origin
 from pipeline.text.yaml_text import dump_yaml
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def reprocess(
         recipe=resolved,
         manifest=storage.join(uri, "_manifest"),
         output=output,
-        run_id=uri.rpartition("/run_id=")[2],
+        run_id=run_id_of(uri),
         taken_from=manifest,
         assume_single_driver=assume_single_driver,
         untrusted=untrusted,
@@ -113,23 +113,14 @@ def begun_run(
             be believed.
     """
     check_believed(output, manifest=manifest, recipe=recipe, trusts_dataset=trusts_dataset)
-    runs = past_runs(output)
-    if run_id is not None:
-        run_uri(output, run_id)  # refuses an id that is none before anything is looked for
-    for run in runs:
-        if run.run_id == run_id or (run_id is None and not run.is_finished):
-            parents = [parent for parent in runs if parent.run_id in run.document["parent"]]
-            if run.document["condition"] != condition or (not parents and recipe is None):
-                continue  # gone, and with them the recipe that the overrides were to change
-            resolved = _recipe(parents, recipe, overrides, trusts_dataset=trusts_dataset)
-            if resolved.config_hash == run.document["request"]["config_hash"]:
-                return _begun(run, resolved, output, manifest)
-    if any(run.run_id == run_id for run in runs):
-        raise ValueError(
-            f"--run-id {run_id}: started with another request; choose a new run id, or repeat its "
-            "command to continue it"
-        )
-    return None
+
+    def recipe_of(parents: Sequence[PastRun]) -> Recipe | None:
+        if not parents and recipe is None:
+            return None  # gone, and with them the recipe that the overrides were to change
+        return _recipe(parents, recipe, overrides, trusts_dataset=trusts_dataset)
+
+    begun = identify_reprocessing(output, condition=condition, run_id=run_id, recipe_of=recipe_of)
+    return None if begun is None else _begun(*begun, output, manifest)
 
 
 def _run_chosen(chosen: Chosen, config: RunConfig, uri: str, address: str | None) -> int:

@@ -93,16 +93,16 @@ def dry_run(config: RunConfig) -> None:
     """
     planner, request = prepare(config)
     check_lease(config.output, is_exclusive=not config.assume_single_driver)
-    found = find_run(config, request, planner)
-    uri, ledger = found.uri, found.ledger
+    meant = find_run(config, request, planner)
+    uri, ledger = meant.uri, meant.ledger
     listed = stages(config.recipe, planner.manifest, uri, untrusted=request.untrusted)
     num_rows = planner.manifest.count()
     num_done = 0 if ledger is None else sum(len(f.sample_ids) for f in ledger.committed())
     where = uri if ledger is None else f"{uri}: continues, {num_done:,} rows done"
     if ledger is not None and ledger.is_finished():
-        where = f"{uri}: is {_WORDS[found.outcome]}"
-    elif ledger is None and found.before is not None:
-        where = f"{uri}: makes all rows again, {found.before} is finished"
+        where = f"{uri}: is {_WORDS[meant.outcome]}"
+    elif ledger is None and meant.before is not None:
+        where = f"{uri}: makes all rows again, {meant.before} is finished"
     as_of = "" if planner.manifest.version is None else f" of {planner.manifest.version}"
     console = _console()
     facts = {

@@ -12,9 +12,8 @@ from jobs.remote import COMMANDS, Submission, own_code
 from jobs.reprocess import begun_run
 from pipeline import storage
 from pipeline.errors import TransientError
-from pipeline.runs.report import now
-from pipeline.runs.run_folder import Request, run_uri
-from pipeline.runs.run_ids import begun_of, fresh_run_id, nightly_run_id
+from pipeline.runs.clock import now
+from pipeline.runs.identity import Request, fresh_run_id, identify, nightly_run_id, run_uri
 
 Parse = Callable[[str, list[str]], Mapping[str, Any]]
 
@@ -76,21 +75,22 @@ def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> tuple[str, bool
     )
     if request.only_changed:
         return nightly_run_id(request, config.recipe.name, now()), False
-    finished = []
     try:
-        for begun in begun_of(config.output, request):
-            if not begun.is_finished:
-                return begun.run_id, True
-            finished.append(begun)
+        meant = identify(
+            config.output,
+            request,
+            config.recipe.name,
+            clock=now,
+            is_unchanged=lambda _: True,  # the job looks
+            again=bool(given.get("again")),
+        )
     except (OSError, TransientError) as error:
         raise ValueError(
             f"--output {config.output}: cannot be looked into from here "
             f"({' '.join(str(error).split())}), so that an unfinished run would not be found: name "
             "the run with --run-id"
         ) from None
-    if finished and not given.get("again"):
-        return max(finished, key=lambda run: run.created_at).run_id, False
-    return fresh_run_id(config.recipe.name, now()), True
+    return meant.run_id, not meant.is_unchanged
 
 
 def _reprocessing_id(given: Mapping[str, Any], recipe: str | None) -> str:

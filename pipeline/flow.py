@@ -14,10 +14,12 @@ from pipeline.manifest.rows import Manifest
 from pipeline.planning.planner import ROWS_PER_FILE
 from pipeline.planning.untrusted import limited, refusing
 from pipeline.recipe import Recipe
+from pipeline.runs.clock import now
 from pipeline.runs.driver import Session
-from pipeline.runs.earlier_runs import newest_start, settled
+from pipeline.runs.earlier_runs import settled
 from pipeline.runs.output_checks import folders_as_before
-from pipeline.runs.report import Report, idle, now
+from pipeline.runs.past_runs import newest_start
+from pipeline.runs.report import Report, idle
 from pipeline.runs.result_files import Tally
 from pipeline.runs.run_config import RunConfig, find_run, prepare, tell
 from pipeline.runs.run_folder import NothingToDo, open_ledger, start_ledger
@@ -88,8 +90,8 @@ def run(
     """
     started_at, recipe = now(), config.recipe
     planner, request = prepare(config)
-    found = find_run(config, request, planner)
-    uri = found.uri
+    meant = find_run(config, request, planner)
+    uri = meant.uri
     listed = stages(recipe, planner.manifest, uri, untrusted=request.untrusted)
     with (
         folders_as_before(uri),  # of a request that is refused, nothing is left
@@ -111,11 +113,11 @@ def run(
                 if config.only_changed
                 else None,
                 after=newest_start(config.output),
-                keeps_empty=found.before is None,
+                keeps_empty=meant.before is None,
             )
         except NothingToDo as nothing:
             return idle(
-                run_uri=found.before or uri,
+                run_uri=meant.before or uri,
                 recipe=recipe,
                 manifest=request.manifest,
                 started_at=started_at,
@@ -123,7 +125,7 @@ def run(
                 not_looked_at=nothing.not_looked_at,
                 lacking=nothing.lacking,
             )
-        tell(config, found, ledger)
+        tell(config, meant, ledger)
         session = Session(
             ledger=ledger,
             recipe=recipe,
@@ -144,5 +146,5 @@ def run(
             manifest=request.manifest,
             started_at=started_at,
             num_done_before=sum(file.tally.rows for file in committed),
-            outcome=found.outcome if was_finished and not is_left else "made",
+            outcome=meant.outcome if was_finished and not is_left else "made",
         )

@@ -91,11 +91,20 @@ def files_that_count(run_uri: str) -> tuple[str, ...] | None:
     Raises:
         ValueError: a document is damaged.
     """
+    return decision(run_uri)[0]
+
+
+def decision(run_uri: str) -> tuple[tuple[str, ...] | None, bool]:
+    """Names of the result files that count, as `files_that_count`; and whether the run is finished.
+
+    Raises:
+        ValueError: a document is damaged.
+    """
     for name in ("_SUCCESS", "results.json"):
         document = read_document(run_uri, name)
         if document is not None:
-            return tuple(document["results"])
-    return None
+            return tuple(document["results"]), name == "_SUCCESS"
+    return None, False
 
 
 def as_json(document: Mapping[str, Any]) -> bytes:

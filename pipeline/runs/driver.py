@@ -13,9 +13,10 @@ from pipeline.engine.stage import Stage
 from pipeline.errors import FatalError
 from pipeline.processes.activity import doing
 from pipeline.recipe import Budget, Recipe
+from pipeline.runs.clock import now
 from pipeline.runs.documents import files_that_count, read_document
 from pipeline.runs.reconcile import counted_once, deduplicate
-from pipeline.runs.report import Outcome, Report, exceeded, now
+from pipeline.runs.report import Outcome, Report, exceeded
 from pipeline.runs.result_files import Committed, ResultWriter, Tally, read_receipt
 from pipeline.runs.run_folder import Ledger, read_unit
 from pipeline.storage import Lease

@@ -16,14 +16,15 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.processes.activity import doing
+from pipeline.runs.conservation import num_distinct
 from pipeline.runs.documents import as_json, files_that_count
 from pipeline.runs.result_files import (
     Committed,
+    ids_of,
     read_committed,
     read_without,
     without,
@@ -151,8 +152,7 @@ def _num_rows(files: Sequence[Committed]) -> int:
 
 
 def _num_distinct(committed: Sequence[Committed]) -> int:
-    chunks = [chunk for file in committed for chunk in file.sample_ids.chunks]
-    return int(pc.count_distinct(pa.chunked_array(chunks, pa.string())).as_py())
+    return num_distinct(ids_of(committed))
 
 
 def _write_rest(run_uri: str, file: str, dropped: Sequence[str]) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from pipeline.errors import ErrorCode
 from pipeline.recipe import Budget, Recipe
+from pipeline.runs.clock import now
+from pipeline.runs.identity import run_id_of
 from pipeline.runs.result_files import Tally
 
 Outcome = Literal["made", "finished", "unchanged", "idle"]
@@ -136,7 +138,7 @@ def idle(
         lacking: how many of them lack a column that is kept, by column.
     """
     return Report(
-        run_id=run_uri.rpartition("/run_id=")[2],
+        run_id=run_id_of(run_uri),
         run_uri=run_uri,
         recipe=recipe.name,
         config_hash=recipe.config_hash,
@@ -175,8 +177,3 @@ def exceeded(counted: Tally, budget: Budget, num_planned: int) -> str | None:
             f"budget.max_fallbacks allows {allowed}"
         )
     return None
-
-
-def now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)

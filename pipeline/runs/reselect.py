@@ -21,16 +21,14 @@ from pipeline import storage
 from pipeline.manifest.reader import open_manifest
 from pipeline.manifest.rows import Manifest, sql_type
 from pipeline.planning.kept_columns import can_be_carried
-from pipeline.runs.earlier_runs import PastRun, latest, past_runs
+from pipeline.runs.earlier_runs import latest
 from pipeline.runs.merged_view import Files, file_schema, fitted
+from pipeline.runs.past_runs import PastRun, Source, past_runs, source_named
 from pipeline.storage.parallel import in_threads
-from pipeline.tables import AS_IT_IS, UNTYPED, Reading, readable, union
+from pipeline.tables import UNTYPED, readable, union
 from pipeline.tables.sql import Stream, check_condition, columns_of, query, quoted
 
 logger = logging.getLogger(__name__)
-
-Source = tuple[str, Reading]
-"""A manifest's URI, and how its files were read."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +64,7 @@ def choose(output: str, condition: str, *, manifest: str | None = None) -> Chose
         raise ValueError(f"{storage.absolute(output)}: no runs there; name a dataset's folder")
     view = latest(output)
     named = None if manifest is None else source_named(manifest, runs.values())
-    sources = {run_id: named or _source(run) for run_id, run in runs.items()}
+    sources = {run_id: named or run.source for run_id, run in runs.items()}
     manifests = _manifests(sources[run_id] for run_id in view["run_id"].unique().to_pylist())
     picks = view.group_by(["run_id", "file"], use_threads=False).aggregate([("row", "list")])
     files = [
@@ -142,18 +140,6 @@ def _manifests(sources: Iterable[Source]) -> dict[Source, Manifest]:
         (uri, reading): open_manifest(uri, reading=reading)
         for uri, reading in dict.fromkeys(sources)
     }
-
-
-def _source(run: PastRun) -> Source:
-    request = run.document["request"]
-    return request["manifest"], Reading.from_json(request["reading"])
-
-
-def source_named(manifest: str, runs: Iterable[PastRun]) -> Source:
-    """A manifest with how the newest run that was made from it has read its files."""
-    uri = storage.absolute(manifest)
-    readings = [reading for named, reading in map(_source, runs) if named == uri]
-    return uri, readings[-1] if readings else AS_IT_IS
 
 
 def _result_columns(files: Sequence[str], condition: str) -> pa.Schema:

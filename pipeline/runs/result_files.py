@@ -193,6 +193,11 @@ class Committed:
         return self.outcomes["sample_id"]
 
 
+def ids_of(committed: Sequence[Committed]) -> list[pa.Array]:
+    """The ids of the rows in files, in parts."""
+    return [chunk for file in committed for chunk in file.sample_ids.chunks]
+
+
 def read_committed(run_uri: str) -> tuple[list[Committed], list[str]]:
     """Read back every result file of a run: ids and outcomes, never pictures.
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline import storage
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.planning.untrusted import reason, told
 from pipeline.processes.activity import doing
 from pipeline.recipe import Recipe
-from pipeline.runs.earlier_runs import PastRun, SeenBefore, held_columns, past_runs, settled
+from pipeline.runs.clock import now
+from pipeline.runs.earlier_runs import held_columns, settled
+from pipeline.runs.identity import Request, identify, run_id_of, run_uri
 from pipeline.runs.output_checks import check_apart, check_named, check_writable
-from pipeline.runs.report import Outcome, now
-from pipeline.runs.reselect import Source, source_named
-from pipeline.runs.run_folder import Ledger, Origin, Request, open_ledger, run_uri
-from pipeline.runs.run_ids import Begun, begun_of, find_nightly_run_id, fresh_run_id, nightly_run_id
+from pipeline.runs.past_runs import first_sources, past_runs, source_named
+from pipeline.runs.report import Outcome
+from pipeline.runs.run_folder import Ledger, Origin, open_ledger
+from pipeline.runs.seen_photographs import SeenBefore
 from pipeline.tables import AS_IT_IS, Reading
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def _whole_addresses(config: RunConfig, origin: Origin, planner: Planner) -> dic
         return {}
     runs = past_runs(config.output)
     if config.taken_from is None:
-        sources = _first_manifests(origin.parent, {run.run_id: run for run in runs})
+        sources = first_sources(origin.parent, {run.run_id: run for run in runs})
     else:
         sources = {source_named(config.taken_from, runs)}
     found = dict[str, str]()
@@ -119,41 +119,24 @@ def _whole_addresses(config: RunConfig, origin: Origin, planner: Planner) -> dic
     return found
 
 
-def _first_manifests(parents: Sequence[str], runs: Mapping[str, PastRun]) -> set[Source]:
-    """Those that rows come from, which may have been made anew several times."""
-    pending, seen, sources = list(parents), set[str](), set[Source]()
-    while pending:
-        run_id = pending.pop()
-        if run_id in seen or run_id not in runs:
-            continue
-        seen.add(run_id)
-        document = runs[run_id].document
-        if document["parent"]:
-            pending += document["parent"]
-        else:
-            asked = document["request"]
-            sources.add((asked["manifest"], Reading.from_json(asked["reading"])))
-    return sources
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
-    """Which run a request means."""
+class MeantRun:
+    """The run that a request means."""
 
     uri: str
     """Where it is, or will be."""
-    ledger: Ledger | None = None
+    ledger: Ledger | None
     """If it was started before."""
-    before: str | None = None
+    before: str | None
     """Where the finished run of the same request is that a new one comes after."""
-    has_others: bool = False
+    has_others: bool
     """Whether there are runs under the same output that are not meant."""
-    outcome: Outcome = "finished"
+    outcome: Outcome
     """If that run is finished. `unchanged` where what it was made from was looked at."""
 
 
 @doing("looking for earlier runs of the request")
-def find_run(config: RunConfig, request: Request, planner: Planner) -> Found:
+def find_run(config: RunConfig, request: Request, planner: Planner) -> MeantRun:
     """The unfinished run of the same request, so that the same command goes on, or a new one.
 
     A finished `run` is meant once more as long as nothing that it was made from has changed: who
@@ -162,47 +145,45 @@ def find_run(config: RunConfig, request: Request, planner: Planner) -> Found:
     Raises:
         ValueError: the run id belongs to another request.
     """
-    name, run_id = config.recipe.name, config.run_id
-    if run_id is not None:
-        return _found(config, request, run_id)
-    if config.only_changed:
-        day = nightly_run_id(request, name, now())
-        run_id, before = find_nightly_run_id(config.output, day)
-        return _found(config, request, run_id, before=before)
-    finished = []
-    for begun in begun_of(config.output, request):
-        if not begun.is_finished:
-            return _found(config, request, begun.run_id)
-        finished.append(begun)
-    newest = max(finished, key=lambda run: run.created_at, default=None)
-    if newest is not None and not config.again and _nothing_changed(config, newest, planner):
-        return replace(_found(config, request, newest.run_id), outcome="unchanged")
-    before = None if newest is None else newest.run_id
-    found = _found(config, request, fresh_run_id(name, now()), before=before)
-    folders = storage.list_folders(storage.absolute(config.output))
-    return replace(found, has_others=any("/run_id=" in folder for folder in folders))
+    meant = identify(
+        config.output,
+        request,
+        config.recipe.name,
+        clock=now,
+        is_unchanged=lambda run_id: _nothing_changed(config, run_id, planner),
+        run_id=config.run_id,
+        again=config.again,
+    )
+    uri, before = run_uri(config.output, meant.run_id), meant.comes_after
+    return MeantRun(
+        uri=uri,
+        ledger=open_ledger(uri, request=request),
+        before=None if before is None else run_uri(config.output, before),
+        has_others=meant.has_others,
+        outcome="unchanged" if meant.is_unchanged else "finished",
+    )
 
 
-def tell(config: RunConfig, found: Found, ledger: Ledger) -> None:
+def tell(config: RunConfig, meant: MeantRun, ledger: Ledger) -> None:
     """Say what those may not expect who give the command, or have given the same one before."""
     if config.why_untrusted is not None:
         logger.info("%s", told(config.recipe, config.why_untrusted))
-    if config.only_changed and found.ledger is not None and not ledger.is_finished():
+    if config.only_changed and meant.ledger is not None and not ledger.is_finished():
         logger.info(
             "run %s goes on as it was planned; what has changed since then, the next "
             "'backlot nightly' makes",
             ledger.run_id,
         )
-    elif not config.only_changed and found.before is not None:
+    elif not config.only_changed and meant.before is not None:
         logger.info(
             "run %s of the same request is finished: all %d rows are made again, as run %s. "
             "'backlot nightly' makes only what has changed; 'backlot current' shows the newest "
             "picture of each, a pattern run_id=* reads both runs",
-            found.before.rpartition("/run_id=")[2],
+            run_id_of(meant.before),
             ledger.num_planned,
             ledger.run_id,
         )
-    elif found.has_others and found.ledger is None:
+    elif meant.has_others and meant.ledger is None:
         logger.info(
             "there are other runs under %s: 'backlot current' shows the newest picture of each "
             "row, a pattern run_id=* reads all of them",
@@ -210,18 +191,9 @@ def tell(config: RunConfig, found: Found, ledger: Ledger) -> None:
         )
 
 
-def _found(config: RunConfig, request: Request, run_id: str, before: str | None = None) -> Found:
-    uri = run_uri(config.output, run_id)
-    return Found(
-        uri=uri,
-        ledger=open_ledger(uri, request=request),
-        before=None if before is None else run_uri(config.output, before),
-    )
-
-
 @doing("looking for what has changed since the finished run")
-def _nothing_changed(config: RunConfig, finished: Begun, planner: Planner) -> bool:
+def _nothing_changed(config: RunConfig, finished: str, planner: Planner) -> bool:
     """Whether every row would come out as it did, by its photograph, words, seed and recipe."""
     untrusted = config.why_untrusted is not None
-    known = settled(config.output, whatever_of=finished.run_id, untrusted=untrusted)
+    known = settled(config.output, whatever_of=finished, untrusted=untrusted)
     return all(known.holds(table).all() for table in planner.tables())

@@ -10,11 +10,10 @@ Progress lives here and nowhere else, so that losing every machine of the cluste
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -31,34 +30,13 @@ from pipeline.planning.withheld_addresses import (
 )
 from pipeline.processes.activity import doing
 from pipeline.recipe import Recipe
+from pipeline.runs.clock import now
+from pipeline.runs.conservation import POSITIONS, compare, missing_rows
 from pipeline.runs.dataset_card import write_cards
-from pipeline.runs.documents import as_json, read_document
+from pipeline.runs.documents import as_json
 from pipeline.runs.finished_fingerprints import Settled, rechunked
-from pipeline.runs.result_files import Committed, read_committed
-from pipeline.tables.sql import query
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """What somebody asked for. The same request again means the same run, until it is finished."""
-
-    manifest: str
-    where: str | None
-    limit: int | None
-    config_hash: str
-    only_changed: bool = False
-    """Without the rows that earlier runs have settled."""
-    reading: Mapping[str, Any] = field(default_factory=dict)
-    """How the manifest's files are read: `Reading.as_json`."""
-    untrusted: bool = False
-    """Whether the rows are held to the limits of `pipeline.planning.untrusted`."""
-
-    def as_json(self) -> dict[str, Any]:
-        """As `run.json` has it. One that is trusted reads as before there was a choice."""
-        values = asdict(self)
-        if not self.untrusted:
-            del values["untrusted"]
-        return values
+from pipeline.runs.identity import Request, begun_as, is_finished, run_id_of
+from pipeline.runs.result_files import Committed, ids_of, read_committed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +118,7 @@ class Ledger:
 
     def is_finished(self) -> bool:
         """Whether the run has said so."""
-        return storage.exists(storage.join(self.uri, "_SUCCESS"))
+        return is_finished(self.uri)
 
     @doing("reading what is done")
     def committed(self) -> list[Committed]:
@@ -162,42 +140,21 @@ class Ledger:
                 for size in [_num_rows(storage.join(self.uri, file))]
                 for first in range(0, size, rows_per_block)
             ]
-        done = pa.chunked_array([chunk for file in committed for chunk in file.sample_ids.chunks])
-        left = query(
-            "SELECT file, list(row ORDER BY row) AS rows FROM plan "
-            "ANTI JOIN done USING (sample_id) GROUP BY file ORDER BY file",
-            plan=pa.RecordBatchReader.from_batches(_POSITIONS, self._positions()),
-            done=pa.table({"sample_id": done}),
-        )
         return [
             WorkUnit(
-                plan_file=self.plan_files[row["file"]],
-                rows=tuple(row["rows"][first : first + rows_per_block]),
+                plan_file=self.plan_files[file], rows=tuple(rows[first : first + rows_per_block])
             )
-            for batch in left
-            for row in batch.to_pylist()
-            for first in range(0, len(row["rows"]), rows_per_block)
+            for file, rows in missing_rows(self._positions(), ids_of(committed))
+            for first in range(0, len(rows), rows_per_block)
         ]
 
     @doing("comparing the results with the plan")
     def discrepancies(self, committed: Sequence[Committed]) -> dict[str, list[str]]:
         """Ids that are lost, duplicated or unexpected, at most 20 of each; empty if all is well."""
-        empty = pa.chunked_array([], pa.string())
-        done = [chunk for file in committed for chunk in file.sample_ids.chunks]
-        tables = {
-            "plan": pa.Table.from_batches(list(self._positions()), _POSITIONS),
-            "done": pa.table({"sample_id": pa.chunked_array(done) if done else empty}),
-        }
-        statements = {
-            "lost": "SELECT sample_id FROM plan ANTI JOIN done USING (sample_id) LIMIT 20",
-            "duplicated": "SELECT sample_id FROM done GROUP BY 1 HAVING count(*) > 1 LIMIT 20",
-            "unexpected": "SELECT sample_id FROM done ANTI JOIN plan USING (sample_id) LIMIT 20",
-        }
-        found = {
-            kind: query(sql, **tables).read_all()["sample_id"].to_pylist()
-            for kind, sql in statements.items()
-        }
-        return {kind: ids for kind, ids in found.items() if ids}
+        planned = (planned_ids(storage.join(self.uri, file)) for file in self.plan_files)
+        compared = compare(planned, ids_of(committed), num_examples=_NUM_NAMED)
+        kinds = compared.by_kind().items()
+        return {kind: list(ids.examples) for kind, ids in kinds if ids.count}
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Put a JSON document into the run's folder."""
@@ -216,12 +173,13 @@ class Ledger:
                     pa.array(range(len(ids)), pa.int32()),
                     ids,
                 ],
-                schema=_POSITIONS,
+                schema=POSITIONS,
             )
 
 
 _ROWS_PER_GROUP = 256
-_POSITIONS = pa.schema([("file", pa.int32()), ("row", pa.int32()), ("sample_id", pa.string())])
+_NUM_NAMED = 20
+"""Ids that a report names of each kind of discrepancy."""
 
 
 def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
@@ -236,50 +194,15 @@ def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
     return with_whole(rows, unit.addresses)
 
 
-_NO_TEXT = re.compile(
-    r"[0-9._-]+|[0-9.]+([eE][-0-9]+)?[dDfFlL]?|[0-9]+-[0-9]+-[0-9]+T[0-9.]*Z?"
-    r"|0[xb][0-9a-f_]+|nan|inf(inity)?|epoch|null|__HIVE_DEFAULT_PARTITION__",
-    re.IGNORECASE,
-)
-"""What Spark, DuckDB or Arrow read out of `run_id=...` as something else than text."""
-
-
-def run_uri(output: str, run_id: str) -> str:
-    """The folder of a run.
-
-    Raises:
-        ValueError: the id could lead out of the output folder, or reads as a number or a date.
-    """
-    if not re.fullmatch(r"(?![.-])[A-Za-z0-9._-]{1,128}", run_id):
-        raise ValueError(
-            f"--run-id {run_id!r}: use letters, digits, '.', '_' and '-', at most 128 of them and "
-            "neither '.' nor '-' to start with"
-        )
-    if _NO_TEXT.fullmatch(run_id):
-        raise ValueError(
-            f"--run-id {run_id}: readers that go by the folder's name take it for a number, a date "
-            "or nothing (Spark reads 0007 as 7, DuckDB 0x10 as 16): put a word before it, such as "
-            f"run-{run_id}"
-        )
-    return storage.join(storage.absolute(output), f"run_id={run_id}")
-
-
 def open_ledger(uri: str, *, request: Request) -> Ledger | None:
     """Open a run that has been planned; None if it has not.
 
     Raises:
         ValueError: the run id belongs to another request.
     """
-    document = read_document(uri, "run.json")
+    document = begun_as(uri, request)
     if document is None:
         return None
-    was, asked = document["request"], request.as_json()
-    if was != asked:
-        differing = [k for k in asdict(request) if was.get(k) != asked.get(k)]
-        raise ValueError(
-            f"--run-id {document['run_id']}: started with another {', '.join(differing)}; "
-            "choose a new run id, or repeat its command to continue it"
-        )
     plan = document["plan"]
     return Ledger(
         uri=uri,
@@ -380,9 +303,8 @@ def start_ledger(
         raise ValueError("the manifest selects no row: check --where and --limit, or the manifest")
     if settled is not None and not (num_rows or keeps_empty or settled.has_news):
         raise NothingToDo(num_selected, not_looked_at=looker.unseen, lacking=+lacking)
-    run_id = uri.rpartition("/run_id=")[2]
     document = {
-        "run_id": run_id,
+        "run_id": run_id_of(uri),
         "created_at": _next_moment(after).isoformat(timespec="milliseconds"),
         "request": request.as_json(),
         "manifest_version": planner.manifest.version,
@@ -407,8 +329,8 @@ def start_ledger(
 
 def _next_moment(after: datetime | None) -> datetime:
     """Now, or just after a moment that is still to come: a clock is wrong then, ours or another."""
-    now = datetime.now(UTC)
-    return now if after is None else max(now, after + timedelta(milliseconds=1))
+    moment = now()
+    return moment if after is None else max(moment, after + timedelta(milliseconds=1))
 
 
 def planned_ids(uri: str) -> pa.Array:

@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.runs.conservation import compare
 from pipeline.runs.documents import files_that_count, read_document
 from pipeline.runs.result_files import committed_files
 from pipeline.runs.run_folder import planned_ids
 from pipeline.storage.parallel import in_threads
-from pipeline.tables.sql import query
 from pipeline.text.printable import visible
 
 _EXAMPLES = 5
@@ -92,19 +92,10 @@ def verify(run_uri: str) -> Verdict:
 
 def _recount(plan: Sequence[str], counts: Sequence[_FileCount]) -> Iterator[Finding]:
     """Ids that are lost, duplicated or unexpected."""
-    planned = [pa.array([], pa.string()), *in_threads(planned_ids, plan)]
-    done = [pa.array([], pa.string()), *(pa.array(c.sample_ids, pa.string()) for c in counts)]
-    tables = {
-        "plan": pa.table({"sample_id": pa.chunked_array(planned)}),
-        "done": pa.table({"sample_id": pa.chunked_array(done)}),
-    }
-    statements = {
-        "lost ids": "SELECT sample_id FROM plan ANTI JOIN done USING (sample_id)",
-        "duplicated ids": "SELECT sample_id FROM done GROUP BY sample_id HAVING count(*) > 1",
-        "unexpected ids": "SELECT sample_id FROM done ANTI JOIN plan USING (sample_id)",
-    }
-    for kind, sql in statements.items():
-        yield _finding(kind, query(f"{sql} ORDER BY sample_id", **tables).read_all()["sample_id"])
+    counted = (pa.array(count.sample_ids, pa.string()) for count in counts)
+    compared = compare(in_threads(planned_ids, plan), counted, num_examples=_EXAMPLES)
+    for kind, ids in compared.by_kind().items():
+        yield Finding(kind=f"{kind} ids", count=ids.count, examples=ids.examples)
 
 
 def _compared(counts: Iterable[_FileCount], objects: Mapping[str, int]) -> Iterator[Finding]:
@@ -153,7 +144,5 @@ def _relative(uri: str, run_uri: str) -> str:
     return uri.removeprefix(run_uri).lstrip("/")
 
 
-def _finding(kind: str, found: Sequence[str] | pa.ChunkedArray) -> Finding:
-    return Finding(
-        kind=kind, count=len(found), examples=tuple(str(item) for item in found[:_EXAMPLES])
-    )
+def _finding(kind: str, names: Sequence[str]) -> Finding:
+    return Finding(kind=kind, count=len(names), examples=tuple(names[:_EXAMPLES]))

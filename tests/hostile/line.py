@@ -25,8 +25,9 @@ from pipeline.engine.worker import PoolWorker, Reader, Work
 from pipeline.flow import stages
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import ROWS_PER_FILE, Planner
+from pipeline.runs.identity import Request
 from pipeline.runs.result_files import ResultWriter, committed_files
-from pipeline.runs.run_folder import Request, read_unit, start_ledger
+from pipeline.runs.run_folder import read_unit, start_ledger
 
 _RECIPE = "studio"
 _NEVER = 10**9

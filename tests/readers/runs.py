@@ -21,9 +21,10 @@ from pipeline.flow import stages
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.runs.earlier_runs import current
+from pipeline.runs.identity import Request, run_uri
 from pipeline.runs.merged_view import materialise
 from pipeline.runs.result_files import ResultWriter
-from pipeline.runs.run_folder import Request, read_unit, run_uri, start_ledger
+from pipeline.runs.run_folder import read_unit, start_ledger
 from tests.flow import pictures
 
 _MONDAY = ("0007", "b", "c", "broken", "lost", "f")

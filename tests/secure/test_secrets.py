@@ -34,10 +34,10 @@ from pipeline import storage
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
-from pipeline.runs.earlier_runs import SeenBefore
 from pipeline.runs.reselect import choose, write_manifest
 from pipeline.runs.run_config import RunConfig, prepare
 from pipeline.runs.run_folder import Ledger, Origin, open_ledger, read_unit, start_ledger
+from pipeline.runs.seen_photographs import SeenBefore
 from pipeline.storage.uris import without_secrets
 from tests.certificates import write_chain
 from tests.conftest import MakeManifest

@@ -26,8 +26,9 @@ from pipeline.planning.untrusted import STRICTEST, limited, reason, refusing
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.runs import driver
 from pipeline.runs.earlier_runs import settled
+from pipeline.runs.identity import Request
 from pipeline.runs.run_config import RunConfig, find_run, prepare
-from pipeline.runs.run_folder import Request, open_ledger
+from pipeline.runs.run_folder import open_ledger
 from pipeline.stages.wrappers.stricter_limits import MARK
 from tests.conftest import MakeManifest
 from tests.flow.drivers import ALONE, backlot

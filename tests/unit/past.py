@@ -14,9 +14,11 @@ from pipeline.manifest.reader import open_manifest
 from pipeline.planning.kept_columns import Held
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
-from pipeline.runs.earlier_runs import SeenBefore, settled
+from pipeline.runs.earlier_runs import settled
+from pipeline.runs.identity import Request, run_uri
 from pipeline.runs.result_files import ResultWriter
-from pipeline.runs.run_folder import Ledger, Origin, Request, read_unit, run_uri, start_ledger
+from pipeline.runs.run_folder import Ledger, Origin, read_unit, start_ledger
+from pipeline.runs.seen_photographs import SeenBefore
 from pipeline.storage.object_names import object_path
 from pipeline.tables import AS_IT_IS, Reading
 

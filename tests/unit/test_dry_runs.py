@@ -33,7 +33,7 @@ from jobs.show import show_current, show_verdict, write_current
 from pipeline.engine.on_ray.execution import check_wiring
 from pipeline.errors import ErrorCode, RowError
 from pipeline.recipe import parse_recipe
-from pipeline.runs.earlier_runs import past_runs
+from pipeline.runs.past_runs import past_runs
 from pipeline.runs.result_files import committed_files
 from pipeline.runs.run_config import RunConfig
 from tests.hostile.arrow_types import columns

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import flow, storage
-from pipeline.runs import driver, earlier_runs, reconcile, result_files
+from pipeline.runs import driver, earlier_runs, past_runs, reconcile, result_files
 from pipeline.runs.documents import as_json
 from pipeline.runs.result_files import Committed
 
@@ -58,7 +58,7 @@ def forgets_what_was_adopted(patch: pytest.MonkeyPatch) -> None:
     """Readers go by what finished runs list, and by nothing that a night has vouched for."""
     vouched = earlier_runs.vouched_files
 
-    def listed_only(runs: Sequence[earlier_runs.PastRun]) -> Any:
+    def listed_only(runs: Sequence[past_runs.PastRun]) -> Any:
         return vouched([replace(run, document={**run.document, "adopted": {}}) for run in runs])
 
     patch.setattr(earlier_runs, "vouched_files", listed_only)

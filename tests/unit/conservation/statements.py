@@ -46,7 +46,9 @@ class Statements:
 
 
 def _read(table: Any) -> pa.Table:
-    return table if isinstance(table, pa.Table) else table.read_all()
+    if isinstance(table, pa.Table):
+        return table
+    return (table.reader if isinstance(table, sql.Stream) else table).read_all()
 
 
 def _by_duckdb(statement: str, tables: dict[str, pa.Table]) -> pa.RecordBatchReader:
@@ -132,7 +134,6 @@ def _ids(rows: Iterable[dict[str, Any]]) -> set[str]:
 
 _IDS = pa.schema([("sample_id", pa.string())])
 _PLACES = pa.schema([("sample_id", pa.string()), ("place", pa.int64())])
-_ORDER = ("", " LIMIT 20", " ORDER BY sample_id")
 
 _KNOWN: dict[str, tuple[pa.Schema, Callable[..., _Rows]]] = {
     "SELECT file, list(row ORDER BY row) AS rows FROM plan "
@@ -166,26 +167,16 @@ _KNOWN: dict[str, tuple[pa.Schema, Callable[..., _Rows]]] = {
         "GROUP BY sample_id ORDER BY place": (_PLACES, lambda past, of=of: _newest(past, of=of))
         for where, of in {"healthy": lambda row: row["healthy"], "true": bool}.items()
     },
-    **{
-        f"SELECT sample_id FROM plan ANTI JOIN done USING (sample_id){order}": (
-            _IDS,
-            lambda plan, done: _but(plan, done)[:20],
-        )
-        for order in _ORDER
-    },
-    **{
-        f"SELECT sample_id FROM done ANTI JOIN plan USING (sample_id){order}": (
-            _IDS,
-            lambda plan, done: _but(done, plan)[:20],
-        )
-        for order in _ORDER
-    },
-    **{
-        f"SELECT sample_id FROM done GROUP BY {by} HAVING count(*) > 1{order}": (
-            _IDS,
-            lambda plan, done: _doubled(done)[:20],
-        )
-        for by in ("1", "sample_id")
-        for order in _ORDER
-    },
+    "SELECT sample_id FROM plan ANTI JOIN done USING (sample_id) ORDER BY sample_id": (
+        _IDS,
+        lambda plan, done: _but(plan, done),
+    ),
+    "SELECT sample_id FROM done ANTI JOIN plan USING (sample_id) ORDER BY sample_id": (
+        _IDS,
+        lambda plan, done: _but(done, plan),
+    ),
+    "SELECT sample_id FROM done GROUP BY sample_id HAVING count(*) > 1 ORDER BY sample_id": (
+        _IDS,
+        lambda plan, done: _doubled(done),
+    ),
 }

@@ -19,8 +19,10 @@ import pytest
 
 from pipeline import flow, storage
 from pipeline.runs import (
+    conservation,
     driver,
     earlier_runs,
+    past_runs,
     reconcile,
     report,
     result_files,
@@ -28,9 +30,9 @@ from pipeline.runs import (
     run_folder,
     verify,
 )
+from pipeline.runs.identity import Request
 from pipeline.runs.result_files import ResultWriter
 from pipeline.runs.run_config import RunConfig
-from pipeline.runs.run_folder import Request
 from pipeline.storage import Lease, parallel, verbs
 from pipeline.storage.leases import lease, object_claim
 from pipeline.storage.local_files import Files
@@ -248,12 +250,12 @@ class World:
         patch.setattr(result_files, "ThreadPoolExecutor", InTurn)
         patch.setattr(parallel, "ThreadPoolExecutor", InTurn)
         files = SimpleNamespace(ParquetFile=RememberedFile, write_table=pq.write_table)
-        for module in (earlier_runs, run_folder, reconcile, result_files, verify):
+        for module in (earlier_runs, past_runs, run_folder, reconcile, result_files, verify):
             patch.setattr(module, "pq", files)
         patch.setattr(earlier_runs, "_answers", answers)
         patch.setattr(earlier_runs, "_repeated", repeated)
         patch.setattr(result_files, "_committed", committed)
-        for module in (earlier_runs, run_folder, reconcile, verify):
+        for module in (earlier_runs, conservation, reconcile):
             patch.setattr(module, "query", Statements(self.counts).query)
         patch.setattr(flow, "prepare", self._prepare)
         patch.setattr(flow, "stages", lambda *_, **__: [])
@@ -262,6 +264,5 @@ class World:
         patch.setattr(driver, "check_capacity", lambda _: None)
         patch.setattr(driver, "block_rows", lambda _: self._actor.dice.choice([1, 2, 3]))
         patch.setattr(run_folder, "ROWS_PER_FILE", ROWS_PER_PLAN_FILE)
-        patch.setattr(run_folder, "datetime", SimpleNamespace(now=self.now))
-        for module in (flow, report, run_config, driver):
+        for module in (flow, run_folder, report, run_config, driver):
             patch.setattr(module, "now", self.now)

@@ -12,7 +12,8 @@ from jobs.recipes import load_recipe
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
-from pipeline.runs.run_folder import Request, run_uri, start_ledger
+from pipeline.runs.identity import Request, run_uri
+from pipeline.runs.run_folder import start_ledger
 from pipeline.tables import parse_reading
 from tests.conftest import MakeManifest
 

@@ -20,7 +20,8 @@ from pipeline.engine.on_ray.forwarded_settings import forwarded
 from pipeline.errors import FatalError
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
-from pipeline.runs.run_folder import Request, run_uri, start_ledger
+from pipeline.runs.identity import Request, run_uri
+from pipeline.runs.run_folder import start_ledger
 
 
 class Status(Enum):

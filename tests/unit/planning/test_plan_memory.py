@@ -18,7 +18,8 @@ from pipeline.recipe import parse_recipe
 
 _CHILD = """
 import resource, sys
-from pipeline.runs.run_folder import Request, start_ledger
+from pipeline.runs.run_folder import start_ledger
+from pipeline.runs.identity import Request
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import parse_recipe

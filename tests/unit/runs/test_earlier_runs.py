@@ -16,11 +16,13 @@ from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
 from pipeline.runs import earlier_runs
-from pipeline.runs.earlier_runs import current, latest, past_runs, settled
+from pipeline.runs.earlier_runs import current, latest, settled
 from pipeline.runs.finished_fingerprints import Settled, collected, rechunked
+from pipeline.runs.identity import Request
+from pipeline.runs.past_runs import past_runs
 from pipeline.runs.reconcile import deduplicate
 from pipeline.runs.result_files import write_result
-from pipeline.runs.run_folder import Origin, Request, open_ledger
+from pipeline.runs.run_folder import Origin, open_ledger
 from tests.conftest import MakeManifest
 from tests.unit.past import files_of, past_run
 

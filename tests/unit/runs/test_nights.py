@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,11 +21,10 @@ from pipeline.recipe import Recipe
 from pipeline.runs import driver, run_config
 from pipeline.runs.documents import read_document
 from pipeline.runs.earlier_runs import current
+from pipeline.runs.identity import Request, identify, nightly_run_id, run_uri
 from pipeline.runs.report import Report
 from pipeline.runs.result_files import committed_files
 from pipeline.runs.run_config import RunConfig, find_run, prepare
-from pipeline.runs.run_folder import run_uri
-from pipeline.runs.run_ids import find_nightly_run_id
 from tests.conftest import MakeManifest
 from tests.unit.past import as_finished
 
@@ -266,18 +266,30 @@ def test_a_finished_run_that_is_named_says_that_it_did_not_look(
 
 
 def test_names_of_a_day_sort_as_its_runs_began(tmp_path: Path) -> None:
-    day = "nightly-20300506-plain-5f0c1d"
-    beside = [f"{day}-x", f"{day}-02", f"{day}-002-b", "nightly-20300505-plain-5f0c1d-009"]
+    asked = Request(
+        manifest="/m.parquet", where=None, limit=None, config_hash="c0ffee", only_changed=True
+    )
+    day = nightly_run_id(asked, "plain", NOON)
+    assert re.fullmatch("nightly-20300506-plain-[0-9a-f]{6}", day)
+    yesterday = day.replace("20300506", "20300505")
+    beside = [f"{day}-x", f"{day}-02", f"{day}-002-b", f"{yesterday}-009"]
+
+    def tonight() -> tuple[str, str | None]:
+        meant = identify(
+            str(tmp_path), asked, "plain", clock=lambda: NOON, is_unchanged=lambda _: True
+        )
+        return meant.run_id, meant.comes_after
+
     for name in beside:
         tmp_path.joinpath(f"run_id={name}").mkdir()
     names = []
     for _ in range(12):
-        name, before = find_nightly_run_id(str(tmp_path), day)
+        name, before = tonight()
         assert before == (names[-1] if names else None)
-        assert find_nightly_run_id(str(tmp_path), day)[0] == name
+        assert tonight()[0] == name
         folder = tmp_path / f"run_id={name}"
         folder.mkdir()
-        assert find_nightly_run_id(str(tmp_path), day) == (name, before)
+        assert tonight() == (name, before)
         folder.joinpath("_SUCCESS").write_text('{"results": []}')
         names.append(name)
     assert names == sorted(names) == [day, *(f"{day}-{n:03d}" for n in range(2, 13))]

@@ -17,18 +17,10 @@ from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import ROWS_PER_FILE, Planner
 from pipeline.recipe import Recipe
 from pipeline.runs.documents import read_document
-from pipeline.runs.earlier_runs import newest_start
+from pipeline.runs.identity import Identity, Request, fresh_run_id, identify, run_uri
+from pipeline.runs.past_runs import newest_start
 from pipeline.runs.result_files import ResultWriter, committed_files
-from pipeline.runs.run_folder import (
-    Ledger,
-    Request,
-    WorkUnit,
-    open_ledger,
-    read_unit,
-    run_uri,
-    start_ledger,
-)
-from pipeline.runs.run_ids import begun_of, fresh_run_id
+from pipeline.runs.run_folder import Ledger, WorkUnit, open_ledger, read_unit, start_ledger
 from pipeline.storage import Looker
 from tests.conftest import MakeFinished, MakeManifest
 
@@ -39,6 +31,11 @@ NAMES = [f"shoe-{n}" for n in range(10)]
 def planner(make_manifest: MakeManifest, recipe: Recipe, names: list[str]) -> Planner:
     uri = make_manifest(id=names, image_uri=["x.jpg"] * len(names), prompt=["p"] * len(names))
     return Planner(recipe=recipe, manifest=open_manifest(uri))
+
+
+def meant(output: str, request_: Request) -> Identity:
+    """The run that a request means as long as nothing has changed."""
+    return identify(output, request_, "plain", clock=lambda: NOW, is_unchanged=lambda _: True)
 
 
 @pytest.fixture
@@ -169,7 +166,7 @@ def test_another_request_is_another_run(
     ledger: Ledger, request_: Request, output: str, change: dict[str, str]
 ) -> None:
     other = replace(request_, **change)
-    assert not list(begun_of(output, other))
+    assert meant(output, other).run_id != "r1"
     (name,) = change
     with pytest.raises(ValueError, match=f"--run-id r1: started with another {name}; choose a new"):
         open_ledger(ledger.uri, request=other)
@@ -188,8 +185,9 @@ def test_strange_folders_beside_the_runs_are_passed_over(
 ) -> None:
     Path(output, "zz-notes").mkdir()
     Path(output, "readme.txt").write_text("mine")
-    (begun,) = begun_of(output, request_)
-    assert (begun.run_id, begun.is_finished) == ("r1", False)
+    assert meant(output, request_) == Identity(run_id="r1")
+    storage.write(f"{ledger.uri}/_SUCCESS", b'{"results": []}')
+    assert meant(output, request_) == Identity(run_id="r1", is_unchanged=True)
 
 
 @pytest.mark.parametrize("run_id", ["../up", "a/b", "", ".", "..", "-x", "a b", "a\n"])

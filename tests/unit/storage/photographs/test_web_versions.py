@@ -10,8 +10,9 @@ from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.runs.documents import read_document
-from pipeline.runs.earlier_runs import SeenBefore, settled
+from pipeline.runs.earlier_runs import settled
 from pipeline.runs.run_folder import NothingToDo
+from pipeline.runs.seen_photographs import SeenBefore
 from pipeline.storage.photographs import versions
 from pipeline.storage.retry import Backoff
 from pipeline.storage.web import downloads

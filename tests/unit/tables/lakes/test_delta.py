@@ -19,7 +19,8 @@ from pipeline.manifest.reader import open_manifest
 from pipeline.manifest.rows import Manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
-from pipeline.runs.run_folder import Request, start_ledger
+from pipeline.runs.identity import Request
+from pipeline.runs.run_folder import start_ledger
 
 deltalake = pytest.importorskip("deltalake", reason="needs the extra delta")
 
