@@ -28,9 +28,9 @@ from pipeline.stages.matte import matte
 from pipeline.stages.prompt import prompt
 from pipeline.stages.render import render
 from pipeline.stages.store import store
-from pipeline.stages.wrappers.shared_work import shared
-from pipeline.stages.wrappers.stricter_limits import marked
-from pipeline.stages.wrappers.unreadable_files import judged
+from pipeline.stages.wrappers.shared_work import once_per_source
+from pipeline.stages.wrappers.stricter_limits import naming_untrusted
+from pipeline.stages.wrappers.unreadable_files import with_file_doubt
 from pipeline.storage import Lease, join, parent
 
 _LEASE_TTL_S = 60.0
@@ -42,32 +42,32 @@ def stages(
 ) -> list[Stage]:
     """The product: what happens to a row, in order."""
     if untrusted:
-        held = stages(limited(recipe), manifest, run_uri)
-        return [marked(stage, refusing(recipe)) for stage in held]
-    pools = recipe.resources
-    listed = [
-        shared(
-            fetch(recipe.fetch, pools.fetch, root=manifest.root, limits=recipe.input),
+        strict = stages(limited(recipe), manifest, run_uri)
+        return [naming_untrusted(stage, refusing(recipe)) for stage in strict]
+    limits, pools = recipe.input, recipe.resources
+    in_order = [
+        once_per_source(
+            fetch(recipe.fetch, pools.fetch, root=manifest.root, limits=limits),
             by=("image_uri", "image_input", "mask_uri", "reference_uris"),
         ),
-        shared(
-            judged(matte(recipe.matte, pools.matte, limits=recipe.input)),
+        once_per_source(
+            with_file_doubt(matte(recipe.matte, pools.matte, limits=limits)),
             by=("image_sha256", "mask_uri", "clipping_path", "file_doubt"),
         ),
         prompt(
             recipe.prompt,
             pools.prompt,
-            limits=recipe.input,
+            limits=limits,
             book_root=join(parent(run_uri), "_prompt-answers"),
         ),
-        judged(render(recipe.render, pools.render, limits=recipe.input)),
+        with_file_doubt(render(recipe.render, pools.render, limits=limits)),
     ]
     if recipe.output.image_objects:
         format_ = recipe.render.format
-        listed.append(
-            store(recipe.output, pools.store, run_uri=run_uri, format=format_, limits=recipe.input)
+        in_order.append(
+            store(recipe.output, pools.store, run_uri=run_uri, format=format_, limits=limits)
         )
-    return listed
+    return in_order
 
 
 def run(

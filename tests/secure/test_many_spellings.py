@@ -18,7 +18,7 @@ from pipeline.engine.worker import PoolWorker, StageWorker, Work
 from pipeline.errors import FatalError, Postponed, RowError
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.stages.fetch import FetchConfig, FetchMapper, fetch
-from pipeline.stages.wrappers.shared_work import shared
+from pipeline.stages.wrappers.shared_work import once_per_source
 from pipeline.storage import Fetched, PhotoReader
 from pipeline.storage.web.downloads import WebReader
 from tests.secure.slow_server import SlowServer
@@ -171,7 +171,7 @@ def table_of(rows: list[Mapping[str, Any]], *, failed: frozenset[int] = frozense
 
 
 def fetching(folder: Path, batch_bytes: int) -> Stage:
-    return shared(
+    return once_per_source(
         fetch(
             FetchConfig(batch_bytes=batch_bytes),
             Resources(pool="x"),

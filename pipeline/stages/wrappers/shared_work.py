@@ -48,14 +48,14 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def shared(stage: Stage, *, by: tuple[str, ...]) -> Stage:
+def once_per_source(stage: Stage, *, by: tuple[str, ...]) -> Stage:
     """The stage, working once for neighbouring rows that agree in these columns.
 
     >>> from pipeline.stages.fetch import FetchConfig, fetch
     >>> from pipeline.engine.stage import Resources
     >>> from pipeline.imaging.reading.limits import ImageLimits
     >>> stage = fetch(FetchConfig(), Resources(), root=None, limits=ImageLimits())
-    >>> shared(stage, by=("image_uri",)).reads
+    >>> once_per_source(stage, by=("image_uri",)).reads
     ('image_uri', 'image_input', 'mask_uri', 'reference_uris', 'addresses')
     """
     return replace(

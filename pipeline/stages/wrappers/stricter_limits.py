@@ -36,7 +36,7 @@ class MarkingMapper:
         return type(outcome)(outcome.code, f"{outcome.message}{MARK}")
 
 
-def marked(stage: Stage, codes: Mapping[ErrorCode, str]) -> Stage:
+def naming_untrusted(stage: Stage, codes: Mapping[ErrorCode, str]) -> Stage:
     """The stage, whose errors of these codes name the mode that has refused the row.
 
     Args:

@@ -43,7 +43,7 @@ def doubted(error: RowError, doubt: Mapping[str, Any] | None) -> RowError:
     return error
 
 
-class JudgingMapper:
+class FileDoubtMapper:
     """Gives the outcomes of the mapper inside, those of files in doubt as such."""
 
     def __init__(self, config: Any, *, mapper: MapperFactory) -> None:
@@ -63,18 +63,18 @@ def _judged(doubt: Mapping[str, Any] | None, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def judged(stage: Stage) -> Stage:
-    """The stage, whose errors do not settle what is in doubt.
+def with_file_doubt(stage: Stage) -> Stage:
+    """The stage, with errors that settle nothing while the bytes of a file are in doubt.
 
     >>> from pipeline.stages.fetch import FetchConfig, fetch
     >>> from pipeline.engine.stage import Resources
     >>> from pipeline.imaging.reading.limits import ImageLimits
     >>> stage = fetch(FetchConfig(), Resources(), root=None, limits=ImageLimits())
-    >>> judged(stage).reads[-1]
+    >>> with_file_doubt(stage).reads[-1]
     'file_doubt'
     """
     return replace(
         stage,
-        mapper=partial(JudgingMapper, mapper=stage.mapper),
+        mapper=partial(FileDoubtMapper, mapper=stage.mapper),
         reads=(*stage.reads, "file_doubt"),
     )

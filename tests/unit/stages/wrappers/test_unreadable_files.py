@@ -10,7 +10,7 @@ from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.models.matting.matting_config import ExistingConfig
 from pipeline.stages.fetch import _digest
 from pipeline.stages.matte import MatteConfig, matte
-from pipeline.stages.wrappers.unreadable_files import doubted, joined, judged
+from pipeline.stages.wrappers.unreadable_files import doubted, joined, with_file_doubt
 from pipeline.storage import Doubt, Fetched
 from tests.flow import pictures
 
@@ -28,7 +28,7 @@ def fetched(photo: bytes, doubt: Doubt | None = None, mask: Fetched | None = Non
 @pytest.fixture(scope="module")
 def mapper():
     config = MatteConfig(network=ExistingConfig())
-    stage = judged(matte(config, Resources(), limits=ImageLimits()))
+    stage = with_file_doubt(matte(config, Resources(), limits=ImageLimits()))
     return stage.mapper(stage.config)
 
 
