@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import FatalError
+from pipeline.models.matting.graph_session import Session
 from pipeline.models.matting.matting_config import OnnxConfig
 
 # Shape suffixes: N batch (always 1), C colour channel, H height, W width.
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    """An input of a graph, as its runtime describes it."""
-
-    shape: list[int | None]
-    """None where the graph leaves a size open."""
-    dtype: str
-    """numpy's name for floats; for anything else, the runtime's."""
-
-
-class Session(Protocol):
-    """A graph loaded by a runtime, on the device that was asked for and no other."""
-
-    inputs: list[Port]
-
-    def run(self, input_NCHW: NDArray[Any]) -> NDArray[Any]:
-        """The one output that was chosen when the graph was loaded, in an array of its own.
-
-        Raises:
-            MemoryError: it does not fit.
-            FatalError: the device is lost.
-        """
-        ...
 
 
 class Graph:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from pipeline.errors import FatalError
+from pipeline.models.matting.graph_session import Port
 from pipeline.models.matting.matting_config import OnnxConfig
-from pipeline.models.matting.onnx_graph import Port
 
 # Shape suffixes: N batch (always 1), C colour channel, H height, W width.
 
