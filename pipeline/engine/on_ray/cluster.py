@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-import psutil
 import ray
 import ray._private.state as ray_state
 import ray.data
@@ -27,6 +26,7 @@ from pipeline.engine.on_ray.forwarded_settings import forwarded
 from pipeline.errors import FatalError
 from pipeline.processes import interruption
 from pipeline.processes.activity import doing
+from pipeline.processes.folder_users import end_users, has_ended, users
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,6 @@ _DAEMONS = ("gcs_server", "raylet")
 _WATCHES_S = 0.5
 _LOOKS_S = 2.0
 """Between two questions to the cluster: what was lost is told soon, and the questions are cheap."""
-_KILLED_S = 5.0
 _REMOVED_S = 2.0
 
 
@@ -208,13 +207,13 @@ def _daemons_watched(folder: Path) -> Iterator[None]:
 
     Ray notices after ten seconds, prints pages and ends the process, whatever it is at.
     """
-    daemons = [one for one in _processes(folder) if one.name() in _DAEMONS]
+    daemons = [one for one in users(folder) if one.name() in _DAEMONS]
     is_over = threading.Event()
 
     def watch() -> None:
         while not is_over.wait(_WATCHES_S):
             for one in daemons:
-                if _has_ended(one):
+                if has_ended(one):
                     _lost_here(f"Ray's {one.name()} on this machine (pid {one.pid}) has ended")
                     return
 
@@ -227,37 +226,13 @@ def _daemons_watched(folder: Path) -> Iterator[None]:
         thread.join()
 
 
-def _has_ended(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:  # this very moment
-        return True
-
-
 def _end(folder: Path, patience_s: float = 0.0) -> None:
     """Wait for Ray's processes to end, and kill those that do not; then remove their folder.
 
     Workers outlive their raylet by seconds, and of a start that was broken off Ray knows nothing.
     """
-    psutil.wait_procs(_processes(folder), timeout=patience_s)
-    deadline = time.monotonic() + _KILLED_S
-    while (left := _processes(folder)) and time.monotonic() < deadline:
-        for process in left:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(left, timeout=1)
+    end_users(folder, patience_s=patience_s)
     _remove(folder)
-
-
-def _processes(folder: Path) -> list[psutil.Process]:
-    """Ray's processes, wherever they hang: all have the folder as their TMPDIR."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            is_ours = process.environ().get("TMPDIR") == str(folder)
-            if is_ours and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
 
 
 @contextlib.contextmanager
