@@ -42,9 +42,10 @@ demo: $(if $(wildcard $(READY)),$(READY),$(DEMO_READY))  ## Replace backgrounds 
 bench: $(READY)  ## Measure what the machinery costs by itself
 	$(BIN)/backlot bench
 
-fmt: $(READY)  ## Format the code
+fmt: $(READY)  ## Format the code, and list the packages in ARCHITECTURE.md
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python tools/architecture.py
 
 lint: $(READY)  ## Check format, style, types, the direction of imports and what is declared
 	$(BIN)/ruff format --check .

@@ -1,1 +1,1 @@
-"""What the machinery costs by itself. Not part of the wheel."""
+"""What the machinery costs by itself, measured; not part of the wheel."""

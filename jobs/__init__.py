@@ -1,1 +1,1 @@
-"""What people run: the command line and the recipes."""
+"""What people run: the `backlot` command and the shipped recipes."""

@@ -1,1 +1,1 @@
-"""Backlot: background replacement for catalog photographs, in bulk. Start reading at `flow.py`."""
+"""Backlot: new backgrounds for catalogue photographs, in bulk. Begin at flow.py."""

@@ -1,4 +1,4 @@
-"""How things go wrong: a closed list of codes, and the kinds of error that carry them.
+"""How things go wrong: a closed list of codes, and the errors that carry them.
 
 A row that cannot be finished travels on as data (`RowError`); what no row can survive stops the run
 (`FatalError`). `docs/errors.md` is the runbook: what each code means and what to do about it.

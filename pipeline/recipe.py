@@ -1,4 +1,4 @@
-"""The recipe: what is to be done to a catalogue, as one frozen model read from YAML."""
+"""The recipe: everything that decides what a run does, read from YAML."""
 
 from __future__ import annotations
 

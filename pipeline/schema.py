@@ -1,7 +1,7 @@
-"""Every column that travels: its name, Arrow type and meaning. Nothing else defines a column.
+"""Every column that travels: its name, Arrow type and meaning.
 
-Between stages travel encoded bytes, never pixel arrays: a decoded photograph is 20 times its file.
-Bytes are `large_binary` because a `binary` chunk ends at 2 GiB.
+Nothing else defines a column. Between stages travel encoded bytes, never pixel arrays: a decoded
+photograph is 20 times its file. Bytes are `large_binary` because a `binary` chunk ends at 2 GiB.
 """
 
 from __future__ import annotations

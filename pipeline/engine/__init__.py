@@ -1,1 +1,1 @@
-"""What a stage is, how many of its workers fit a cluster, and what a worker does with its rows."""
+"""What a stage is, how many workers of it fit a cluster, and what a worker does."""

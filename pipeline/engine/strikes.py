@@ -4,7 +4,7 @@ A row that crashes its process (a fault in a native library, the memory killer) 
 behind, and the cluster starts it again for ever. So work is announced before it begins and crossed
 off when it ends; what was announced and never crossed off has a strike.
 
-A row that was too slow for its worker (`deadline.py`) has left word. Where that names it alone, it
+A row that was too slow for its worker (`row_clock.py`) has left word. Where that names it alone, it
 is given up at once: unlike a death, which may be a neighbour's doing or the machine's, this was
 measured, and to see it again would hold a worker for as long once more. Nobody else is to blame
 then, so its neighbours have no strike.

@@ -1,1 +1,4 @@
-"""Pixels in, pixels out: numpy, scipy, Pillow; no torch, ray, network or Arrow."""
+"""Pictures as arrays: they are read, cut out, placed, composed and written.
+
+numpy, scipy, Pillow and imagecodecs; no torch, Ray, network or Arrow.
+"""

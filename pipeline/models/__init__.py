@@ -1,1 +1,4 @@
-"""Networks and generators: arrays in, arrays out. No ray, Arrow or network here."""
+"""Networks and generators: arrays in, arrays out.
+
+They know no Ray, no Arrow and no network of computers.
+"""

@@ -1,1 +1,1 @@
-"""A manifest in, one row per result out, with everything about each row decided."""
+"""The plan: a manifest in, a row for each result out, with everything decided."""

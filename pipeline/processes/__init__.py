@@ -1,1 +1,1 @@
-"""Processes of this machine, ours and those beside us: interrupted, locked out, and cleaned up."""
+"""Processes of this machine: signals, locks, helpers, and what the driver is at."""

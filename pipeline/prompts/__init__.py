@@ -1,4 +1,4 @@
-"""Words: cleaning prompts, holding them to policies, styling them, asking a model about them.
+"""Prompts are cleaned, held to policies, styled, and asked of a language model.
 
 Text in, text out: no network, no models, no tables, no pixels.
 """

@@ -1,1 +1,4 @@
-"""The stages: columns in, columns out. Glue between rows and the pixel and model code."""
+"""The stages that every row goes through: columns in, columns out.
+
+Glue between rows and the code of pixels and models.
+"""

@@ -1,12 +1,7 @@
-"""Where bytes live: local folders, object stores and the web, behind one handful of verbs.
+"""Where bytes live: local folders, object stores and the web, behind a few verbs.
 
-The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `addresses`
-takes them from a manifest's cells, `bounds` says which objects those may be, `verbs` does things
-there, `photographs` reads what a manifest names, `listing` tells what has changed, `search` finds
-that in buckets, `mirroring` brings weights to a node, `lease` keeps two drivers off one run (as
-`object_claim` or `file_claim`, signed by a `holder`); `s3` makes the requests, `agreement` holds
-what comes against its checksums, `retry` asks again, `connection` is the environment's settings and
-the loop they run in.
+The only package that imports aiobotocore, aiohttp and fsspec. `uris` names places, `verbs` does
+things there; `integrity` holds what comes against its checksums, `retry` asks again.
 """
 
 from __future__ import annotations

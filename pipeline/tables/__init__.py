@@ -1,14 +1,8 @@
-"""Files of rows as one table: Parquet, CSV and JSON Lines, with the columns of all files together.
+"""Files as one table: Parquet, CSV, JSON or a lake, with the columns of all.
 
 `table` says what a table is, and `opening` leads from a name to one: `finding` finds its files,
-`formats` their format, `lakes` the tables that some format keeps; `reading` is what somebody says
-of files. `parquet`, `delimited` and `json_lines` read one format each (`json_values` where there
-are no lines), `streams` unpacks and decodes text. `union` brings the columns of many files under
-one schema, `partitions` those of folders, `renamed` gives columns other names (`names`
-says which come near each other), `spelled` makes
-text of the numbers in one. `exact` brings values under another type. `untyped` finds the types of
-values that are text, `text` carries it from Python to Arrow, and `readable` finds what of it
-cannot be read, `cells` holds it to a size. No manifest and no recipe is known here.
+`formats` their format, `reading_options` is what somebody says of them. No manifest and no recipe
+is known here.
 """
 
 from __future__ import annotations

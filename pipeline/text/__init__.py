@@ -1,1 +1,1 @@
-"""Text that others wrote, made fit to be read and to be shown."""
+"""Texts of others: YAML read as plain values, words made fit to be shown."""

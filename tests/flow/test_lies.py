@@ -25,7 +25,7 @@ LIES = {
     "empty": faults.emptied,
 }
 TOLD_BY = {"store": ("flipped",), "web": tuple(LIES)}
-"""A store is asked eight times, over some 15 s: its other lies are for `test_agreement.py`."""
+"""A store is asked eight times, over some 15 s: its other lies are for `test_integrity.py`."""
 TORN = faults.shortened(pictures.with_alpha(), 1)
 QUIET = {"seed": 0, "slow_down": 0.0, "reset": 0.0, "delay": 0.0}
 

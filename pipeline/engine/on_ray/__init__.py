@@ -1,1 +1,1 @@
-"""Stages onto Ray Data: clusters, actors, blocks. The only package here that imports ray."""
+"""Ray Data runs the stages: clusters, actors, blocks and workers that are lost."""

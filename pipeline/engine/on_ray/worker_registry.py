@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 _ANSWERS_S = 10.0
 """For an actor that does next to nothing."""
 _TOLD_S = 4.0
-"""Within the grace that the row clock gives, see `deadline.py`."""
+"""Within the grace that the row clock gives, see `row_clock.py`."""
 _LOOKS_S = 1.0
 """For an answer that can be had the next time."""
 

@@ -1,5 +1,5 @@
-"""Clipping paths: mattes that were drawn by hand, which Photoshop keeps beside the pixels.
+"""Clipping paths, which Photoshop keeps in a file, as a product's coverage.
 
-`resources` finds Photoshop's blocks in a file, `saved` reads the paths among them, `outline` turns
+`saved_paths` reads the paths among the blocks that `photoshop_resources` finds, `outline` turns
 curves into lines, `coverage` fills those and `inset` moves their edge.
 """

@@ -1,1 +1,1 @@
-"""What pymatting computes, with its functions compiled by numba: an extra."""
+"""pymatting's solvers, compiled by numba: an extra that need not be installed."""

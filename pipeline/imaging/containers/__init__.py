@@ -1,1 +1,1 @@
-"""How picture files are built: their kind, their parts and what those say. No pixel is decoded."""
+"""Parts that picture files are made of, found and checked; no pixel is decoded."""

@@ -1,1 +1,1 @@
-"""From a network's coarse alpha, or a mask that is given, to a product's coverage."""
+"""A product's coverage, from a network's coarse alpha or from a given mask."""

@@ -1,1 +1,1 @@
-"""Whether the alpha channel of a photograph's own file can be used as a product's coverage."""
+"""Whether the alpha channel in a photograph's own file can serve as coverage."""

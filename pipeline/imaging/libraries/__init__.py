@@ -1,1 +1,1 @@
-"""The doors to Pillow and imagecodecs, and the samples that come out of them."""
+"""How Pillow and imagecodecs are called, and the samples that come out of them."""

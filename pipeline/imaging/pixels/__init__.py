@@ -1,1 +1,1 @@
-"""Arithmetic on pixels that knows no product: colour spaces, resizing, strips and tiles."""
+"""Pixel arithmetic that knows no product: colour spaces, resizing, strips, tiles."""

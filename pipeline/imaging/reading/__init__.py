@@ -1,1 +1,1 @@
-"""Pictures of other people: told apart, decoded by what is right for each, brought to sRGB."""
+"""Photographs from anywhere: identified, checked, decoded and converted to sRGB."""

@@ -1,4 +1,4 @@
-"""Whose photograph it is: what its file says of that, and how finished files say it again.
+"""Whose photograph it is: what its file says, and how finished files repeat it.
 
 `carriers` finds EXIF, XMP, IPTC-IIM and PNG's texts in a file, `xmp_reading` and `iptc` read two of
 them, `placeholder_texts` leaves out what nobody meant to say, `credits` bounds the rest, and

@@ -1,1 +1,1 @@
-"""Finished pixels become files, with what those say of themselves."""
+"""Finished pixels become files, which say how they were made."""

@@ -1,4 +1,4 @@
-"""Where pictures are sold: what each channel demands, as data, and whether a file meets it.
+"""What each sales channel demands of a picture, and whether a file meets it.
 
 A channel is a YAML file beside this one. Its `asks` are what a row gets that names the channel and
 says nothing else; its rules are held against the encoded file, which is what the channel will see.

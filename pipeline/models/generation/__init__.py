@@ -1,1 +1,1 @@
-"""Background generators. One class per architecture; the checkpoint is configuration."""
+"""Background generators: a class for each architecture, checkpoints as settings."""

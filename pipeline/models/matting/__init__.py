@@ -1,1 +1,4 @@
-"""Matting networks: a photograph in, a coarse alpha out. One class per architecture."""
+"""Networks that cut products out: a photograph in, a coarse alpha out.
+
+One class for each architecture; the checkpoint is configuration.
+"""

@@ -1,1 +1,1 @@
-"""The alpha that a row or its photograph's own file brings along."""
+"""Parts of the matte stage: the alpha that a row or its photograph brings along."""

@@ -1,1 +1,1 @@
-"""What the prompt stage is made of: questions to language models, and their answers kept."""
+"""Parts of the prompt stage: language models are asked, their answers kept."""

@@ -1,1 +1,1 @@
-"""What the render stage is made of: from a prepared row to the finished, attested file."""
+"""Parts of the render stage: from a prepared row to the finished, signed file."""

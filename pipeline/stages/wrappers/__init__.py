@@ -1,1 +1,1 @@
-"""Stages wrapped in other stages: limits that are stricter, work that rows share."""
+"""Stages around other stages: stricter limits, and work that rows share."""

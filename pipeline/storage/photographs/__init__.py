@@ -1,1 +1,1 @@
-"""The photographs that a manifest names: addresses, versions, and reading many at once."""
+"""A manifest's photographs: addresses, versions, and reading many at once."""

@@ -1,1 +1,1 @@
-"""Photographs from web servers: from listed hosts only, and never from our own network."""
+"""Photographs from web servers: of listed hosts only, never of our own network."""

@@ -1,1 +1,1 @@
-"""Tables that a format of its own keeps: Delta, Iceberg and Lance."""
+"""Tables in formats that keep versions of them: Delta, Iceberg and Lance."""

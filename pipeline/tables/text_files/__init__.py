@@ -1,1 +1,1 @@
-"""Tables in files of text: CSV, JSON Lines and other JSON."""
+"""Tables in text files: CSV, JSON Lines and other JSON."""

@@ -1,1 +1,1 @@
-"""Values of a table: brought under one type, exactly or not at all."""
+"""Values of a table, brought under one type: exactly or not at all."""

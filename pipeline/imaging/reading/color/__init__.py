@@ -1,1 +1,1 @@
-"""What the numbers of a file mean as colours, and the same colours as sRGB."""
+"""What the numbers of a file mean as colours, and the same colours in sRGB."""

@@ -1,1 +1,1 @@
-"""One file for each kind of picture: what its header says, and its pixels at full depth."""
+"""A module for each kind of picture file: its header, its pixels in full depth."""

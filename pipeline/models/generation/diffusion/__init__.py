@@ -1,4 +1,4 @@
-"""Backgrounds from diffusion models: one adapter table, one backend, checkpoints by configuration.
+"""Diffusion models draw backgrounds: one table of pipelines, one backend.
 
-Read `table.py` first. Importing this package does not import torch; `backend` does.
+Read `pipeline_table.py` first. Importing this package does not import torch; `backend` does.
 """

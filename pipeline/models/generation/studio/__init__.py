@@ -1,4 +1,7 @@
-"""A background generator with no weights: words to a photographer's set, drawn with numpy alone."""
+"""The generator without weights: draws a photographer's set from words.
+
+numpy alone draws it.
+"""
 
 from pipeline.models.generation.studio.studio import Studio, StudioConfig
 

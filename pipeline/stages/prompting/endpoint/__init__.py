@@ -1,6 +1,7 @@
-"""Language models behind HTTP: any endpoint with OpenAI's chat completions (vLLM, Triton, hosted).
+"""Language models behind HTTP: any endpoint with OpenAI's chat completions.
 
-The one place outside storage that talks to a network, and to one address only: the recipe's.
+vLLM, Triton or hosted ones. The one place outside storage that talks to a network, and to one
+address only: the recipe's.
 """
 
 from __future__ import annotations

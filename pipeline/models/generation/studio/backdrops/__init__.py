@@ -1,4 +1,4 @@
-"""Everything that can be seen behind the product, out of focus."""
+"""What can be seen behind the product, out of focus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything a product can stand on, painted in perspective."""
+"""What a product can stand on, painted in perspective."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words the studio knows, and what each of them puts on the set."""
+"""The words that the studio knows, and what each of them puts on the set."""
 
 from __future__ import annotations
 
