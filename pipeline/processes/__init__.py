@@ -1,1 +1,1 @@
-"""Processes of this machine: signals, locks, helpers, and what the driver is at."""
+"""Processes of this machine: signals, locks, helpers, and what the driver does."""

@@ -55,7 +55,7 @@ def ray_in_the_copy(copy: Path) -> Iterator[None]:
 def run(command: str, copy: Path) -> None:
     """Run a command in the copy to its end, which is a good one."""
     done = subprocess.run(
-        ["bash", "-c", command], cwd=copy, capture_output=True, text=True, timeout=500, check=False
+        ["bash", "-ec", command], cwd=copy, capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 

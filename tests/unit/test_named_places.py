@@ -20,6 +20,7 @@ FOLLOWED = re.compile(r"^## Adding a (stage|generator)\n.*?(?=^## )", re.M | re.
 
 PATH = re.compile(rf"(?<![\w./<-])(?:{FOLDERS})/[\w./*-]*")
 MODULE = re.compile(r"(?<![\w./-])(?:benchmarks|jobs|pipeline|tests|tools)(?:\.\w+)+")
+VERB = re.compile(r"(?:^|`)make ([a-z-]+)", re.M)
 QUOTED_MODULE = re.compile(f"`({MODULE.pattern})`")
 FILE = re.compile(r"`(\w+\.(?:py|sh|toml))`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -89,6 +90,24 @@ def test_what_a_page_names_is_there(page: str) -> None:
     assert [path for path in PATH.findall(text) if not is_there(path)] == []
     assert [name for name in MODULE.findall(text) if not is_module(name)] == []
     assert [name for name in FILE.findall(text) if name not in file_names()] == []
+    assert set(VERB.findall(text)) <= verbs()
+
+
+def verbs() -> set[str]:
+    """What `make` can be asked for."""
+    return set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.M))
+
+
+def test_every_verb_is_listed_where_people_set_up() -> None:
+    set_up = text_of("CONTRIBUTING.md").partition("## Set up")[2].partition("\n## ")[0]
+    listed = {*VERB.findall(set_up), *re.findall(r"; ([a-z]+-[a-z]+):", set_up)}
+    assert verbs() - {"help"} == listed
+
+
+def test_every_folder_of_tests_is_in_the_table_of_tests() -> None:
+    folders = {f"tests/{path.parent.name}/" for path in (ROOT / "tests").glob("*/*.py")}
+    listed = re.findall(r"^\| `(tests/\w+/)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    assert folders == set(listed)
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "jobs", "pipeline", "tests", "tools"])
