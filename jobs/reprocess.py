@@ -11,7 +11,7 @@ from jobs.run import run_and_report
 from jobs.trust import check_believed, check_permissions
 from pipeline import storage
 from pipeline.manifest.reader import open_manifest
-from pipeline.planning.planner import used_columns
+from pipeline.planning.used_columns import used_columns
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.runs.clock import now
 from pipeline.runs.identity import fresh_run_id, identify_reprocessing, run_id_of, run_uri

@@ -13,7 +13,7 @@ from jobs.recipes import load_recipe
 from pipeline.errors import RowError
 from pipeline.imaging.writing.encoding import encode_alpha
 from pipeline.manifest.shots import shots
-from pipeline.planning.planner import resolve_color
+from pipeline.planning.prompt_and_seed import resolve_color
 from pipeline.stages.render import RenderMapper
 
 SMALLER = ("brief.canvas_width=600", "brief.canvas_height=600", "render.thumbnail_px=0")

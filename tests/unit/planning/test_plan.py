@@ -1,30 +1,18 @@
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipeline import schema
 from pipeline.errors import ErrorCode, RowError, TransientError, error_value
 from pipeline.manifest.reader import open_manifest
 from pipeline.manifest.shots import Brief, Shot, shots
-from pipeline.planning.planner import (
-    ROWS_PER_FILE,
-    Planner,
-    fingerprint,
-    resolve_prompt,
-    resolve_seed,
-    resolve_uri,
-    template_columns,
-)
+from pipeline.planning.planner import ROWS_PER_FILE, Planner
+from pipeline.planning.prompt_and_seed import resolve_seed, template_columns
 from pipeline.recipe import Recipe, parse_recipe
 from tests.conftest import MakeManifest
 
@@ -44,60 +32,6 @@ def refusal(uri: str, *overrides: str) -> str:
         Planner(recipe=recipe_with(*overrides), manifest=open_manifest(uri)).check()
     assert "\n" not in str(caught.value)
     return str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("row", "overrides", "prompt", "origin"),
-    [
-        ({"prompt": "sand"}, [], "sand", "manifest"),
-        ({"prompt": "sand"}, ["prompt.template='{c} wall'"], "sand", "manifest"),
-        ({"prompt": None, "c": "red"}, ["prompt.template='{c} wall'"], "red wall", "template"),
-        ({"prompt": " \t", "c": "red"}, ["prompt.template='{c} wall'"], "red wall", "template"),
-        ({"c": 7}, ["prompt.template='{c} wall'"], "7 wall", "template"),
-        (
-            {"c": "red"},
-            ["prompt.template='{c} wall'", "prompt.default=oak"],
-            "red wall",
-            "template",
-        ),
-        ({"c": None}, ["prompt.template='{c} wall'", "prompt.default=oak"], "oak", "default"),
-        ({"prompt": ""}, ["prompt.default=oak"], "oak", "default"),
-        ({"prompt": "{c}"}, ["prompt.template='{c} wall'"], "{c}", "manifest"),
-        ({"c": "{c}"}, ["prompt.template='{{{c}}}'"], "{{c}}", "template"),
-    ],
-)
-def test_the_prompt_is_the_rows_own_then_the_templates_then_the_default(
-    row: Mapping[str, Any], overrides: list[str], prompt: str, origin: str
-) -> None:
-    assert resolve_prompt(row, recipe_with(*overrides)) == (prompt, origin)
-
-
-def test_a_row_without_any_prompt_is_an_error() -> None:
-    with pytest.raises(RowError, match="add one") as caught:
-        resolve_prompt({"prompt": None}, recipe_with())
-    assert caught.value.code == ErrorCode.PROMPT_MISSING
-
-
-def test_a_row_without_a_value_its_template_needs_is_an_error_that_names_it() -> None:
-    recipe = recipe_with("prompt.template='{color} {season}'")
-    with pytest.raises(RowError, match="needs column 'season'") as caught:
-        resolve_prompt({"color": "red", "season": None}, recipe)
-    assert caught.value.code == ErrorCode.BAD_REQUEST
-
-
-@pytest.mark.parametrize(
-    ("template", "names"),
-    [
-        (None, []),
-        ("plain words", []),
-        ("{color} kitchen, {season}", ["color", "season"]),
-        ("{a}{a}", ["a", "a"]),
-        ("{{literal}} {a}", ["a"]),
-        ("{größe}", ["größe"]),
-    ],
-)
-def test_a_template_names_its_columns(template: str | None, names: list[str]) -> None:
-    assert template_columns(template) == names
 
 
 @pytest.mark.parametrize(
@@ -125,65 +59,6 @@ def test_a_template_can_do_nothing_but_name_columns(
         template_columns(template)
     uri = make_manifest(id=["a"], image_uri=["x"])
     assert template in refusal(uri, f'prompt.template="{template}"')
-
-
-@pytest.mark.parametrize("seed", [0, 1, 42, 2**31 - 2])
-def test_a_seed_asked_for_is_the_seed_used(seed: int) -> None:
-    assert resolve_seed(seed, "any") == seed
-
-
-@pytest.mark.parametrize("seed", [None, -1])
-def test_no_seed_is_one_that_follows_from_the_id(seed: int | None) -> None:
-    assert resolve_seed(seed, "shoe") == resolve_seed(None, "shoe")
-    assert resolve_seed(seed, "shoe") != resolve_seed(seed, "shoe2")
-
-
-def test_derived_seeds_never_change() -> None:
-    digest = hashlib.sha256(b"seed\0shoe").digest()
-    assert resolve_seed(None, "shoe") == int.from_bytes(digest[:8], "big") % (2**31 - 1)
-
-
-@given(seed=st.none() | st.integers(-1, 2**64), sample_id=st.text())
-def test_every_seed_fits_every_generator(seed: int | None, sample_id: str) -> None:
-    assert 0 <= resolve_seed(seed, sample_id) < 2**31 - 1
-
-
-@pytest.mark.parametrize("seed", [-2, -(2**40)])
-def test_a_negative_seed_is_an_error(seed: int) -> None:
-    with pytest.raises(RowError, match="use 0 or more, or -1") as caught:
-        resolve_seed(seed, "any")
-    assert caught.value.code == ErrorCode.BAD_REQUEST
-
-
-@pytest.mark.parametrize(
-    ("uri", "root", "resolved"),
-    [
-        ("shoe.jpg", "/data/shop", "/data/shop/shoe.jpg"),
-        ("images/shoe.jpg", "/data/shop/", "/data/shop/images/shoe.jpg"),
-        ("/elsewhere/shoe.jpg", "/data", "/elsewhere/shoe.jpg"),
-        ("file:///elsewhere/my%20shoe.jpg", "/data", "/elsewhere/my shoe.jpg"),
-        ("my%20shoe #1?.jpg", "/data", "/data/my%20shoe #1?.jpg"),
-        ("s3://bucket/shoe.jpg", "/data", "s3://bucket/shoe.jpg"),
-        ("https://host/shoe.jpg?x=1", "/data", "https://host/shoe.jpg?x=1"),
-        ("shoe.jpg", "s3://bucket/shop", "s3://bucket/shop/shoe.jpg"),
-        # A file may be called so; where there is none, it is looked for without the blanks.
-        (" shoe.jpg\n", "/data", "/data/ shoe.jpg\n"),
-        (" shoe.jpg \n", "s3://bucket", "s3://bucket/ shoe.jpg "),
-    ],
-)
-def test_relative_uris_start_from_the_manifests_folder(uri: str, root: str, resolved: str) -> None:
-    assert resolve_uri({"image_uri": uri}, root) == resolved
-
-
-@given(st.text().filter(str.strip))
-def test_no_uri_can_break_the_plan(uri: str) -> None:
-    with suppress(RowError):
-        assert resolve_uri({"image_uri": uri}, "/data")
-
-
-@pytest.mark.parametrize("uri", ["http://[", "https://a\u2100b/x", "s3://b/[/x", "/[/x"])
-def test_a_uri_that_parsers_choke_on_is_kept_for_the_reader_to_refuse(uri: str) -> None:
-    assert resolve_uri({"image_uri": uri}, "/data")
 
 
 @pytest.mark.parametrize("column", ["image_uri", "mask_uri", "reference_uri"])
@@ -227,86 +102,6 @@ def test_a_plan_names_each_picture_as_it_is_called_there(
         now = [row["fingerprint"] for row in planned(uri)]
         assert set(seen).isdisjoint(now)
         seen = now
-
-
-@pytest.mark.parametrize("image", [b"jpeg", {"bytes": b"jpeg", "path": None}])
-def test_a_row_that_brings_its_bytes_needs_no_uri(image: Any) -> None:
-    assert resolve_uri({"image_uri": None, "image": image}, "/data") is None
-
-
-@pytest.mark.parametrize(
-    "image", [None, {"bytes": None, "path": None}, {"bytes": None, "path": " "}]
-)
-@pytest.mark.parametrize("uri", [None, "", "  "])
-def test_a_row_without_a_photograph_is_an_error(uri: str | None, image: Any) -> None:
-    with pytest.raises(RowError, match="fill one in") as caught:
-        resolve_uri({"image_uri": uri, "image": image}, "/data")
-    assert caught.value.code == ErrorCode.BAD_REQUEST
-
-
-BASE = {
-    "sample_id": "shoe",
-    "image_uri": "/a.jpg",
-    "image_version": "v1",
-    "image_input": None,
-    "mask_uri": None,
-    "clipping_path": None,
-    "reference_uris": [],
-    "reference_versions": [],
-    "mask_version": None,
-    "prompt": "sand",
-    "seed": 1,
-    "shot": shots(Brief(), None)[0].model_dump(mode="json"),
-}
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"image_uri": "/b.jpg"},
-        {"image_uri": None},
-        {"image_version": "v2"},
-        {"image_version": None},
-        {"image_input": b"jpeg"},
-        {"image_input": b""},
-        {"mask_uri": "/a.png"},
-        {"clipping_path": "Path 1"},
-        {"reference_uris": ["/a.png"], "reference_versions": ["v1"]},
-        {"prompt": "oak"},
-        {"prompt": None},
-        {"prompt": ""},
-        {"seed": 2},
-        {"sample_id": "hat"},
-        {"shot": None},
-        {"shot": shots(Brief(placement="fit"), None)[0].model_dump(mode="json")},
-        {"shot": shots(Brief(), (0, 0, 0))[0].model_dump(mode="json")},
-        {"shot": shots(Brief(steps=4), None)[0].model_dump(mode="json")},
-    ],
-)
-def test_the_fingerprint_follows_whose_result_it_is_and_what_decides_its_pixels(
-    change: dict[str, Any],
-) -> None:
-    assert fingerprint({**BASE, **change}, "p") != fingerprint(BASE, "p")
-
-
-def test_the_fingerprint_follows_the_version_of_the_mask() -> None:
-    masked = {**BASE, "mask_uri": "/a.png", "mask_version": "v1"}
-    assert fingerprint(masked, "p") != fingerprint({**masked, "mask_version": "v2"}, "p")
-
-
-def test_the_fingerprint_follows_the_recipes_pixels() -> None:
-    assert fingerprint(BASE, "p") != fingerprint(BASE, "q")
-
-
-@pytest.mark.parametrize("change", [{"id": "o"}, {"title": "x"}, {"prompt_origin": "default"}])
-def test_the_fingerprint_ignores_everything_else(change: dict[str, Any]) -> None:
-    assert fingerprint({**BASE, **change}, "p") == fingerprint(BASE, "p")
-
-
-def test_neighbouring_values_of_a_fingerprint_do_not_run_together() -> None:
-    one = {**BASE, "image_uri": "ab", "prompt": "c"}
-    other = {**BASE, "image_uri": "a", "prompt": "bc"}
-    assert fingerprint(one, "p") != fingerprint(other, "p")
 
 
 def test_masks_are_planned_with_their_versions(make_manifest: MakeManifest, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.manifest.reader import open_manifest
-from pipeline.planning.planner import Planner, used_columns
+from pipeline.planning.planner import Planner
+from pipeline.planning.used_columns import used_columns
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.runs.reselect import choose, write_manifest
 from pipeline.runs.run_folder import Origin

@@ -11,7 +11,7 @@ from jobs.recipes import load_recipe
 from pipeline.imaging.pixels.resample import resize
 from pipeline.imaging.reading.limits import ImageLimits
 from pipeline.manifest.shots import shots
-from pipeline.planning.planner import resolve_color
+from pipeline.planning.prompt_and_seed import resolve_color
 from pipeline.stages.matte import MatteConfig, MatteMapper
 from pipeline.stages.render import RenderMapper
 from tests import cutouts
