@@ -12,7 +12,8 @@ from pathlib import Path
 PAGE = "ARCHITECTURE.md"
 ROOTS = ("pipeline", "jobs", "benchmarks")
 
-START, END = "<!-- By tools/architecture.py: -->\n```\n", "```\n<!-- So far. -->\n"
+FENCE = "\n```\n"
+"""Around the list: the first block of the page."""
 MOST_CHARACTERS = 100
 
 
@@ -41,11 +42,11 @@ def written(page: str, root: Path) -> str:
     Raises:
         ValueError: as `tree`, or the page has no place for it.
     """
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise ValueError(f"{PAGE}: the lines {START!r} and {END!r} are gone: bring them back")
-    return f"{before}{start}{tree(root)}{end}{after}"
+    parts = page.split(FENCE)
+    if len(parts) < 3:
+        raise ValueError(f"{PAGE}: the block with the packages is gone: bring it back")
+    before, _, *after = parts
+    return FENCE.join([before, tree(root).rstrip(), *after])
 
 
 def _packages(package: Path) -> Iterator[Path]:

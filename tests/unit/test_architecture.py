@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,21 @@ def test_the_page_is_no_longer_than_two_screens() -> None:
     lines = (ROOT / PAGE).read_text().splitlines()
     assert len(lines) <= 110
     assert [line for line in lines if len(line) > 100] == []
+
+
+def test_the_page_says_in_which_order_packages_may_import_each_other() -> None:
+    lint = ConfigParser()
+    lint.read(ROOT / ".importlinter")
+    layers = [
+        {re.sub(r"^pipeline\.|\.reader$", "", name.strip()) for name in line.split("|")}
+        for line in lint["importlinter:contract:layers"]["layers"].strip().splitlines()
+    ]
+    (sentence,) = re.findall(r"Imports point down:(.*?)\.\s", (ROOT / PAGE).read_text(), re.S)
+    named = [word for word in re.findall(r"\w+", sentence) if any(word in one for one in layers)]
+    for layer in layers:
+        assert set(named[: len(layer)]) == layer
+        named = named[len(layer) :]
+    assert named == []
 
 
 def test_a_package_is_found_where_it_lies_and_a_folder_without_modules_is_not(
@@ -65,5 +82,5 @@ def test_a_docstring_that_does_not_fit_is_named(repository: Path, text: str, sai
 
 
 def test_a_page_without_a_place_for_the_packages_is_not_written(repository: Path) -> None:
-    with pytest.raises(ValueError, match=r"ARCHITECTURE.md: the lines .* are gone"):
+    with pytest.raises(ValueError, match="the block with the packages is gone"):
         written("# Architecture\n", repository)
