@@ -50,7 +50,7 @@ def _watch(*, ends_process: bool) -> interruption.Watch:
 
 def _last_words(error: Exception | None) -> None:
     """In another thread than the main one, which may hold the stream."""
-    from jobs.capture import terminal_fd
+    from jobs.terminal.capture import terminal_fd
 
     fd = terminal_fd()
     line = f"{_line(_INTERRUPTED if error is None else str(error), EXIT_FAILED)}\n"
@@ -78,7 +78,7 @@ class _RefusedError(Exception):
 def _command(arguments: list[str]) -> int:
     import typer  # only now: from here on signals are heard
 
-    from jobs.commands import app
+    from jobs.commands.app import app
 
     try:
         result = app(arguments, standalone_mode=False)
@@ -99,14 +99,14 @@ def _command(arguments: list[str]) -> int:
 
 def _said(message: str, code: int) -> int:
     if message:  # with no arguments at all, the help was shown instead
-        from jobs.display import say
+        from jobs.terminal.display import say
 
         say(_line(message, code))
     return code
 
 
 def _line(message: str, code: int) -> str:
-    from jobs.logs import last_line
+    from jobs.terminal.logs import last_line
 
     return last_line(f"backlot: error: {one_line(message, most=_LONGEST_LINE)}", code)
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from os import environ
 
 from jobs.cli import EXIT_USAGE, process
-from jobs.screen import advise
+from jobs.terminal.screen import advise
 from pipeline.text.printable import one_line
 
 RECIPE, MANIFEST, OUTPUT = "BACKLOT_RECIPE", "BACKLOT_MANIFEST", "BACKLOT_OUTPUT"

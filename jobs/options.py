@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from jobs.logs import settings
+from jobs.terminal.logs import settings
 
 if TYPE_CHECKING:
     from pipeline.runs.run_config import RunConfig

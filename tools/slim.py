@@ -53,7 +53,7 @@ UNUSED: Mapping[str, str] = {
 SLIMMED = Path(sys.prefix, "slimmed.txt")
 
 LOADED = (
-    "import jobs.commands, jobs.demo, jobs.run, pipeline.flow, "
+    "import jobs.commands.app, jobs.demo.catalogue, jobs.running.run, pipeline.flow, "
     "pipeline.models.matting.onnxruntime_session"
 )
 LOADED_LATER = (

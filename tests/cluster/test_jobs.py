@@ -159,12 +159,12 @@ def test_actors_keep_to_their_group_and_metrics_tell_what_they_did(head, ask, tm
 def test_plain_ray_job_submit_works_too(head, catalogue, tmp_path):
     from ray.job_submission import JobSubmissionClient
 
-    from jobs.remote import wait
+    from jobs.remote.ray_jobs import wait
 
     client = JobSubmissionClient(head["dashboard"])
     words = ["studio", "--manifest", str(catalogue), "--output", str(tmp_path / "out")]
     words += ["--limit", "2", "--set", "budget.max_failures=0"]
-    job = client.submit_job(entrypoint=f"python -m jobs.run {' '.join(words)}")
+    job = client.submit_job(entrypoint=f"python -m jobs.running.run {' '.join(words)}")
     info = wait(client, job)
     assert (info.status.value, info.driver_exit_code) == ("FAILED", 3)
     report = json.loads(next(tmp_path.glob("out/run_id=*/report.json")).read_text())
@@ -174,7 +174,7 @@ def test_plain_ray_job_submit_works_too(head, catalogue, tmp_path):
 def test_a_job_joins_its_own_cluster_whatever_else_runs_on_the_machine(head):
     from ray.job_submission import JobSubmissionClient
 
-    from jobs.remote import wait
+    from jobs.remote.ray_jobs import wait
 
     here = "import ray; ray.init(); print('joined', ray.get_runtime_context().gcs_address)"
     client = JobSubmissionClient(head["dashboard"])

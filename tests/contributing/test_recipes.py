@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 
-from jobs.demo import build_catalogue
+from jobs.demo.catalogue import build_catalogue
 from pipeline.engine.on_ray.cluster import cluster
 from tests.contributing.recipes import PAGE, blocks, changed, follow
 from tests.ray_folder import starting_ray

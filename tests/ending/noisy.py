@@ -10,8 +10,8 @@ import threading
 import warnings
 from pathlib import Path
 
-from jobs.logs import LogFormat, configure
-from jobs.quiet import quiet
+from jobs.terminal.logs import LogFormat, configure
+from jobs.terminal.quiet import quiet
 
 NOISE = ("print", "error", "descriptor 1", "descriptor 2", "child", "library", "warning", "thread")
 

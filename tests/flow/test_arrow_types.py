@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import run as jobs_run
 from jobs.cli import main
+from jobs.running import run as jobs_run
 from pipeline.tables import Portable
 from tests.flow import pictures
 from tests.flow.drivers import ALONE

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from jobs.bench.control_plane import run_control_plane
-from jobs.bench.objects import run_objects
-from jobs.bench.soak import run_soak
-from jobs.bench.studio import run_studio
+from benchmarks.control_plane import run_control_plane
+from benchmarks.s3_reads import run_objects
+from benchmarks.soak import run_soak
+from benchmarks.whole_flow import run_studio
 
 pytestmark = pytest.mark.ray
 

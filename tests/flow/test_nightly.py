@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from jobs import run as jobs_run
 from jobs.cli import main
+from jobs.running import run as jobs_run
 from pipeline.runs.earlier_runs import current
 from tests.flow import pictures
 from tests.flow.drivers import ALONE

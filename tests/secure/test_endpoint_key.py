@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import ray
 
-from jobs.address import check_address
 from jobs.cli import main
-from jobs.preflight import Findings, key
+from jobs.previews.preflight import Findings, key
+from jobs.running.cluster_address import check_address
 from pipeline.engine.nodes import Node
 from pipeline.engine.on_ray.cluster import cluster
 from pipeline.errors import FatalError

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-import jobs.reprocess
-from jobs.reprocess import begun_run, reprocess
-from jobs.trust import check_believed, permissions
+import jobs.running.reprocess
+from jobs.running.dataset_trust import check_believed, permissions
+from jobs.running.reprocess import begun_run, reprocess
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError
 from pipeline.recipe import Recipe, parse_recipe
@@ -52,7 +52,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """What would have been run."""
     found = list[RunConfig]()
     monkeypatch.setattr(
-        jobs.reprocess, "run_and_report", lambda config, **_: found.append(config) or 0
+        jobs.running.reprocess, "run_and_report", lambda config, **_: found.append(config) or 0
     )
     return found
 

@@ -26,10 +26,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from jobs import remote
 from jobs.cli import main
-from jobs.remote_commands import _parser
-from jobs.submission import submission
+from jobs.commands.on_a_cluster import _parser
+from jobs.remote import ray_jobs as remote
+from jobs.remote.submission import submission
 from pipeline import storage
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner

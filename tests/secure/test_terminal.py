@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.cli import main
-from jobs.logs import JsonLines, TextLines
-from jobs.relay import marked
-from jobs.screen import console, tell, tell_json, tell_log
+from jobs.terminal.logs import JsonLines, TextLines
+from jobs.terminal.relay import marked
+from jobs.terminal.screen import console, tell, tell_json, tell_log
 from pipeline.errors import RowError
 from pipeline.recipe import Recipe
 from tests.conftest import MakeManifest

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from jobs.commands import app
-from jobs.run import dry_run
-from jobs.submission import submission
+from jobs.commands.app import app
+from jobs.remote.submission import submission
+from jobs.running.run import dry_run
 from pipeline import flow
 from pipeline.errors import ErrorCode, RowError
 from pipeline.flow import stages

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from jobs.cli import main
-from jobs.pictures import DELIVERED, pictures
+from jobs.pictures.named_files import DELIVERED, pictures
 from pipeline.stages.fetch import FetchConfig
 
 MOST = FetchConfig().max_bytes

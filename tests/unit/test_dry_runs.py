@@ -20,16 +20,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import jobs.estimate
-import jobs.run
+import jobs.forecasting.estimate
+import jobs.running.run
 import pipeline.flow
 import pipeline.runs.driver
-from jobs.estimate import estimate
-from jobs.preflight import preflight
-from jobs.prompts import prompt_outcomes
-from jobs.reprocess import reprocess
-from jobs.run import dry_run, run_and_report
-from jobs.show import show_current, show_verdict, write_current
+from jobs.forecasting.estimate import estimate
+from jobs.previews.preflight import preflight
+from jobs.previews.prompt_outcomes import prompt_outcomes
+from jobs.results.datasets import show_current, show_verdict, write_current
+from jobs.running.reprocess import reprocess
+from jobs.running.run import dry_run, run_and_report
 from pipeline.engine.on_ray.execution import check_wiring
 from pipeline.errors import ErrorCode, RowError
 from pipeline.recipe import parse_recipe
@@ -98,10 +98,10 @@ def nothing_of_ray() -> Iterator[None]:
         patch.setattr(pipeline.runs.driver, "check_capacity", lambda _: None)
         patch.setattr(pipeline.runs.driver, "block_rows", lambda _: 2)
         # Reading the term policies for each example would take most of the time.
-        patch.setattr("jobs.prompts._needed", lambda _: [])
-        patch.setattr(jobs.run, "run_cluster", without_ray)
-        patch.setattr(jobs.estimate, "quiet_cluster", no_cluster)
-        patch.setattr("jobs.preflight.quiet_cluster", no_cluster)
+        patch.setattr("jobs.previews.prompt_outcomes._needed", lambda _: [])
+        patch.setattr(jobs.running.run, "run_cluster", without_ray)
+        patch.setattr(jobs.forecasting.estimate, "quiet_cluster", no_cluster)
+        patch.setattr("jobs.previews.preflight.quiet_cluster", no_cluster)
         yield
 
 

@@ -15,8 +15,8 @@ import ray
 import yaml
 from pydantic import ValidationError
 
+from jobs.commands.on_a_cluster import _parser
 from jobs.from_environment import arguments
-from jobs.remote_commands import _parser
 from tests.unit.cluster.kuberay import parsed
 
 CLUSTER = Path(__file__).parents[3] / "cluster"

@@ -33,7 +33,7 @@ def test_the_default_recipe_makes_pictures_without_a_compiler(tmp_path):
     code = """
 import sys
 sys.modules.update(dict.fromkeys(("numba", "llvmlite", "pymatting")))
-from jobs.bench.studio import Plain, planned
+from benchmarks.whole_flow import Plain, planned
 from jobs.recipes import load_recipe
 from pipeline.runs.run_config import RunConfig
 output = sys.argv[1] + "/out"

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
-from jobs.demo import opened
+from jobs.demo.catalogue import opened
 from pipeline.errors import FatalError
 from pipeline.models.matting.matting_config import EMBEDDED_SHA256, BirefnetOnnxConfig, U2NetConfig
 from pipeline.models.matting.openvino_session import capabilities, require

@@ -1,4 +1,0 @@
-"""Benchmarks: what the machinery costs, beside the same work without it.
-
-Ratios are of one run on one machine. Speeds of two runs are hardly comparable, ratios nearly so.
-"""

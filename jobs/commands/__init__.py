@@ -1,0 +1,1 @@
+"""The commands of `backlot`; they import what is heavy when called."""

@@ -1,0 +1,1 @@
+"""The small catalogue that ships with Backlot."""

@@ -1,0 +1,1 @@
+"""Looking at picture files: what is in them, and who would take them."""

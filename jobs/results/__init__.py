@@ -1,0 +1,1 @@
+"""What a finished run shows: contact sheet, merged view, recount."""
