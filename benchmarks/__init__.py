@@ -1,4 +1,4 @@
-"""What the machinery costs, measured beside the same work without it; not in the wheel.
+"""What the machinery costs, beside the same work without it; not in the wheel.
 
 Ratios are of one run on one machine. Speeds of two runs are hardly comparable, ratios nearly so.
 """

@@ -28,7 +28,7 @@ def test_the_page_has_every_package_and_what_its_docstring_says() -> None:
 
 def test_the_page_is_no_longer_than_two_screens() -> None:
     lines = (ROOT / PAGE).read_text().splitlines()
-    assert len(lines) <= 110
+    assert len(lines) <= 120  # of 60 lines each
     assert [line for line in lines if len(line) > 100] == []
 
 
