@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
+
+from pipeline.tables.writing import PLAIN, encoded
 
 # Shape suffixes: H height, W width, C colour channel.
 
@@ -221,7 +222,7 @@ def build_catalogue(folder: Path) -> Path:
     (images / "espresso-torn.jpg").write_bytes(whole[: len(whole) // 2])
     (folder / "SOURCES.md").write_text(_sources(), encoding="utf-8")
     manifest = folder / "manifest.parquet"
-    pq.write_table(_manifest(), manifest)
+    manifest.write_bytes(encoded(_manifest(), PLAIN))
     return manifest
 
 

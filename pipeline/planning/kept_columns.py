@@ -7,7 +7,6 @@ nanoseconds or maps, which many readers do not know.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import schema
 from pipeline.manifest.rows import Manifest
@@ -32,6 +30,7 @@ from pipeline.tables import (
     portable,
     type_named,
 )
+from pipeline.tables.writing import can_be_written
 
 logger = logging.getLogger(__name__)
 
@@ -187,17 +186,8 @@ def _renamed(name: str) -> str:
 
 
 def _check_can_be_carried(column: pa.Field) -> None:
-    if not can_be_carried(column):
+    if not can_be_written(column):
         raise ValueError(
             f"keep: column {column.name!r} is {column.type}, which a Parquet file cannot hold: "
             "cast it, such as to a string, or take it out of keep"
         )
-
-
-def can_be_carried(column: pa.Field) -> bool:
-    """Whether a Parquet file can hold a column."""
-    try:
-        pq.write_table(pa.schema([column]).empty_table(), io.BytesIO())
-    except (pa.ArrowException, OSError):
-        return False
-    return True

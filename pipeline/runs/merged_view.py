@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import json
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import schema, storage
+from pipeline.runs.documents import as_json
 from pipeline.storage.parallel import in_threads
+from pipeline.tables.writing import PartFiles, common_schema, conformed
 
 _READ_ROWS = 64
 """Rows in memory at once: with pictures of a megabyte or so, below 100 MB."""
-_GROUP_BYTES = 32 * 2**20
-_FILE_BYTES = 256 * 2**20
-"""A file is in memory until it is written, which happens at once or not at all."""
 _UNFINISHED = "_UNFINISHED"
 """There from before the first file until after `_SUCCESS`, and different in every call."""
 _PART = re.compile(r"part-\d{5,}\.parquet")
@@ -50,7 +46,7 @@ def materialise(view: pa.Table, target: str) -> list[str]:
         storage.remove(file)
     mark = uuid.uuid4().hex
     storage.write(storage.join(target, _UNFINISHED), mark.encode())
-    writer = Files(folder=target, schema=merged)
+    writer = PartFiles(folder=target, schema=merged)
     try:
         for pick in picks:
             _check_mark(target, mark)
@@ -93,7 +89,7 @@ def _replaceable(target: str) -> list[str]:
 
 
 def _success(names: Sequence[str]) -> bytes:
-    return json.dumps({"results": list(names)}, indent=1).encode()
+    return as_json({"results": list(names)})
 
 
 def _mark(target: str) -> str | None:
@@ -122,73 +118,6 @@ class _Pick:
     """Positions in the file, ascending."""
 
 
-@dataclass(kw_only=True, slots=True)
-class Files:
-    """Small tables gathered into row groups, and those into the Parquet files of a folder."""
-
-    folder: str
-    schema: pa.Schema
-    ending: str = ".parquet"
-    names: list[str] = field(default_factory=list)
-    """Of the files that are on storage."""
-    _waiting: list[pa.Table] = field(default_factory=list)
-    _waiting_bytes: int = 0
-    _open: _OpenFile | None = None
-
-    def write(self, table: pa.Table) -> None:
-        """Take rows over; they are on storage after `close` at the latest."""
-        self._waiting.append(table)
-        self._waiting_bytes += table.nbytes
-        if self._waiting_bytes >= _GROUP_BYTES:
-            self._end_group()
-
-    def close(self) -> None:
-        """Put what is left on storage."""
-        if self._waiting:
-            self._end_group()
-        if self._open is not None:
-            self._end_file(self._open)
-
-    def _end_group(self) -> None:
-        file = self._open = self._open or _OpenFile.start(self.schema)
-        file.writer.write_table(pa.concat_tables(self._waiting))
-        self._waiting, self._waiting_bytes = [], 0
-        if file.sink.tell() >= _FILE_BYTES:
-            self._end_file(file)
-
-    def _end_file(self, file: _OpenFile) -> None:
-        file.writer.close()
-        name = f"part-{len(self.names):05d}{self.ending}"
-        storage.write(storage.join(self.folder, name), file.sink.getvalue())
-        self.names.append(name)
-        self._open = None
-
-
-class _OpenFile(NamedTuple):
-    sink: io.BytesIO
-    writer: pq.ParquetWriter
-
-    @classmethod
-    def start(cls, columns: pa.Schema) -> _OpenFile:
-        sink = io.BytesIO()
-        # Level 1 and no dictionaries: most bytes are pictures, compressed already.
-        options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False}
-        return cls(sink, pq.ParquetWriter(sink, columns, **options))
-
-
-def unified(schemas: Sequence[pa.Schema], what: str) -> pa.Schema:
-    """One schema with every column of several, by name.
-
-    Raises:
-        ValueError: they disagree on the type of a column.
-    """
-    try:
-        return pa.unify_schemas(list(schemas), promote_options="permissive")
-    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{what} do not fit together: {said}") from None
-
-
 def file_schema(
     uris: Sequence[str], *, wanted: Callable[[str], bool] = lambda _: True
 ) -> pa.Schema:
@@ -201,30 +130,7 @@ def file_schema(
     distinct = dict.fromkeys(
         pa.schema([column for column in columns if wanted(column.name)]) for columns in found
     )
-    return unified(list(distinct), "the columns of these runs") if distinct else pa.schema([])
-
-
-def fitted(table: pa.Table, columns: pa.Schema) -> pa.Table:
-    """A table under a schema that `unified` made: what it lacks is null.
-
-    Raises:
-        ValueError: a column has a value that the common type cannot hold.
-    """
-    return pa.table([_fitted(table, wanted) for wanted in columns], schema=columns)
-
-
-def _fitted(table: pa.Table, wanted: pa.Field) -> pa.ChunkedArray | pa.Array:
-    if wanted.name not in table.column_names:
-        return pa.nulls(table.num_rows, wanted.type)
-    column = table[wanted.name]
-    try:
-        return column.cast(wanted.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        said = " ".join(str(error).split())
-        raise ValueError(
-            f"column {wanted.name!r} is {column.type} in one run and fits {wanted.type} of all "
-            f"runs together not in every value: {said}"
-        ) from None
+    return common_schema(list(distinct), "the columns of these runs") if distinct else pa.schema([])
 
 
 def _plain_schema(uri: str) -> pa.Schema:
@@ -256,4 +162,4 @@ def _rows(pick: _Pick, merged: pa.Schema) -> Iterator[pa.Table]:
             if wanted:
                 table = pa.Table.from_batches([batch]).take(pa.array(wanted, pa.int64()))
                 place = pa.repeat(pa.scalar(run_uri), table.num_rows)
-                yield fitted(table.append_column(schema.RUN_URI, place), merged)
+                yield conformed(table.append_column(schema.RUN_URI, place), merged)

@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.manifest.reader import open_manifest
 from pipeline.manifest.rows import Manifest, sql_type
-from pipeline.planning.kept_columns import can_be_carried
 from pipeline.runs.earlier_runs import latest
-from pipeline.runs.merged_view import Files, file_schema, fitted
+from pipeline.runs.merged_view import file_schema
 from pipeline.runs.past_runs import PastRun, Source, past_runs, source_named
 from pipeline.storage.parallel import in_threads
 from pipeline.tables import UNTYPED, readable, union
 from pipeline.tables.sql import Stream, check_condition, columns_of, query, quoted
+from pipeline.tables.writing import PartFiles, can_be_written, conformed
 
 logger = logging.getLogger(__name__)
 
@@ -118,9 +118,9 @@ def write_manifest(chosen: Chosen, folder: str, *, used: Collection[str]) -> int
     schemas = _written(opened, frozenset(used))
     names, num_rows = list[str](), 0
     for source, ids in chosen.ids.items():
-        files = Files(folder=folder, schema=schemas[source], ending=".pq", names=names)
+        files = PartFiles(folder=folder, schema=schemas[source], ending=".pq", names=names)
         for table in _rows_of(opened[source], schemas[source].names, ids, chosen.image_root):
-            files.write(fitted(table, schemas[source]))
+            files.write(conformed(table, schemas[source]))
             num_rows += table.num_rows
         files.close()
     return num_rows
@@ -227,7 +227,7 @@ def _read(pick: _Newest, columns: pa.Schema) -> pa.Table:
         present = [name for name in columns.names if name in file.schema_arrow.names]
         table = file.read(columns=present).take(pa.array(pick.rows, pa.int64()))
     run_id = pa.repeat(pa.scalar(pick.run_id), table.num_rows)
-    return fitted(table.append_column(_RUN, run_id), columns)
+    return conformed(table.append_column(_RUN, run_id), columns)
 
 
 def _one_of(all_roots: Iterable[str]) -> str:
@@ -285,7 +285,7 @@ def _said_of(manifest: Manifest, name: str) -> dict[bytes, bytes]:
 
 def _is_sound(manifest: Manifest, column: pa.Field) -> bool:
     """Whether a column can be read whole, and written."""
-    if not can_be_carried(column):
+    if not can_be_written(column):
         return False
     if column.name in manifest.table.doubtful:
         try:

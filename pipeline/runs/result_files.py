@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from pipeline import schema, storage
 from pipeline.recipe import Recipe
+from pipeline.tables.writing import PICTURES, encoded
 
 _READ_THREADS = 16
 _MOST_BYTES = 2**31 - 1
@@ -150,7 +151,7 @@ def write_result(run_uri: str, table: pa.Table) -> str:
     The name follows from the bytes. So a file never changes: what is written again is the same,
     and rows that came out otherwise, or are others, are another file.
     """
-    data = _parquet(table)
+    data = encoded(table, PICTURES)
     name = f"part-{hashlib.sha256(data).hexdigest()[:32]}.parquet"
     storage.write(storage.join(run_uri, "results", name), data, below=run_uri)
     return name
@@ -262,13 +263,6 @@ def _committed(name: str, table: pa.Table) -> Committed:
         outcomes=pa.table({"sample_id": table["sample_id"], **outcomes}),
         tally=tally(table),
     )
-
-
-def _parquet(table: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    # Level 1: most bytes are pictures, compressed already. Dictionaries of pictures help nobody.
-    pq.write_table(table, sink, compression="zstd", compression_level=1, use_dictionary=False)
-    return sink.getvalue()
 
 
 def _summed(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:

@@ -37,6 +37,7 @@ from pipeline.runs.documents import as_json
 from pipeline.runs.finished_fingerprints import Settled, rechunked
 from pipeline.runs.identity import Request, begun_as, is_finished, run_id_of
 from pipeline.runs.result_files import Committed, ids_of, read_committed
+from pipeline.tables.writing import PLANNED_ROWS, encoded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,7 +178,6 @@ class Ledger:
             )
 
 
-_ROWS_PER_GROUP = 256
 _NUM_NAMED = 20
 """Ids that a report names of each kind of discrepancy."""
 
@@ -285,10 +285,7 @@ def start_ledger(
         left = settled.left_out_of(tables)
         tables = rechunked(left, ROWS_PER_FILE, num_bytes=BYTES_PER_FILE)
     for index, (table, whole) in enumerate(map(taken_apart, tables)):
-        sink = pa.BufferOutputStream()
-        # Small row groups: a unit reads little more than its own rows.
-        pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_PER_GROUP)
-        data = sink.getvalue().to_pybytes()
+        data = encoded(table, PLANNED_ROWS)
         # Named by its bytes: two who plan the same run at once replace nothing of each other's.
         # Readers of a dataset pass over it by its folder or by its ending: it holds no results.
         name = f"_plan/plan-{index:05d}-{hashlib.sha256(data).hexdigest()[:16]}.pq"

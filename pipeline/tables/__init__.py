@@ -1,8 +1,8 @@
 """Files as one table: Parquet, CSV, JSON or a lake, with the columns of all.
 
 `table` says what a table is, and `opening` leads from a name to one: `finding` finds its files,
-`formats` their format, `reading_options` is what somebody says of them. No manifest and no recipe
-is known here.
+`formats` their format, `reading_options` is what somebody says of them. `writing` is the way out:
+how the files that we write are encoded. No manifest and no recipe is known here.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.errors import FatalError
 from pipeline.schema import column
+from pipeline.tables.writing import WORDS, encoded
 from pipeline.text.printable import of_error
 
 logger = logging.getLogger(__name__)
@@ -107,14 +108,13 @@ class AnswerBook:
         arrays = [
             pa.array(values, field.type) for values, field in zip(columns, _SCHEMA, strict=True)
         ]
-        sink = io.BytesIO()
-        pq.write_table(pa.Table.from_arrays(arrays, schema=_SCHEMA), sink, compression="zstd")
+        data = encoded(pa.Table.from_arrays(arrays, schema=_SCHEMA), WORDS)
         digest = hashlib.sha256("\0".join(columns[0]).encode()).hexdigest()[:16]
         # Names sort by time, so that the newest are read first.
         name = f"answers-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{digest}.pq"
         uri = storage.join(self._uri, name)
         try:
-            storage.write(uri, sink.getvalue())
+            storage.write(uri, data)
         except OSError as error:
             raise FatalError(of_error(error)) from error
         self._read.add(uri)

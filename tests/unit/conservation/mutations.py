@@ -14,6 +14,7 @@ from pipeline import flow, storage
 from pipeline.runs import driver, earlier_runs, past_runs, reconcile, result_files
 from pipeline.runs.documents import as_json
 from pipeline.runs.result_files import Committed
+from pipeline.tables.writing import PICTURES, encoded
 
 Mutate = Callable[[pytest.MonkeyPatch], None]
 
@@ -42,7 +43,7 @@ def joins_ids_by_nul(patch: pytest.MonkeyPatch) -> None:
     def write_result(run_uri: str, table: pa.Table) -> str:
         ids = sorted(table["sample_id"].to_pylist())
         name = f"part-{hashlib.sha256(chr(0).join(ids).encode()).hexdigest()[:24]}.parquet"
-        storage.write(storage.join(run_uri, "results", name), result_files._parquet(table))
+        storage.write(storage.join(run_uri, "results", name), encoded(table, PICTURES))
         return name
 
     patch.setattr(result_files, "write_result", write_result)

@@ -15,7 +15,9 @@ from pipeline.errors import ErrorCode, RowError
 from pipeline.recipe import Recipe
 from pipeline.runs import merged_view
 from pipeline.runs.earlier_runs import current
-from pipeline.runs.merged_view import fitted, materialise, unified
+from pipeline.runs.merged_view import materialise
+from pipeline.tables import writing
+from pipeline.tables.writing import common_schema, conformed
 from tests.conftest import MakeManifest
 from tests.unit.past import past_run
 
@@ -38,8 +40,8 @@ def output(tmp_path: Path, make_manifest: MakeManifest, recipe: Recipe) -> str:
 
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merged_view, "_GROUP_BYTES", 1)
-    monkeypatch.setattr(merged_view, "_FILE_BYTES", 1)
+    monkeypatch.setattr(writing, "_GROUP_BYTES", 1)
+    monkeypatch.setattr(writing, "_FILE_BYTES", 1)
 
 
 def test_the_merged_dataset_has_every_sample_once_under_one_schema(
@@ -170,14 +172,14 @@ def test_what_a_killed_call_left_the_next_one_takes_away(output: str, tmp_path: 
 def test_a_call_that_fails_leaves_no_file(
     output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: Any
 ) -> None:
-    fits, tables = merged_view.fitted, iter(range(2))
+    fits, tables = merged_view.conformed, iter(range(2))
 
     def stop(*given: Any) -> pa.Table:
         if next(tables, None) is None:
             raise stops
         return fits(*given)
 
-    monkeypatch.setattr(merged_view, "fitted", stop)
+    monkeypatch.setattr(merged_view, "conformed", stop)
     with pytest.raises((KeyboardInterrupt, OSError, ValueError)):
         materialise(current(output), str(tmp_path / "merged"))
     monkeypatch.undo()
@@ -189,14 +191,14 @@ def test_a_call_that_fails_leaves_no_file(
 def test_of_two_calls_at_once_the_later_one_prevails(
     output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fits, target, other = merged_view.fitted, tmp_path / "merged", list[str]()
+    fits, target, other = merged_view.conformed, tmp_path / "merged", list[str]()
 
     def meanwhile(*given: Any) -> pa.Table:
-        monkeypatch.setattr(merged_view, "fitted", fits)
+        monkeypatch.setattr(merged_view, "conformed", fits)
         other.extend(materialise(current(output), str(target)))
         return fits(*given)
 
-    monkeypatch.setattr(merged_view, "fitted", meanwhile)
+    monkeypatch.setattr(merged_view, "conformed", meanwhile)
     with pytest.raises(ValueError, match="another call has begun there meanwhile"):
         materialise(current(output), str(target))
     assert {path.name for path in target.iterdir()} == {*other, "_SUCCESS"}
@@ -233,8 +235,8 @@ def test_fitting_widens_and_fills_with_nulls() -> None:
         {"n": pa.array([1], "int32"), "t": pa.array([{"a": 1.0}], pa.struct({"a": "float32"}))}
     )
     other = pa.schema({"n": "int64", "t": pa.struct({"b": "float32"}), "x": "string"})
-    both = unified([small.schema, other], "these")
-    assert fitted(small, both).to_pylist() == [{"n": 1, "t": {"a": 1.0, "b": None}, "x": None}]
+    both = common_schema([small.schema, other], "these")
+    assert conformed(small, both).to_pylist() == [{"n": 1, "t": {"a": 1.0, "b": None}, "x": None}]
 
 
 def test_files_of_a_run_are_left_as_they_are(output: str, tmp_path: Path, recipe: Recipe) -> None:
