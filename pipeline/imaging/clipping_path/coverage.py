@@ -28,12 +28,14 @@ Overlaps = Literal["exclude", "combine"]
 # those in a pixel.
 
 _SLABS = 32
-"""In a row of pixels, beside those that begin at corners."""
+"""Number of slabs that a row of pixels is cut into at regular heights; corners of the path begin
+further ones."""
 _STRIP_CELLS = 1 << 22
 _STRIP_CROSSINGS = 1 << 21
 """What is held at a time: some 200 MB. A row that needs more was drawn by no hand."""
 _MOST_CROSSINGS = 100_000_000
-"""Of a whole path: ten seconds or so. A product of 9000 px with a thousand holes has 8 million."""
+"""The most crossings that one path may have, which take ten seconds or so. A product of 9000 px
+with a thousand holes has 8 million."""
 _NOTHING = 1e-7
 """What rounding may leave of sums that cancel."""
 _MOST_LAYERS = 64
@@ -49,14 +51,14 @@ class _Layer:
 
 @dataclass(frozen=True, slots=True)
 class _Edges:
-    """Of all polygons, none of them horizontal."""
+    """The edges of all polygons, from top to bottom; horizontal edges are left out."""
 
     x_E: Float
-    """At `top_E`."""
+    """The x coordinate of each edge's upper end, at `top_E`, px."""
     top_E: Float
     bottom_E: Float
     slope_E: Float
-    """Of x over y."""
+    """The slope of each edge, as the change of x for each pixel downwards."""
     layer_E: Int
     component_E: Int
 
@@ -176,12 +178,12 @@ def _strips(edges: _Edges, slabs_E: Int, size_HW: tuple[int, int]) -> Iterator[t
 
 @dataclass(frozen=True, slots=True)
 class _Pieces:
-    """Of edges, slab by slab from the top, and from left to right by their middles."""
+    """The pieces that slabs cut edges into: slabs from the top, each one from left to right."""
 
     row_X: Int
-    """Of pixels."""
+    """The row of pixels that each piece lies in."""
     height_X: Float
-    """Of the slab."""
+    """The height of the slab that each piece lies in, px."""
     upper_X: Float
     """x at its top."""
     lower_X: Float
@@ -194,7 +196,7 @@ class _Pieces:
 def _pieces(
     edges: _Edges, slab_S: Float, first_E: Int, stop_E: Int, *, top: int, bottom: int
 ) -> _Pieces:
-    """Those between two rows. As many of each closed outline as even it out: two, four ..."""
+    """Pieces of edges between two rows; of each closed outline an even number in each slab."""
     from_S, to_S = np.searchsorted(slab_S, [top, bottom])
     start_E = np.maximum(first_E, from_S)
     count_E = np.maximum(np.minimum(stop_E, to_S) - start_E, 0)
@@ -218,7 +220,7 @@ def _pieces(
 
 
 def _changes(layers: Sequence[_Layer], layer_X: Int, component_X: Int) -> NDArray[np.int8]:
-    """At each crossing: 1 where the path begins, -1 where it ends, 0 where nothing changes."""
+    """The change at each crossing: 1 where the path begins, -1 where it ends, 0 elsewhere."""
     if len(layers) == 1:  # every other crossing
         alternating = np.ones(len(layer_X), np.int8)
         alternating[1::2] = -1
@@ -241,7 +243,7 @@ def _changes(layers: Sequence[_Layer], layer_X: Int, component_X: Int) -> NDArra
 
 
 def _depth_steps(mine_X: NDArray[np.bool_], component_X: Int) -> Int:
-    """By how much each crossing changes in how many of a layer's components one is."""
+    """The change, at each crossing, of the number of a layer's components that cover the place."""
     places = np.flatnonzero(mine_X)
     by_component = places[np.argsort(component_X[places], kind="stable")]
     steps_X = np.zeros(len(mine_X), np.int64)

@@ -24,9 +24,11 @@ from pipeline.imaging.containers.photoshop_resources import DamagedError, image_
 # Shape suffixes: H height, W width.
 
 _LEAST_SHARE = 1e-5
-"""Of the picture: what covers less cuts nothing out."""
+"""The smallest share of the picture, [0, 1], that a path has to cover; one that covers less cuts
+nothing out."""
 _FRAME_SHARE = 0.01
-"""Of a side: a rectangle that is nowhere further from the frame is the frame's."""
+"""The share of a side, [0, 1], within which a rectangle counts as the frame itself, not as an
+outline."""
 _MOST_NAMED = 10
 
 

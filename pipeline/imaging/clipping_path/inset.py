@@ -18,7 +18,7 @@ Float = NDArray[np.float64]
 _PIECE_PX = 0.5
 _ROWS = 512
 _PIXELS = 1 << 18
-"""At a time."""
+"""The number of pixels that are worked on at a time."""
 _MOST_PIECES = 5_000_000
 
 
@@ -132,7 +132,7 @@ def _near(
 
 
 def _to_outline(center_Q2: Float, tree: Any, start_P2: Float, end_P2: Float) -> tuple[Float, Float]:
-    """From each pixel's centre to the nearest point of the outline: the way and its length."""
+    """The way from each pixel's centre to the nearest point of the outline, and its length, px."""
     _, nearest = tree.query(center_Q2, k=min(3, len(start_P2)))
     nearest_Q3 = nearest.reshape(len(center_Q2), -1)
     start, step = start_P2[nearest_Q3], (end_P2 - start_P2)[nearest_Q3]

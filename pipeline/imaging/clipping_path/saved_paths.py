@@ -34,9 +34,11 @@ _ENCODINGS = (
     "utf-8", "mac_roman", "cp1252", "cp932", "gb18030", "big5", "cp949", "mac_cyrillic", "cp1251",
     "mac_greek", "cp1253", "mac_latin2", "cp1250", "mac_turkish", "cp1254",
 )  # fmt: skip
-"""Of names: Photoshop wrote them as the computer did that it ran on."""
+"""Encodings that names of paths are tried in: Photoshop wrote them as the computer did that it ran
+on."""
 _MOST_RECORDS = 200_000
-"""Of a path. The largest ones drawn by hand have some ten thousand knots."""
+"""The most records that one path may have. The largest ones drawn by hand have some ten thousand
+knots."""
 
 
 class Operation(IntEnum):
@@ -65,11 +67,11 @@ class SavedPath:
 
     name: str
     data: bytes
-    """Its records."""
+    """The path's records, 26 bytes each, as the file stores them."""
     is_clipping: bool
     """The file names it as its clipping path."""
     stored_name: bytes = b""
-    """As the file has it: in which encoding, it does not say."""
+    """The name as the file stores it, in an encoding that the file does not name."""
 
     def is_called(self, name: str) -> bool:
         """Whether this may be its name, in whatever script it was written."""
@@ -81,7 +83,7 @@ class SavedPath:
         return any(wanted == plain_name(text) for text in _readings(self.stored_name))
 
     def subpaths(self) -> list[Subpath]:
-        """Its curves. Open ones are closed by a straight line, as Photoshop fills them.
+        """The path's curves. Open ones are closed by a straight line, as Photoshop fills them.
 
         Raises:
             DamagedError: the records are not what they should be.
@@ -126,7 +128,7 @@ def without_repeats(subpaths: Sequence[Subpath]) -> list[Subpath]:
 
 
 def _shape(knots_N32: Float) -> bytes:
-    """The same for all ways to write down one closed curve."""
+    """A key that is equal for all ways to write down one closed curve."""
     ways = []
     for way_N32 in (knots_N32, knots_N32[::-1, ::-1]):
         first = int(np.lexsort(way_N32.reshape(len(way_N32), -1).T[::-1])[0])

@@ -115,7 +115,7 @@ def _opened(folder: Path, *, private: bool) -> Iterator[TextIO]:
 
 
 def _check_ours(folder: Path) -> None:
-    """Of a folder whose name anybody can guess: numba runs what it finds in its cache.
+    """Check that nobody else can write to a cache folder, since numba runs what it finds there.
 
     Raises:
         PermissionError: somebody else made it or may write to it.

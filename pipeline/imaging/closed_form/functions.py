@@ -76,5 +76,5 @@ def load_multilevel() -> ModuleType:
 
 
 def load_closed_form() -> ModuleType:
-    """The same for `closed_form`."""
+    """Have `closed_form` compiled; pymatting does that itself at its first picture. See `load`."""
     return load("alpha.estimate_alpha_cf")

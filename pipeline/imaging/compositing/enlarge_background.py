@@ -14,8 +14,8 @@ from pipeline.imaging.pixels.window_extremes import extreme
 Float = NDArray[np.float32]
 
 _RADIUS = 0.5
-"""Of the blur that is taken back, in px of the picture before it was enlarged: about what Lanczos
-leaves of an edge that was one pixel wide."""
+"""The radius of the blur that sharpening takes back, in px of the picture before it was enlarged:
+about what Lanczos leaves of an edge that was one pixel wide."""
 
 _TRUNCATE = 4.0
 """Standard deviations at which the blur is cut off."""

@@ -17,13 +17,14 @@ from pipeline.imaging.pixels.tiles import Tile, tiles_with
 Float = NDArray[np.float32]
 
 _NEGLIGIBLE_ALPHA = 0.5 / 255
-"""Below half an 8-bit step a pixel of foreground cannot show in the composite."""
+"""Half an 8-bit step: foreground of less coverage cannot show in the composite."""
 
 _CONTEXT_PX = 16
 """Background kept around the foreground, for the estimate to tell the two apart at its border."""
 
 Solve = Callable[[Float, Float, Tile], Float]
-"""From a photograph (HWC, [0, 1]) and its alpha (HW) to the foreground's colour in a tile of it."""
+"""A function that takes a photograph (HWC, [0, 1]), its alpha (HW) and a tile, and returns the
+foreground's colour in that tile."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

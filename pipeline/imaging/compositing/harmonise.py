@@ -38,7 +38,8 @@ _SAMPLE = 4000
 _AUDIT = 60_000
 """Product pixels on which the bound is checked again once everything is rounded to 8 bits."""
 _HEADROOM = 0.99
-"""Of the bound, while searching: the sample is not the product, and pixels are rounded."""
+"""The share of the colour bound that the search uses: the sample is not the product, and pixels are
+rounded."""
 
 
 class HarmoniseConfig(BaseModel):
@@ -94,7 +95,7 @@ class Harmonised:
     background_HWC: Float
     """sRGB-encoded."""
     confidence: float
-    """In the scene's white, [0, 1]."""
+    """The confidence that the scene's white was found, [0, 1]."""
     strength: float
     """Share of the adaptation that the bound let the product have, [0, 1]."""
     shift: Shift
@@ -253,5 +254,5 @@ def _pixels(before_HWC: Float, after_HWC: Float, alpha_HW: Float, most: int) -> 
 
 
 def _rounded(rgb_N3: Float) -> Float:
-    """As 8 bits hold it."""
+    """Colours rounded to the values that 8 bits can hold."""
     return np.asarray(np.round(rgb_N3 * 255) / 255, dtype=np.float32)

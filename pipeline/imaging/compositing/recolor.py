@@ -27,10 +27,12 @@ MAX_CLIPPED = 0.01
 """Share of background pixels that may leave sRGB."""
 
 _BINS = 48
-"""Of the histogram along each coordinate: about two just noticeable differences wide."""
+"""The number of bins of the histogram along each coordinate, each about two just noticeable
+differences wide."""
 _STEPS = 10
 _OUTSIDE = 0.5 / 255
-"""Of sRGB, before it counts as clipped: less than rounding moves a value."""
+"""The excess over the sRGB range from which on a colour counts as clipped: less than rounding moves
+a value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

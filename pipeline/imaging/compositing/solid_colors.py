@@ -50,5 +50,5 @@ def solid_color(prompt: str) -> Rgb8 | None:
 
 
 def hex_of(color: Rgb8) -> str:
-    """As '#rrggbb'."""
+    """A colour's hexadecimal notation, such as '#ffffff'."""
     return "#" + "".join(f"{channel:02x}" for channel in color)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _MAX_BOXES = 4096
-"""On one level. What comes later is left unread."""
+"""The most boxes that are read on one level. Those that follow are left unread."""
 
 
 @dataclass(frozen=True, slots=True)

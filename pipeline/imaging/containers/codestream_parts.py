@@ -12,7 +12,8 @@ CODESTREAM = b"\xff\x4f\xff\x51"
 _SOT, _SOD, _EOC = 0xFF90, 0xFF93, 0xFFD9
 _COD, _COC = 0xFF52, 0xFF53
 _MOST_TILES = 65_535
-"""As many as a tile's number can count (ISO/IEC 15444-1, A.4.2)."""
+"""The most tiles that a picture may have: as many as a tile's number can count (ISO/IEC 15444-1,
+A.4.2)."""
 _MOST_TILE_PARTS = 2**17
 _MOST_PACKETS = 4_000_000
 """Each costs its decoder work, be there anything in it or not. Archives that keep 25 layers of 60
@@ -21,7 +22,7 @@ _MOST_BLOCKS = 4_000_000
 """Each costs memory before it is decoded. 60 megapixels of RGB have 0.9 million of 16 x 16."""
 _MOST_LEVELS = 32
 _LARGEST_PRECINCT = 15
-"""Of its side, the power of two, where none is said (A.6.1)."""
+"""The exponent of two of a precinct's side where the codestream names none (A.6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class _Coding:
     layers: int = 1
     levels: int = 0
     precincts: tuple[int, ...] = (_LARGEST_PRECINCT,) * (_MOST_LEVELS + 1)
-    """Of the whole resolution, the halved one, and so on."""
+    """The exponents of two of precinct sides: at the whole resolution, the halved one, and so on.
+    """
     block: tuple[int, int] = (10, 10)
 
     def finest(self, other: _Coding) -> _Coding:

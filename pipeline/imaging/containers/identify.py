@@ -82,7 +82,7 @@ _MEDIA_TYPES = {
 
 
 def media_type(file_format: str) -> str:
-    """Of a format by Pillow's name, as IANA registers it.
+    """The media type, as IANA registers it, of a format that is given by Pillow's name for it.
 
     >>> media_type("TIFF"), media_type("MPO")
     ('image/tiff', 'image/jpeg')

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pipeline.imaging.containers.png_chunks import chunks_of
 
 _MOST_PARTS = 2**16
-"""Of a WebP, that are looked at; photographs have some ten."""
+"""The most parts of a WebP file that are looked at; photographs have some ten."""
 
 
 def png_chunks(data: bytes, kinds: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:

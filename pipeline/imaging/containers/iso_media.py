@@ -19,7 +19,7 @@ _ALPHA = (
     b"urn:mpeg:avc:2015:auxid:1",
 )
 _GAIN_MAP = b"hdrgainmap"
-"""In the name of Apple's; ISO 21496-1 has an item of type tmap instead."""
+"""The words in the name of Apple's gain map items; ISO 21496-1 has an item of type tmap instead."""
 _DEPTH_MAPS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:depth", b"urn:mpeg:hevc:2015:auxid:2")
 
 _DEEPEST = 4
@@ -53,17 +53,17 @@ class Item:
     """The primary picture of a file."""
 
     codec: bytes
-    """Of its pixels: av01, hvc1 ...; for a grid that of its tiles."""
+    """The codec of the item's pixels: av01, hvc1 ...; that of its tiles if it is a grid."""
     width: int
     height: int
-    """As stored: neither cropped nor turned."""
+    """The height as stored, px: neither cropped nor turned."""
     largest: tuple[int, int]
     """Size of the largest picture in the file, tiles and masks included."""
     depth: int
     is_grey: bool
     meaning: ColorMeaning
     orientation: int
-    """As EXIF counts: by irot and imir alone."""
+    """The orientation, 1 to 8 as EXIF counts, that irot and imir give; EXIF itself is left out."""
     crop: tuple[int, int, int, int] | None
     """Left, top, width and height of the clean aperture."""
     has_alpha: bool

@@ -11,11 +11,12 @@ _MAX_ITEMS = 4096
 _MOST_OWNED = 255
 """Properties of an item: as many as one table can count, however many tables there are."""
 _MOST_PARTS = 64
-"""Of an item. EXIF and XMP are in one piece."""
+"""The most parts that one item may be stored in. EXIF and XMP are in one piece."""
 _MOST_BYTES = 8 * 2**20
-"""Of an item that is not a picture."""
+"""The most bytes of an item that is not a picture."""
 _IN_FILE, _IN_IDAT = 0, 1
-"""From where an item's place is counted."""
+"""Construction methods of ISO/IEC 14496-12: an item's offset counts from the file's start, or from
+idat's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class ItemTables:
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
     content_types: dict[int, bytes] = field(default_factory=dict)
-    """Of items of type mime, such as application/rdf+xml."""
+    """The content types, such as application/rdf+xml, of items of type mime, by item number."""
     places: dict[int, Place] = field(default_factory=dict)
     idat: Box | None = None
     hidden: set[int] = field(default_factory=set)

@@ -14,7 +14,8 @@ from pipeline.imaging.containers.tiff_directory import entries
 from pipeline.imaging.containers.tiff_pages import opened_tiff, photograph_in
 
 _SIGNATURES = frozenset({b"8BIM", b"MeSa", b"PHUT", b"AgHg", b"DCSR"})
-"""Of a block. All but the first are of Adobe's other programs, and as long as they say."""
+"""The signatures of resource blocks. All but the first belong to other programs of Adobe's, and
+have the same layout."""
 _APP13 = b"Photoshop 3.0\0"
 _TIFF_TAG = 34377
 _MOST_BLOCKS = 10_000
@@ -31,7 +32,7 @@ class Resource:
 
     id: int
     name: bytes
-    """As it is stored: in which encoding, the file does not say."""
+    """The name as it is stored, in an encoding that the file does not name."""
     data: bytes
 
 
@@ -99,7 +100,7 @@ def section_of_jpeg(data: bytes) -> bytes:
 
 
 def _of_tiff(data: bytes) -> bytes:
-    """Of the page that is the photograph. tifffile finds that; it leaves out damaged tags."""
+    """Resources of the TIFF page that is the photograph; tifffile would drop damaged tags."""
     with opened_tiff(data) as file:
         directory = list(entries(file, data, photograph_in(file).page.offset))
     for entry in directory:

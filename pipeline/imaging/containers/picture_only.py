@@ -17,7 +17,7 @@ _GAIN_MAP, _PICTURE = b"tmap", b"mif1"
 
 
 def picture_alone(data: bytes) -> bytes | None:
-    """The same file, of the same length, with the picture and its alpha as the only items.
+    """The file with nothing but the picture and its alpha as items, at the same length.
 
     libavif holds the whole container against the standard, as few writers do and libheif does not:
     associations in several boxes of one kind, a crop that is not marked as essential, EXIF

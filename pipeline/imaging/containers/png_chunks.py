@@ -17,7 +17,7 @@ class Chunk:
     kind: bytes
     start: int
     end: int
-    """Of what it says, in the file; its length and its kind stand before, a checksum behind."""
+    """The offset in the file where the chunk's body ends; its checksum follows."""
 
 
 def chunks_of(data: bytes) -> Iterator[Chunk]:

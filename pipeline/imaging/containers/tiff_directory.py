@@ -26,11 +26,11 @@ class Entry:
     """TIFF 6.0, section 2."""
     start: int
     size: int
-    """Of the value, in bytes; 0: of a kind that TIFF does not have."""
+    """The size of the value in bytes; 0 if TIFF has no such type."""
 
 
 def entries(file: TiffFile, data: bytes, directory: int) -> Iterator[Entry]:
-    """Those of the directory that begins there.
+    """Entries of the directory that begins at an offset of the file.
 
     Raises:
         EOFError: before the first, where the directory is cut.

@@ -18,7 +18,7 @@ _LONGEST_INDEX = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TiffFacts:
-    """Of the page that is the photograph."""
+    """Facts about the page of a TIFF file that is the photograph."""
 
     orientation: int = 1
     """EXIF 2.32, tag 274."""
@@ -63,7 +63,7 @@ def _lie_alike(page: TiffPage, preview: TiffPage) -> bool:
 
 
 def _is_adobe_rgb(file: TiffFile, page: TiffPage, data: bytes) -> bool:
-    """By EXIF. tifffile does not follow its pointer to the interoperability index."""
+    """Whether EXIF declares Adobe RGB; tifffile does not follow its interoperability pointer."""
     try:
         exif = _directory(file, data, page.offset, _EXIF)
         space = exif.get(_COLOR_SPACE)

@@ -18,10 +18,11 @@ from pipeline.imaging.libraries.pillow_files import DAMAGE, SEVERAL_FRAMES
 _MAX_PAGES = 256
 """That are looked at. More are left unread: nobody delivers a photograph as page 257."""
 _MAX_SUB_PAGES = 32
-"""Of one page (TIFF/EP keeps the photograph there, behind a preview)."""
+"""The most pages that one page may hold below it (TIFF/EP keeps the photograph there, behind a
+preview)."""
 _TIMES_READ, _READ_AT_LEAST = 4, 2**20
-"""Of the file's length, and bytes: what the directories of all pages may have together. Those that
-lie apart have once its length at the most."""
+"""The bytes that the directories of all pages may have together: a multiple of the file's length,
+and a constant. Directories that lie apart have once its length at the most."""
 _ENTRY_BYTES = 20
 _PREVIEW_SCALE = 2
 """A page that has the shape of a later one and at most half of its sides is that one's preview."""

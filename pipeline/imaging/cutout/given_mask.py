@@ -28,9 +28,11 @@ _MOSTLY = 0.98
 """Share of such a mask that is either 0 or its largest value, for that to mean product; and of any
 mask, for it to have two levels."""
 _WHITE = 0.98
-"""Of full scale: the lightest of a mask that was written from black to white, and then as JPEG."""
+"""The share of full scale, [0, 1], that the lightest pixels of a black and white mask reach after
+JPEG."""
 _WHITISH = 0.9
-"""The same of a soft mask, in which nothing need be wholly there."""
+"""The share of full scale, [0, 1], that the lightest pixels of a soft mask reach, in which nothing
+need be wholly covered."""
 _MOSTLY_WHOLE = 0.8
 """Share of a soft mask in a range of its own that is background or wholly product: outlines are
 narrow. A picture of several labels, or a veil, has less."""
@@ -49,11 +51,12 @@ _LIGHT_BORDER = 0.6
 """Share of a mask's outermost pixels that are light, from which on it may be the wrong way round:
 products do not often touch most of the frame."""
 _ALL_LIGHT = 0.97
-"""The same where nothing else can be asked."""
+"""The share of the border that has to be light, [0, 1], where nothing but the border can tell which
+way round a mask is."""
 _LEAST_DARK = 0.005
 """Share of a mask that must be dark for it to be something turned round."""
 _BETTER = 0.2
-"""By how much the IoU with what a network finds must be better one way round than the other."""
+"""The margin in IoU with a network's mask by which one way round must beat the other, [0, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,7 @@ from scipy.ndimage import label
 Float = NDArray[np.float32]
 
 _PRESENT = 0.5 / 255
-"""Below half an 8-bit step a pixel is not part of any piece."""
+"""Half an 8-bit step: a pixel of less coverage is not part of any piece."""
 
 _TOUCHING = np.ones((3, 3), dtype=np.int8)
 """Corners count as touching, or thin slanting parts would fall to pieces."""

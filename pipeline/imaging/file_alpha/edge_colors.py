@@ -22,15 +22,19 @@ _FOLLOWS_MATTED = 0.5
 """Share of the variance that coverage explains, above which the edge by itself is mixed with an old
 background, once its matte colour is taken out."""
 _FOLLOWS_STRAIGHT = 0.55
-"""The same without a matte colour. Studios deliver straight colours: it takes more to be sure."""
+"""The least explained share of variance, [0, 1], without a matte colour. Studios deliver straight
+colours, so it takes more to be sure of a mixture."""
 _FOLLOWS_WIDE = 0.75
-"""The same of an edge so wide, out of focus, that nothing is known of the product beside it."""
+"""The least explained share, [0, 1], of an edge so wide, out of focus, that nothing is known of the
+product beside it."""
 _EVENLY, _AT_ONCE = 0.78, 0.35
-"""Between a mixture's 0.55 and the 1.0 of straight colours, and the 0.2 of those next to a shadow,
-see `leaves_evenly`. Together with the above: of 24 cut-outs those that are as even (0.53 to 0.78)
-follow alpha to 0.46 at most, and those that follow it to 0.5 or more (three) are 0.81 or more."""
+"""Bounds of the evenness of an edge that counts as mixed, see `leaves_evenly`: above the 0.2 of
+edges next to a shadow, between a mixture's 0.55 and the 1.0 of straight colours. Those of 24
+cut-outs that are as even (0.53 to 0.78) follow alpha to 0.46 at most, and those that follow it to
+0.5 or more (three) are 0.81 or more."""
 _LEAST_SHARE = 0.2
-"""Of what is soft: 0.25 or more of 24 cut-outs, 0.15 or less of those that have a shadow."""
+"""The least share of the soft pixels, [0, 1]: 24 cut-outs have 0.25 or more, those with a shadow
+0.15 or less."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,10 +45,11 @@ class CutoutColors:
     """A colour they were laid over as `alpha * color + (1 - alpha) * matte`, 8-bit sRGB. Over black
     that is the same as multiplied by alpha. None: over none."""
     is_mixed: bool = False
-    """Before that, they were mixed with an old background that nobody has noted."""
+    """Whether, before any matte, the colours were mixed with an old background that nobody has
+    noted."""
 
     def __str__(self) -> str:
-        """As the column alpha_colors has it, see `parse`."""
+        """The text that the column alpha_colors has, see `parse`."""
         laid = "straight" if self.matte is None else f"over {hex_of(self.matte)}"
         if not self.is_mixed:
             return laid

@@ -24,12 +24,13 @@ _NOISE = 0.06
 """What is out of reach, as a part of what the product's colour nearby would put there: up to 0.04
 of what was laid over black and then went through a lossy codec, 0.7 or more of straight colours."""
 _CLEARLY_LESS = 0.6
-"""Of two misfits, the part that the smaller may be of the larger to count."""
+"""The ratio of two misfits, [0, 1], below which the smaller one counts as clearly smaller."""
 _ALIKE = 8 / 255
 """How far colours may lie apart where coverage is low and all of them are one colour's: 2 to 5
 levels over grey, 14 or more if straight."""
 _ALIKE_FOR = 0.2
-"""The same, as a part of how far they lie from the product's colour nearby."""
+"""The largest scatter of what a matte colour leaves unexplained, as a share of the misfit of
+straight colours."""
 _LOW, _LOWER = 0.6, 0.25
 """Coverage below which a colour that lies under the edge is estimated, and held against it."""
 
@@ -92,7 +93,7 @@ def _lies_over(edge: Edge, matte: Rgb8) -> bool:
 
 
 def _noisily_lies_over(edge: Edge, matte: Rgb8) -> bool:
-    """The same of colours that went through a lossy codec, and are out of reach a little."""
+    """Whether an edge lies over a matte whose colours a lossy codec has moved a little."""
     expected = _excess(edge, edge.product_N3, matte)
     within = _excess(edge, edge.observed_N3, matte) < _NOISE * expected
     others = min(_CLEARLY_LESS * misfit(edge, None), misfit_of_mixture(edge))

@@ -97,7 +97,7 @@ def _mean(plane_HW: Float) -> Float:
 
 
 def _own(edge: Edge, matte: Rgb8 | None) -> Float:
-    """Its colours with what they were laid over taken out."""
+    """The edge's own colours, with what they were laid over taken out."""
     if matte is None:
         return edge.observed_N3
     return unmixed(edge.observed_N3, edge.alpha_N, matte)
@@ -125,7 +125,7 @@ def _weighted(values_P: Float, count_P: NDArray[np.intp]) -> float:
 def _patch_means(
     edge: Edge, away_N3: Float, between: tuple[float, float]
 ) -> tuple[Float, NDArray[np.intp]]:
-    """Of each patch: how long the mean of some differences is, and of how many pixels it is."""
+    """The length of each patch's mean difference, and the number of its pixels."""
     at_N = (edge.alpha_N > between[0]) & (edge.alpha_N < between[1])
     at_N &= ~np.isnan(away_N3).any(axis=1)
     most = int(edge.patch_N.max()) + 1 if len(edge) else 0

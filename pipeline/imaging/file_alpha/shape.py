@@ -49,8 +49,8 @@ class ShapeKind(StrEnum):
     """Convex or nearly rectangular, and reaching the frame on all sides: rounded corners, an
     ellipse, a turned or stitched photograph; or something round that was cropped tightly."""
     WITHIN_MARGIN = auto()
-    """The same with a margin on one side at least: a padded or perforated photograph; or a box, a
-    book, a ball."""
+    """A rectangle with a margin on one side at least: a padded or perforated photograph, or a box,
+    a book, a ball."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +146,7 @@ def _convexity(alpha_HW: Float) -> float:
 
 
 def _hull_area(piece_hw: NDArray[np.bool_]) -> float:
-    """Of the pixels as squares; the ends of each row are all that a hull can touch."""
+    """The area of the convex hull of a piece's pixels, px; only the ends of rows can touch it."""
     y = np.arange(len(piece_hw))
     left, right = piece_hw.argmax(axis=1), piece_hw.shape[1] - piece_hw[:, ::-1].argmax(axis=1)
     corners = [np.stack([x, y + below], axis=1) for x in (left, right) for below in (0, 1)]

@@ -40,7 +40,8 @@ _STEEP_PX = 9
 """Side of the square in which an edge goes from the product to nothing."""
 _PRODUCT, _NOTHING = 0.95, 0.02
 _LARGE_SHARE = 0.1
-"""Of what is soft, the part that steep edges must be; else it is a feathered outline."""
+"""The least share of the soft pixels that lie on steep edges, [0, 1]; with fewer the outline is
+feathered."""
 
 _FLAT_PX = 5
 _FAINT = 0.6

@@ -17,7 +17,7 @@ class Unpacked:
     """What a decoder makes room for, or unpacks in all, beside the picture itself."""
 
     words: str
-    """For people: what it is, and its size."""
+    """The kind of content and its size, in words for people."""
     pixels: int
     room: int = 1
     """How many times the limit of a picture it may have."""
@@ -31,7 +31,7 @@ class Header:
     """Pillow's name of the file format, such as JPEG."""
     width: int
     height: int
-    """As stored, before it is turned upright; of the part that is shown."""
+    """The height of the part that is shown, px, as stored: before it is turned upright."""
     crop: tuple[int, int, int, int] | None = None
     """Left, top, width and height of that part; None: all of it."""
     whole: tuple[int, int] | None = None
@@ -51,7 +51,8 @@ class Header:
     packing: str = ""
     """The compression, where a file format has several."""
     meaning: ColorMeaning | None = None
-    """Of the colours, where the header tells all that is known; None: their decoder tells it."""
+    """The meaning of the colours, where the header tells all that is known; None: their decoder
+    tells it."""
     as_levels: bool = False
     """Asked for as numbers that are no colours, such as a mask's: floats are no light then."""
     said: str = ""

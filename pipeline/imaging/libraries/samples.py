@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 # Shape suffixes: H height, W width, C colour channel.
 
 Space = Literal["grey", "rgb", "cmyk", "lab"]
-"""Of colour samples. CMYK: full scale is full ink. Lab: as ICC encodes it, see `Samples`."""
+"""The space of colour samples. CMYK: full scale is full ink. Lab: as ICC encodes it, see `Samples`.
+"""
 
 Stored = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 
@@ -24,8 +25,8 @@ class Cicp:
     transfer: int
     matrix: int
     is_full_range: bool
-    """Of what the file stores. Decoders of AVIF and HEIC widen it; PNG's samples come as they are.
-    """
+    """Whether stored values use the full range. Decoders of AVIF and HEIC widen it; PNG's samples
+    come as they are."""
     is_png: bool = False
     """PNG's cICP, which counts before an ICC profile (third edition, 4.3). nclx counts after it."""
 

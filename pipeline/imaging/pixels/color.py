@@ -1,4 +1,4 @@
-"""Between sRGB encoding and linear light, and from float to the 8 bits of a file."""
+"""Conversions between sRGB encoding and linear light, and from float to the 8 bits of a file."""
 
 from __future__ import annotations
 

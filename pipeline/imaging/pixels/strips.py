@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 _PIXELS = 1 << 18
-"""In a strip: 3 MB of colour in floats, which a core's cache nearly holds."""
+"""The number of pixels in a strip: 3 MB of colour in floats, which a core's cache nearly holds."""
 
 
 def strips(shape: tuple[int, ...]) -> Iterator[slice]:

@@ -23,7 +23,7 @@ class Tile:
 
     @property
     def region(self) -> Region:
-        """For indexing a picture."""
+        """The slices that index a picture's rows and columns in this tile."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
     def widened(self, margin_px: int, shape: tuple[int, ...]) -> tuple[Region, Region]:

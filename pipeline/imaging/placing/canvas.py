@@ -19,7 +19,8 @@ _PRESENT = 0.05
 """Fainter coverage does not count for where the product is: mattes have a haze here and there."""
 
 _CUT_SHARE = 0.02
-"""Of a frame side that the product must touch to count as cut off there: a hair does not."""
+"""The share of a frame side, [0, 1], that the product must touch to count as cut off there: a hair
+does not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

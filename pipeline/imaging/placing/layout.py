@@ -76,7 +76,8 @@ class Wish:
     aspect_ratio: Fraction | None = None
     """Width over height."""
     margin: float = 0.0
-    """Of the canvas, kept free on each side by placements that move the product."""
+    """The share of the canvas, [0, 1], kept free on each side by placements that move the product.
+    """
     align: Align = "center"
     keep_cropped_edges: bool = False
     """Let a product that was cut off by the frame stand at the canvas edge on that side."""

@@ -32,9 +32,9 @@ class Placement:
 
     kind: Kind
     text: str
-    """As a manifest says it, in its one canonical spelling."""
+    """The placement in its one canonical spelling for manifests."""
     numbers: tuple[int, ...] = ()
-    """Of a box: x, y, width, height. Of a padding: left, right, top, bottom. All px."""
+    """The numbers of a box (x, y, width, height) or of a padding (left, right, top, bottom), px."""
 
     @property
     def follows_the_photograph(self) -> bool:

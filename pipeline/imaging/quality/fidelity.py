@@ -32,7 +32,8 @@ _MOST_TILES = 96
 
 _FEWEST_MIXED = 20
 _LEAST_CONTRAST = 4 / 255
-"""Below this, product and old background look too much alike to tell a halo."""
+"""The contrast, [0, 1], below which product and old background look too much alike to tell a halo.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,9 +43,11 @@ class Fidelity:
     interior_px: int
     """Pixels that show nothing but product: alpha is 1."""
     bit_equal: bool
-    """Before the file was coded, all of them were the photograph's own, bit for bit."""
+    """Whether all of these pixels were the photograph's own, bit for bit, before the file was
+    coded."""
     psnr_db: float | None = None
-    """Of them, in the file as it decodes, against the photograph; None also if nothing differs."""
+    """The PSNR of these pixels, in dB, in the file as it decodes against the photograph; None also
+    if nothing differs."""
     delta_e_mean: float | None = None
     """CIEDE2000 of the same; below 1 hardly anyone sees a difference."""
     delta_e_p95: float | None = None
@@ -122,7 +125,7 @@ def halo(photo_HWC: Rgb8, alpha_HW: Float, composed_HWC: Rgb8) -> float | None:
 
 
 def _outline(photo_HWC: Rgb8, alpha_HW: Float, composed_HWC: Rgb8, tile: Tile) -> Float:
-    """Of the mixed pixels of a tile that have pure ones close by: `B - F`, what is left, and all.
+    """Contrast, halo and expected halo of a tile's mixed pixels that have pure ones close by.
 
     Returns:
         3N3: contrast, the finished picture less `E`, and `a (1 - a) (B - F)`.
@@ -150,7 +153,7 @@ class _Pure:
 
     weight_HW: Float
     share_HW: Float
-    """Of each window."""
+    """The share of pure pixels in each window, [0, 1]."""
 
     @classmethod
     def of(cls, mask_HW: NDArray[np.bool_]) -> _Pure:

@@ -34,7 +34,7 @@ _OPAQUE = (255, 255)
 """Least and most of an alpha that hides nothing."""
 
 _PAPER_SHARE = 0.5
-"""Of the frame's edge that is whitish where a picture is one on white."""
+"""The share of the frame's edge, [0, 1], that is whitish where a picture is one on white."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Inspected:
     """Pillow's name of it, such as JPEG."""
     has_several_frames: bool
     is_srgb: bool
-    """Its numbers are sRGB: by its profile, or without one by convention."""
+    """Whether the numbers are sRGB: by the file's profile, or by convention where it has none."""
     is_upright: bool
     """No note in it asks for the pixels to be turned."""
     is_opaque: bool
@@ -78,7 +78,7 @@ class Inspected:
 
     @cached_property
     def white_share(self) -> float:
-        """Of the background, where there is one, the share that is exactly RGB 255, [0, 1].
+        """The share of the background, where there is one, that is exactly RGB 255, [0, 1].
 
         Without what lies so close to the product that coding its outline may have changed it. A
         shadow or a gradient that reaches further counts.
@@ -111,7 +111,8 @@ class Inspected:
 
 
 _LIMITS = ImageLimits(max_megapixels=178, min_side_px=1, max_aspect=65535)
-"""As many pixels as a recipe can allow; what else a shop asks of a picture, its channel says."""
+"""The limits of a picture that is inspected: as many pixels as a recipe can allow; a channel names
+its own limits."""
 _HELD = ("JPEG", "MPO", "PNG", "TIFF", "AVIF", "JPEG2000")
 """Formats whose headers can ask for more work than their size tells."""
 _FOR_NO_SHOP = ("HEIF", "PSD")

@@ -43,7 +43,8 @@ class MatteScores:
     iou: float
     """Overlap of what is more than half covered, 0 to 1. More is better."""
     boundary_iou: float
-    """The same within 2 % of the diagonal of the outline (Cheng et al. 2021). More is better."""
+    """The boundary IoU (Cheng et al. 2021) within 2 % of the diagonal of the outline, [0, 1]. More
+    is better."""
     boundary_f: float
     """F-measure of the outline, within 0.25 % of the diagonal. More is better."""
 

@@ -43,14 +43,15 @@ READERS: dict[tuple[str, str], Callable[[bytes, Header], Decoded]] = {
     ("PNG", PILLOW): read_png_by_pillow,
     ("JPEG2000", IMAGECODECS): read_jpeg2000,
 }
-"""By kind of file and decoder. All others are Pillow's, which wants to know more."""
+"""Readers by kind of file and decoder. All others are Pillow's, which wants to know more."""
 
 BY_PILLOW: dict[str, Callable[..., Decoded]] = {
     "AVIF": read_avif_by_pillow,
     "JPEG": read_jpeg,
     "MPO": read_jpeg,
 }
-"""By kind of file, in place of `read_by_pillow`, what has another way where Pillow gives up."""
+"""Readers through Pillow, by kind of file, that know another way where `read_by_pillow` gives up.
+"""
 
 _LOOKS: dict[str, Callable[[bytes], Header]] = {
     "AVIF": look_at_avif,

@@ -37,7 +37,7 @@ _TIFF_CARRIERS = frozenset(
     [270, 271, 272, 306, 315, 33432, 40093, _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG]
 )
 _ASCII_TYPE, _UTF_8_TYPE = 2, 129
-"""Of a value: EXIF 3.0, 4.6.2."""
+"""The types of a value in EXIF (3.0, 4.6.2)."""
 GPS_TAG, GPS_LATITUDE = 34853, 2
 """EXIF 2.32: what points to the directory of the place, and a tag of that."""
 _APP1 = 0xE1
@@ -50,7 +50,8 @@ _IPTC_BOXES = (
     bytes.fromhex("09a14e97c0b442e0bebf36df6f0ce36f"),
 )
 _RESOURCES_BOX = bytes.fromhex("2c4c0100850440b9a03e562148d6dfeb")
-"""Of JPEG 2000, in no standard: what exiftool writes, then what Photoshop's plug-in wrote."""
+"""The UUID of the JPEG 2000 box with Photoshop's resources, in no standard: what exiftool writes,
+then what Photoshop's plug-in wrote."""
 _JPEG_2000_CARRIERS = frozenset([*_EXIF_BOXES, *_IPTC_BOXES, _RESOURCES_BOX, _XMP_BOX])
 _GIF_XMP, _GIF_XMP_END = b"\x21\xff\x0bXMP DataXMP", b"\x01\xff\xfe\xfd"
 _PNG_CARRIERS = frozenset([b"eXIf", b"iTXt", b"tEXt", b"zTXt"])
@@ -116,7 +117,7 @@ def _of_webp(data: bytes) -> Carriers:
 
 
 def _of_iso_media(data: bytes) -> Carriers:
-    """Of items beside the picture."""
+    """Carriers among the items beside the picture in an ISO media file."""
     meta = any_item_tables(data)
     if meta is None:
         return Carriers()
@@ -128,7 +129,7 @@ def _of_iso_media(data: bytes) -> Carriers:
 
 
 def _of_jpeg2000(data: bytes) -> Carriers:
-    """Of boxes that have a UUID; the first of each."""
+    """Carriers in boxes of JPEG 2000 that have a UUID; the first of each."""
     found: dict[bytes, bytes] = {}
     for box in boxes(data):
         uuid = data[box.start : min(box.start + 16, box.end)]
@@ -146,7 +147,7 @@ def _of_jpeg2000(data: bytes) -> Carriers:
 
 
 def _of_tiff(data: bytes) -> Carriers:
-    """Of the page that is the photograph, and what only the first one says."""
+    """Carriers in the TIFF page that is the photograph, and those that only the first page has."""
     with opened_tiff(data) as file:
         found = photograph_in(file)
         own, first = (_tiff_tags(data, file, page) for page in (found.page, found.first))
@@ -198,7 +199,7 @@ def _of_gif(data: bytes) -> Carriers:
 
 
 def _iptc_in(section: bytes) -> tuple[bytes, ...]:
-    """Of Photoshop's resources; where these are damaged, what stands behind its number."""
+    """The IPTC records in Photoshop's resources; in damaged ones, those behind their number."""
     try:
         return _resources(resources_in(section), _IPTC_RESOURCE)
     except DamagedError:

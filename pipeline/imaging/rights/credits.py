@@ -13,12 +13,12 @@ ExifPolicy = Literal["none", "credits", "capture"]
 thumbnail: the first is nobody's business, the others would be wrong for the new pixels."""
 
 MOST_CHARACTERS = 2000
-"""Of a field: what is longer is no credit."""
+"""The most characters of one field: longer ones are no credits."""
 MOST_IN_ALL = 5000
-"""Of all fields together. A JPEG has room for 65 kB of XMP, which the prompt shares; a character
-takes five bytes at the most."""
+"""The most characters of all fields together. A JPEG has room for 65 kB of XMP, which the prompt
+shares; a character takes five bytes at the most."""
 MOST_VALUES = 20
-"""Of a field that has several: authors, languages, licensors."""
+"""The most values of a field that has several: authors, languages, licensors."""
 
 _IN_TEXTS = "\0\t\n\v\f\r\x03"
 """Control characters that texts have: at their ends, and for new lines."""
@@ -80,7 +80,7 @@ class Credits:
         return self != Credits()
 
     def or_else(self, other: Credits) -> Credits:
-        """These, and what they do not say as `other` says it."""
+        """These credits, completed from `other` where they say nothing."""
         return Credits(
             creators=self.creators or other.creators,
             rights=self.rights or other.rights,
@@ -95,7 +95,7 @@ class Credits:
         )
 
     def bounded(self) -> Credits:
-        """The same, as far as any file has room: rights and their owner come before descriptions.
+        """These credits cut to what any file has room for: rights before descriptions.
 
         Of a text that is too long its beginning is kept, and an ellipsis.
         """
@@ -127,7 +127,7 @@ class Credits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capture:
-    """With what and when a photograph was taken, as its EXIF has it. Empty: not said."""
+    """The camera and the time of a photograph, as its EXIF has them. Empty: not given."""
 
     make: str = ""
     model: str = ""
@@ -140,7 +140,7 @@ class TakenOver:
 
     credits: Credits = field(default_factory=Credits)
     exif_credits: Credits = field(default_factory=Credits)
-    """The same for EXIF, which keeps its own words where it has any."""
+    """The credits for EXIF, which keeps its own words where it has any."""
     capture: Capture = field(default_factory=Capture)
 
 
@@ -176,7 +176,7 @@ def first_of(words: Words) -> str:
 
 
 def each_once(texts: Iterable[str]) -> tuple[str, ...]:
-    """Without what is empty or was there before."""
+    """The texts in order, without empty ones and repetitions."""
     return tuple(dict.fromkeys(filter(None, (text.strip() for text in texts))))
 
 

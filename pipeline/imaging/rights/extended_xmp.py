@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 _START = b"http://ns.adobe.com/xmp/extension/\0"
 _NAME_SIZE, _NUMBER_SIZE = 32, 4
-"""Of the packet's name (its MD5 in hexadecimal digits), and of its size and each part's place."""
+"""Sizes in bytes: of the packet's name (its MD5 in hexadecimal digits), and of its length and each
+part's offset."""
 _MOST_BYTES = 4 * 2**20
-"""Of a packet, as of any other."""
+"""The most bytes of an extended packet, as of any other packet."""
 _MOST_PARTS = 1024
 """That are looked up in the standard packet. Those of 4 MiB are 65, one older edit's as many."""
 

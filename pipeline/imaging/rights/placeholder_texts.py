@@ -21,7 +21,7 @@ _CAMERA_WORDS = frozenset(
 )
 """That a camera's own description consists of, beside its name: OLYMPUS DIGITAL CAMERA."""
 _CAMERA = re.compile(r"([A-Z]+ ){1,2}DIGITAL (STILL )?CAMERA")
-"""The same where the name of the camera is lost."""
+"""A camera's filler text in which the name of the camera is lost."""
 _WORD = re.compile(r"[^\W_]+")
 
 _PROGRAM = re.compile(
@@ -40,7 +40,7 @@ _PATH_WITHIN = re.compile(
 
 
 def without_fillers(said: Credits, *, camera: str) -> Credits:
-    """The same without what nobody meant to say.
+    """The credits without fillers: texts that nobody meant to say.
 
     Args:
         said: in one place of a file.

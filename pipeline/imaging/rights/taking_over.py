@@ -1,4 +1,4 @@
-"""From the photograph's file to what the finished one says again of it."""
+"""Provenance: what the photograph's file says that the finished one says again."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _INCH = 2
 _MOST_DPI = 65535
 """JFIF's density has 16 bits."""
 _MOST_BYTES = 60_000
-"""Of a block. A JPEG has room for 65,533, and refuses more as a whole."""
+"""The most bytes of an EXIF block. A JPEG has room for 65,533, and refuses more as a whole."""
 _MOST_OF_A_CAMERA = 64
 """Characters of a maker's or a model's name."""
 _DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T]([ \d]\d):([ \d]\d):([ \d]\d)([.Z+-].{0,12})?")
-"""As EXIF has it, or as ISO 8601 does, which some write there."""
+"""A date as EXIF has it, or as ISO 8601 does, which some write there."""
 _IFD_AT = 10
 """Where the directory of a block begins. At 8, where Pillow puts it, and at 16, exiftool takes it
 for a part of the signature of a signed PNG and skips it: `findings/exiftool-signed-png.sh`."""
@@ -139,7 +139,7 @@ def _capture(tags: Mapping[int, Any]) -> Capture:
 
 
 def _date(text: str) -> str:
-    """As EXIF writes it; empty: there is no such time, as where a camera's clock was never set."""
+    """The date as EXIF writes it; empty: no such time, as where a clock was never set."""
     found = _DATE.fullmatch(text)
     if found is None:
         return ""

@@ -24,7 +24,7 @@ from pipeline.imaging.rights.credits import (
 )
 
 _MOST_BYTES = 4 * 2**20
-"""Of a packet. Photoshop's reach some hundred kB, with the history of an edit."""
+"""The most bytes of a packet. Photoshop's reach some hundred kB, with the history of an edit."""
 _DEEPEST = 64
 
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
@@ -44,7 +44,7 @@ _UTF_8_MARK = b"\xef\xbb\xbf"
 _LANGUAGE_TAG = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,4}")
 
 Value = Element | str
-"""Of a property: an element, or the text of an attribute."""
+"""The value of a property: an element, or the text of an attribute."""
 
 
 def rights_of(packet: bytes) -> Credits:
@@ -188,7 +188,7 @@ def _items(value: Value | None) -> Iterator[Value]:
 
 
 def _text(value: Value | None) -> str:
-    """Of the first value there is."""
+    """The text of the first value there is."""
     return next((text for text in _texts(value)), "")
 
 
@@ -259,7 +259,7 @@ def _owner_names(value: Value | None) -> Iterator[str]:
 
 
 def _fields(item: Element) -> dict[str, Value]:
-    """Of a structure: its own attributes and elements, or those of a description within."""
+    """The fields of a structure: its own attributes and elements, or its description's."""
     inner = item.find(_RDF + "Description")
     holders = [item] if inner is None else [item, inner]
     found: dict[str, Value] = {}

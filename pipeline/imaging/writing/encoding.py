@@ -29,12 +29,12 @@ class OutputFormat(StrEnum):
 
     @property
     def extension(self) -> str:
-        """Of a file name, with its dot."""
+        """The extension of a file name, with its dot."""
         return ".jpg" if self is OutputFormat.JPEG else f".{self.value}"
 
     @property
     def media_type(self) -> str:
-        """For the Content-Type of an object."""
+        """The media type, for the Content-Type of an object."""
         return f"image/{self.value}"
 
     @property

@@ -37,9 +37,11 @@ _SOURCE = re.compile(
     rb"""[^>]{0,300}?rdf:resource\s{0,99}=\s{0,99}["'])\s{0,99}"""
     rb"""(https?://cv\.iptc\.org/newscodes/digitalsourcetype/\w+)"""
 )
-"""As an attribute, as an element's text, or as a resource: RDF allows all three."""
+"""The digital source type as an attribute, as an element's text, or as a resource: RDF allows all
+three."""
 _MOST_BYTES = 256 * 2**10
-"""Of a packet that is looked at for it: four times what a JPEG has room for."""
+"""The most bytes of a packet that is searched for the source type: four times what a JPEG has room
+for."""
 
 MOST_PROMPT_CHARACTERS = 4000
 """A JPEG has room for 65 kB of XMP in all, and a character can take six bytes once escaped."""

@@ -26,7 +26,7 @@ def thumbnail(rgb_HWC: NDArray[np.uint8], *, max_side_px: int) -> bytes:
 def cutout_thumbnail(
     rgb_HWC: NDArray[np.uint8], alpha_HW: NDArray[np.float32], *, max_side_px: int
 ) -> bytes:
-    """The same of a cut-out, on checks.
+    """The thumbnail of a cut-out, laid on checks, as a JPEG.
 
     It is shrunk before it is laid over them, which at twelve megapixels is a third of a second
     less. Straight colours are shrunk with no regard to alpha: a rim of the old background mixes

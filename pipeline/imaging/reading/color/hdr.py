@@ -32,7 +32,7 @@ _HLG_PEAK, _HLG_GAMMA = 1000.0, 1.2
 """BT.2100-2's nominal display of HLG: table 5, note 5f."""
 
 _PEAK_PERCENTILE = 99.9
-"""Of a picture's pixels are not brighter than what is called its peak: a few glints are not it."""
+"""The percentile of a picture's pixels that is called its peak: a few glints are not it."""
 _PEAK_SAMPLES = 1 << 18
 _GAINS = 1 << 16
 
@@ -75,7 +75,7 @@ def hdr_to_srgb8(values_HWC: NDArray[Any], cicp: Cicp) -> tuple[NDArray[np.uint8
 @dataclass(frozen=True, slots=True, eq=False)
 class _Light:
     space: RgbSpace
-    """To cd/m2 of a display for PQ, to light of the scene for HLG."""
+    """The space of linear light: cd/m2 of a display for PQ, light of the scene for HLG."""
     luminance_3: Float | None
     """HLG: what R, G and B of linear sRGB add to luminance."""
 
@@ -110,7 +110,7 @@ def _gain_index(nits_N: Float) -> NDArray[np.uint16]:
 
 
 def _gains(peak: float) -> Float:
-    """By what light of each of `_gain_index`'s steps is multiplied, so that white becomes 1."""
+    """The gain of light at each of `_gain_index`'s steps, so that white becomes 1."""
     nits = (np.arange(1, _GAINS) / (_GAINS - 1)) ** 2 * _PQ_PEAK
     gains = eetf(nits, peak=peak) / nits / REFERENCE_WHITE
     return np.concatenate([gains[:1], gains]).astype(np.float32)

@@ -43,14 +43,15 @@ _MAX_TAGS = 100
 """The most that Little CMS reads."""
 
 MOST_PROFILE_BYTES = 4 * 2**20
-"""Of a profile that is looked at. Those of presses, the largest there are, have 0.5 to 2.5 MB."""
+"""The most bytes of a profile that is looked at. Those of presses, the largest there are, have 0.5
+to 2.5 MB."""
 
 _DATE_TIME = slice(24, 36)
 """Where the header keeps the profile's time of creation (ICC.1:2022, table 17)."""
 
 
 _LEAST_VOLUME = 1e-4
-"""Of what three primaries span in XYZ, white at Y = 1. Those of sRGB span 0.2."""
+"""The least volume that three primaries span in XYZ, white at Y = 1. Those of sRGB span 0.2."""
 
 
 class UnusableProfileError(ValueError):
@@ -162,7 +163,7 @@ def numbers_of_profile(profile: bytes) -> Cicp | None:
 
 
 def matrix_of_profile(profile: bytes) -> tuple[NDArray[np.float32], str]:
-    """From linear RGB of a profile's primaries to linear sRGB, for a column; the profile's name.
+    """The matrix from linear RGB of a profile to linear sRGB, for a column; and the profile's name.
 
     Raises:
         UnusableProfileError: the profile cannot be read, has no primaries, or is larger than
@@ -294,7 +295,7 @@ def profile_name(profile: bytes) -> str | None:
 
 
 def _opened(profile: bytes) -> ImageCms.ImageCmsProfile:
-    """Not remembered: Little CMS copies the whole of it."""
+    """The profile opened by Little CMS, which copies the whole of it: hence no cache."""
     return ImageCms.ImageCmsProfile(BytesIO(profile))
 
 

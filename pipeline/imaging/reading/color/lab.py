@@ -40,6 +40,6 @@ def _linear_srgb(lab_N3: NDArray[Any]) -> NDArray[np.float32]:
 
 @cache
 def _relative_to_srgb() -> NDArray[np.float32]:
-    """From XYZ as parts of the D50 white's to linear sRGB; 3 x 3, for a column on its right."""
+    """The matrix from XYZ, as parts of the D50 white's, to linear sRGB; 3 x 3, for a column."""
     relative_33: NDArray[np.float32] = (d50_to_srgb() * D50_XYZ).astype(np.float32)
     return relative_33

@@ -38,7 +38,7 @@ SRGB = Primaries(white=D65, red=(0.64, 0.33), green=(0.30, 0.60), blue=(0.15, 0.
 
 
 def to_xyz(primaries: Primaries) -> Matrix:
-    """From linear RGB to XYZ, white having Y = 1 (SMPTE RP 177); 3 x 3, for a column on its right.
+    """The matrix from linear RGB to XYZ, white having Y = 1 (SMPTE RP 177); 3 x 3, for a column.
 
     Raises:
         NoSuchPrimariesError: on one line, or with a white that is not between them.
@@ -56,7 +56,7 @@ def to_xyz(primaries: Primaries) -> Matrix:
 
 
 def to_srgb(primaries: Primaries) -> Matrix:
-    """From linear RGB of these primaries to linear sRGB, white to white; 3 x 3, for a column.
+    """The matrix from linear RGB of primaries to linear sRGB, white to white; 3 x 3, for a column.
 
     Adapted by Bradford where the whites differ.
 
@@ -70,7 +70,7 @@ def to_srgb(primaries: Primaries) -> Matrix:
 
 
 def d50_to_srgb() -> Matrix:
-    """From XYZ of the D50 white to linear sRGB, adapted by Bradford; 3 x 3, for a column."""
+    """The matrix from XYZ (D50) to linear sRGB, adapted by Bradford; 3 x 3, for a column."""
     return np.asarray(np.linalg.inv(to_xyz(SRGB)) @ _adapted(D50_XYZ, _xyz(SRGB.white)), np.float64)
 
 

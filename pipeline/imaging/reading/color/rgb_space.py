@@ -28,7 +28,7 @@ class RgbSpace:
     linear_CL: Float
     """Linear light of every level of a sample, 256 or 65536 of them; white is 1."""
     to_srgb_33: Float
-    """From this space's linear RGB to linear sRGB, for a column on its right."""
+    """The matrix from this space's linear RGB to linear sRGB, 3 x 3, for a column on its right."""
 
     def to_linear_srgb(self, values_NC: NDArray[Any]) -> Float:
         """Linear sRGB of samples whose type has as many levels as the curves: 3 x N."""

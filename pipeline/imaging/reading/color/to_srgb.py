@@ -1,4 +1,4 @@
-"""From what a file's samples mean to the one thing everything after reading knows: 8-bit sRGB."""
+"""Conversion of a file's samples to 8-bit sRGB, which is all that code after reading knows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NAMES: dict[Space, str] = {"cmyk": "CMYK", "lab": "LAB"}
 _LINEAR = 8
 """H.273's number of linear light."""
 _STRIP_SAMPLES = 1 << 15
-"""At a time: they stay in a core's cache."""
+"""The number of samples that are converted at a time: they stay in a core's cache."""
 _SAME_MATRIX = 0.002
 """Half a level of 255, of what roundings in profiles come to."""
 
@@ -97,7 +97,7 @@ def to_srgb8(samples: Samples, *, exif_adobe_rgb: bool = True) -> Converted:
 
 
 def _with_numbers_of_profile(meaning: ColorMeaning) -> ColorMeaning:
-    """With those of the profile, if they name HDR and no others count before the profile."""
+    """The meaning with the profile's HDR numbers, if it names HDR and no others count before it."""
     if meaning.icc is None or (meaning.cicp is not None and _counts_first(meaning.cicp)):
         return meaning
     told = numbers_of_profile(meaning.icc)
@@ -238,7 +238,7 @@ def _by_primaries(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning)
 
 
 def _matrix(meaning: ColorMeaning) -> tuple[NDArray[np.float32], str]:
-    """From linear RGB of what a file names to linear sRGB, for a column; the name, for people."""
+    """The matrix from a file's linear RGB to linear sRGB, for a column; its name, for people."""
     cicp = meaning.cicp
     if meaning.icc is not None and not (cicp is not None and _counts_first(cicp)):
         to_srgb_33, name = matrix_of_profile(meaning.icc)
@@ -251,7 +251,7 @@ def _matrix(meaning: ColorMeaning) -> tuple[NDArray[np.float32], str]:
 
 
 def _by_convention(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> Converted:
-    """Without a word: grey and RGB are sRGB, Lab is D50's, CMYK is `press_profile`'s."""
+    """Convert undeclared samples: grey and RGB as sRGB, Lab as D50's, CMYK as `press_profile`'s."""
     del meaning
     if space == "lab":
         return lab_to_srgb8(values_HWC), ()

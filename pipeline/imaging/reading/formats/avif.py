@@ -21,7 +21,7 @@ _UNKNOWN_MATRICES = (3, 10, 11, 13, 14, 15)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvifHeader(Header):
-    """With what libavif leaves to its callers."""
+    """The header of an AVIF file, with what libavif leaves to its callers."""
 
     orientation: int = 1
 
@@ -99,7 +99,7 @@ def read_avif(data: bytes, header: Header) -> Decoded:
 def read_avif_by_pillow(
     data: bytes, header: Header, limits: ImageLimits, *, shown_px: int | None = None
 ) -> Decoded:
-    """As `read_by_pillow`, and what libavif refuses for what the picture does not need.
+    """Read AVIF by Pillow, also where libavif refuses parts that the picture does not need.
 
     Raises:
         RowError: as `read_by_pillow`.

@@ -19,7 +19,8 @@ from pipeline.imaging.reading.formats.pillow_decoder import look_by_pillow
 _BIT_FIELDS, _JPEG, _PNG, _ALPHA_BIT_FIELDS = 3, 4, 5, 6
 _FILE_HEADER, _INFO_HEADER, _V3_HEADER, _V5_HEADER = 14, 40, 56, 124
 _OS2_HEADER = 64
-"""Its ways of packing have the same numbers and other meanings."""
+"""The size of the header of OS/2 files, in bytes: their packing methods have the same numbers and
+other meanings."""
 _PLAIN_BITS = (1, 4, 8, 16, 24, 32)
 _EMBEDDED_PROFILE = b"DEBM"  # 'MBED', least significant byte first
 _MOST_PROFILE = 8 * 2**20
@@ -27,12 +28,12 @@ _MOST_PROFILE = 8 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BmpHeader(Header):
-    """Of a file whose pixels are cut by masks."""
+    """The header of a BMP file whose pixels are cut by masks."""
 
     masks: tuple[int, int, int, int] = (0, 0, 0, 0)
     """Which bits of a pixel are red, green, blue and alpha."""
     bits: int = 0
-    """Of a whole pixel."""
+    """The number of bits of a whole pixel."""
     pixels_at: int = 0
     is_top_down: bool = False
     resolution_dpi: tuple[float, float] | None = None

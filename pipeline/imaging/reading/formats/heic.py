@@ -23,7 +23,7 @@ _INSTALL = "HEIC is read with the extra heic: pip install 'backlot[heic]'. Or co
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeicHeader(Header):
-    """With what libheif applies by itself, and what is left in the file."""
+    """The header of a HEIC file, with what libheif applies and what is left in the file."""
 
     orientation: int = 1
     shown: tuple[int, int] = (0, 0)

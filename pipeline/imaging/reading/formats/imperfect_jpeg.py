@@ -33,14 +33,14 @@ _TALLEST_BLOCK = 32
 """Pixels that are coded together, where colours have a fourth of the height."""
 _NUM_COEFFICIENTS = 64
 _UNFINISHED = 13
-"""More bits to come than any coefficient has."""
+"""The bits still to come of a coefficient that no scan has begun: more than any coefficient has."""
 _MOST_MARKERS = 4096
 
 
 def read_jpeg(
     data: bytes, header: Header, limits: ImageLimits, *, shown_px: int | None = None
 ) -> Decoded:
-    """As `read_by_pillow`, and also what lacks nothing but its end marker.
+    """Read a JPEG by Pillow, also one that lacks nothing but its end marker.
 
     Raises:
         RowError: as `read_by_pillow`; a file that was cut short is `corrupt_image`, also if it was
@@ -135,7 +135,7 @@ def has_end(data: bytes) -> bool:
 class _Part:
     marker: int
     start: int
-    """Of its first byte, in the file."""
+    """The offset of the part's first byte in the file."""
     body: bytes
     end: int
     """Behind it; of a scan behind its data, too."""
@@ -190,7 +190,7 @@ def _is_complete(data: bytes) -> bool:
 def _all_announced(parts: list[_Part]) -> bool:
     """Whether the scans there are, if whole, hold all coefficients to the last bit (T.81, G.1)."""
     missing: dict[int, list[int]] = {}
-    """Of each component, and each of its coefficients: the bits to come."""
+    """The number of bits still to come, by component and by coefficient."""
     for part in parts:
         if part.marker in (*_SEQUENTIAL, _PROGRESSIVE):
             if missing:  # a second frame

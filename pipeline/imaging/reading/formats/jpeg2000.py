@@ -22,31 +22,31 @@ from pipeline.imaging.libraries.unpremultiply import filled, straightened
 
 _MAX_COMPONENTS = 8
 _SPACES = {12: "cmyk", 16: "rgb", 17: "grey", 18: "sycc"}
-"""By enumerated colour space (ISO/IEC 15444-1 table I.10, 15444-2 table M.25)."""
+"""Colour spaces by enumerated number (ISO/IEC 15444-1 table I.10, 15444-2 table M.25)."""
 _NUM_COLOURS = {"grey": 1, "rgb": 3, "sycc": 3, "cmyk": 4}
 _ICC_SPACES = {b"GRAY": "grey", b"RGB ": "rgb", b"CMYK": "cmyk"}
 _OPACITY: dict[int, Alpha] = {1: "straight", 2: "premultiplied"}
-"""By channel type in cdef; 0 is colour, 65535 is not said."""
+"""The kind of alpha by channel type in cdef; 0 is colour, 65535 is unspecified."""
 _WHOLE_IMAGE = 0
 
 _SYCC = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], np.float32)
-"""To RGB, from Y, Cb and Cr (IEC 61966-2-1, amendment 1)."""
+"""The matrix from Y, Cb and Cr to RGB (IEC 61966-2-1, amendment 1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """Of pclr and cmap: which entry of which column a channel is."""
+    """The palette of pclr and cmap: which column of its entries each channel is."""
 
     columns_CN: tuple[NDArray[Any], ...]
     components: tuple[int, ...]
-    """Of each channel."""
+    """The component that each channel reads its indices from."""
     choices: tuple[int | None, ...]
-    """Of each channel the column; None: the component's own values."""
+    """The palette column that each channel is; None: the component's own values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jpeg2000Header(Header):
-    """With the order of the channels."""
+    """The header of a JPEG 2000 file, with the order of its channels."""
 
     colours_at: tuple[int, ...] = ()
     alpha_at: int | None = None

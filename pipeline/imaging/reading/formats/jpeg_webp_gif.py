@@ -32,7 +32,7 @@ _EXIF, _ICC, _ADOBE = b"Exif\0\0", b"ICC_PROFILE\0", b"Adobe"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JpegHeader(Header):
-    """Of a JPEG that Pillow does not open."""
+    """The header of a JPEG that Pillow does not open."""
 
     exif: bytes = b""
 
@@ -64,7 +64,7 @@ def look_at_jpeg(data: bytes) -> Header:
 
 
 def _header_of_frame(marker: int, frame: bytes, before: list[tuple[int, bytes]]) -> JpegHeader:
-    """Of a frame that Pillow does not open, and the segments that stand before it."""
+    """The header made of a frame that Pillow does not open, and the segments before it."""
     icc = sorted(
         (body[12:13], body[14:]) for kind, body in before if kind == _APP2 and body.startswith(_ICC)
     )
@@ -147,7 +147,7 @@ def look_at_webp(data: bytes) -> Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GifHeader(Header):
-    """With the place of the first frame on the canvas."""
+    """The header of a GIF, with the place of the first frame on the canvas."""
 
     frame: tuple[int, int, int, int] | None = None
     """Left, top, width and height, where it does not cover the canvas."""

@@ -20,7 +20,7 @@ from pipeline.imaging.libraries.samples import Cicp, ColorMeaning, Samples
 _MAX_UNFOLDED = 8 * 2**20
 """Bytes that a compressed profile or text may unfold to."""
 _SPACES = {0: "grey", 2: "rgb", 3: "palette", 4: "grey", 6: "rgb"}
-"""By colour type (PNG, third edition, 11.2.1)."""
+"""Colour spaces by PNG colour type (PNG, third edition, 11.2.1)."""
 _BEFORE_PIXELS = frozenset(
     [b"IHDR", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"pHYs", b"acTL"]
 )
@@ -36,7 +36,7 @@ _END = b"\0\0\0\0IEND\xaeB`\x82"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PngHeader(Header):
-    """With what the chunks say beside the pixels."""
+    """The header of a PNG, with what the chunks say beside the pixels."""
 
     exif: bytes = b""
     resolution_dpi: tuple[float, float] | None = None
@@ -120,7 +120,7 @@ def _give_back_none() -> None:
 
 
 def read_png_by_pillow(data: bytes, header: Header) -> Decoded:
-    """The same, in 8 bits.
+    """Read a PNG by Pillow, in 8 bits, with no chunks but those of its pixels.
 
     Pillow gets the chunks of the pixels and no others: one that it finds too large, or whose
     checksum is wrong, would cost it the whole file.
@@ -202,7 +202,7 @@ def _meaning(chunks: dict[bytes, bytes]) -> ColorMeaning:
 
 
 def _profile(body: bytes) -> bytes | None:
-    """Of iCCP: a name, a zero, the method (0), and the profile as zlib packs it.
+    """The ICC profile in an iCCP chunk: a name, a zero, the method (0), the packed profile.
 
     What cannot be unpacked is handed on as it is: as an unreadable profile, not as none.
     """

@@ -50,7 +50,7 @@ _FIX = "Save it with Maximize Compatibility, or as TIFF"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PsdHeader(Header):
-    """With where things are."""
+    """The header of a Photoshop file, with the offsets of its parts."""
 
     num_channels: int = 0
     num_colours: int = 0
@@ -226,7 +226,7 @@ def read_psd(data: bytes, header: Header) -> Decoded:
 def _planes_with_selection(
     data: bytes, header: PsdHeader, num_shown: int
 ) -> tuple[NDArray[Any], bool]:
-    """Those that are shown and the selection behind them, and whether that is in the file."""
+    """The planes that are shown and the selection behind them, and whether the file has one."""
     if header.selection_at is not None:
         with suppress(RowError):
             return _planes(data, header, header.selection_at + 1), True

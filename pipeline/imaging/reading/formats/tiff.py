@@ -27,9 +27,10 @@ _SPACES: dict[int, tuple[str, int]] = {
 }
 """Colour space and number of channels by photometric interpretation (TIFF 6.0, tag 262)."""
 _NUMBERS: dict[int, Numbers] = {1: "unsigned", 2: "signed", 3: "float", 4: "unsigned"}
-"""By sample format (TIFF 6.0, tag 339); 4 is 'undefined', to be taken as unsigned."""
+"""Kinds of numbers by sample format (TIFF 6.0, tag 339); 4 is 'undefined', to be taken as unsigned.
+"""
 _MOST_CHANNELS = 56
-"""As many as Photoshop has."""
+"""The most channels that are read: as many as Photoshop has."""
 _ASSOCIATED, _UNASSOCIATED = 1, 2  # TIFF 6.0, tag 338
 _PLANAR = 2
 _UNDEFINED = 4  # TIFF 6.0, tag 339
@@ -40,7 +41,7 @@ _DNG_VERSION, _MAKE = 50706, 271
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TiffHeader(Header):
-    """Of the page that is the photograph."""
+    """The header of the page of a TIFF file that is the photograph."""
 
     page: int = 0
     sub_page: int | None = None
@@ -70,10 +71,10 @@ _WORDS = frozenset([*range(269, 273), 281, 282, 283, *range(285, 292), *range(29
 _WORDS |= {280, 315, 316, 336, 337}
 """What a page is called, when and on what it was made, its resolution, and how text lies on it."""
 _PIXEL_TAGS = frozenset([*range(254, 348), *range(529, 533), 34675]) - _WORDS
-"""Those that decide pixels. tifffile leaves out what is damaged, and then reads something else."""
+"""Tags that decide pixels. tifffile leaves out damaged ones, and then reads something else."""
 
 _SINGLE_TAGS = frozenset([256, 257, 259, 262, 266, 277, 278, 284, 317, 322, 323])
-"""Those of them that are one number."""
+"""Tags among `_PIXEL_TAGS` whose value is one number."""
 
 
 def _has_damaged_words(file: TiffFile, page: TiffPage, data: bytes) -> bool:

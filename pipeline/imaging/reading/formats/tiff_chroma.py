@@ -95,7 +95,7 @@ def rgb_of(ycc_HWC: NDArray[Any], page: TiffPage) -> NDArray[np.uint8]:
 
 
 def _numbers(page: TiffPage, code: int, usual: Sequence[float]) -> Sequence[float]:
-    """Of a tag of RATIONALs, which tifffile gives as pairs in a row, or of integers."""
+    """The numbers of a tag: of RATIONALs, which tifffile gives as pairs, or of integers."""
     said = page.tags.valueof(code)
     if said is None:
         return usual

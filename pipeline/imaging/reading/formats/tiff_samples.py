@@ -34,7 +34,7 @@ _UNSIGNED, _OLD_SAMPLE_FORMAT = 1, 32996
 _MOST_ABOVE_WHITE = 0.25
 """Share of float samples that may be brighter than white: lamps and glints, but no other scale."""
 _WHITES = (1, 255, 65535)
-"""Of float levels: the least that none is above."""
+"""Candidates for white in float samples: the least that no sample is above."""
 _OVERSHOOT = 1.05
 """How far above white, and below black, resampling leaves them."""
 _LARGEST_SPARE = 16
