@@ -24,7 +24,7 @@ class ErrorCode(StrEnum):
     URI_NOT_ALLOWED = "uri_not_allowed"
     """The image URI's scheme, host or folder is outside what the recipe allows."""
     NOT_FOUND = "not_found"
-    """There is nothing at the image URI."""
+    """Nothing lies at the image URI."""
     ACCESS_DENIED = "access_denied"
     """The storage refused to let us read the image. Taken up again by the next run: a policy that
     is mended changes nothing about the row."""
@@ -36,9 +36,9 @@ class ErrorCode(StrEnum):
     TOO_MANY_BYTES = "too_many_bytes"
     """The file is larger than the recipe accepts."""
     UNSUPPORTED_FORMAT = "unsupported_format"
-    """Not an image, or one in a format this installation cannot read."""
+    """The file is no image, or is one in a format that this installation cannot read."""
     CORRUPT_IMAGE = "corrupt_image"
-    """It starts like an image and cannot be decoded to the end."""
+    """The file starts like an image and cannot be decoded to the end."""
     TOO_MANY_PIXELS = "too_many_pixels"
     """The header announces more pixels than the recipe accepts; nothing was decoded."""
     TOO_SMALL = "too_small"
@@ -79,7 +79,8 @@ for earlier versions called a refusal final."""
 
 
 _LONGEST_MESSAGE = 600
-"""Of a row, in characters: it is read in a table, and quotes what a manifest holds."""
+"""The most characters of a row's message: it is read in a table, and quotes what a manifest holds.
+"""
 
 OF_A_FILE = frozenset(
     {
@@ -117,7 +118,7 @@ class TransientError(RowError):
 
 
 class Postponed(TransientError):  # noqa: N818 - it is what becomes of a row, and nothing is wrong
-    """There was no room for this row beside those before it: it is to be given again.
+    """A row for which there was no room beside those before it: it is to be given again.
 
     A mapper never postpones the first of its rows. The worker gives the others again; were it to
     forget, they would be left to the next run, and not be lost.

@@ -34,7 +34,8 @@ from pipeline.stages.wrappers.unreadable_files import with_file_doubt
 from pipeline.storage import Lease, join, parent
 
 _LEASE_TTL_S = 60.0
-"""Without a sign of life for so long, a driver counts as dead and another may take over its run."""
+"""The time, in seconds, without a sign of life after which a driver counts as dead and another may
+take over its run."""
 
 
 def stages(

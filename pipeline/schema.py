@@ -318,7 +318,7 @@ CONFIG_HASH = column("config_hash", pa.string(), "hash of the resolved recipe")
 
 
 STAGES = ("fetch", "matte", "prompt", "render", "store")
-"""Of which every result file has the timings; null where a recipe has no such stage."""
+"""The stages whose timings every result file has; null where a recipe has no such stage."""
 
 
 def timings(stage_names: tuple[str, ...]) -> pa.Field:

@@ -188,7 +188,7 @@ class Manifest:
                 return
 
     def _positions(self, where: str) -> Iterator[np.ndarray]:
-        """Of the rows that meet the condition, ascending.
+        """The positions of the rows that meet the condition, ascending.
 
         SQL sees the columns of the condition and nothing else: what becomes of a row's other values
         is no business of its.
@@ -243,7 +243,7 @@ class _Ascending:
         return not len(self._waiting)
 
     def within(self, start: int, stop: int) -> pa.Array:
-        """Those from `start` up to and without `stop`, counted from `start`."""
+        """The positions from `start` up to and without `stop`, counted from `start`."""
         parts = []
         while len(self._waiting):
             cut = int(np.searchsorted(self._waiting, stop))

@@ -27,7 +27,7 @@ PICKLED = frozenset({".bin", ".ckpt", ".pkl", ".pt", ".pth"})
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SAMPLED_BYTES = 1 << 20
 _PATIENCE_S = 3600.0
-"""For others of a machine to load their weights, one after another."""
+"""The patience, in seconds, with others of a machine that load their weights one after another."""
 
 
 class Checkpoint(BaseModel):

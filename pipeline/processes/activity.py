@@ -21,14 +21,14 @@ class Activity:
     """Something that is going on."""
 
     what: str
-    """In the words of a sentence's middle: `starting Ray`."""
+    """The activity in the words of a sentence's middle: `starting Ray`."""
     patience_s: float = PATIENCE_S
-    """For so long it is nothing to speak of."""
+    """The time, in seconds, for which the activity is nothing to speak of."""
     since: float = field(default_factory=time.monotonic)
-    """By the monotonic clock."""
+    """The beginning of the activity, by the monotonic clock, in seconds."""
 
     def becomes(self, what: str, *, patience_s: float = PATIENCE_S) -> None:
-        """From now on it is something else."""
+        """Change the activity from now on."""
         self.what, self.patience_s, self.since = what, patience_s, time.monotonic()
 
 

@@ -27,7 +27,7 @@ Message = tuple[dict[str, Any], bytes]
 _LENGTH = struct.Struct(">Q")
 
 _FAREWELL_S = 5.0
-"""For a process that was told to end to do so; then it is killed."""
+"""The time, in seconds, that a process has to end when told to; then it is killed."""
 
 
 class LostError(Exception):
@@ -55,7 +55,7 @@ class Companion:
         self._farewell: weakref.finalize[..., Companion] | None = None
 
     def ask(self, header: Mapping[str, Any], body: bytes = b"") -> Message:
-        """Its answer. A process that is lost is not started again before the next question.
+        """Send a question and return its answer; a lost process is restarted by the next question.
 
         Raises:
             LostError: it ended or did not answer in time; the message says which.

@@ -27,11 +27,12 @@ _POKE = signal.SIGURG
 _AGAIN_S = 5.0
 """An interrupt that hits a destructor or a callback is lost: then it is sent once more."""
 _PATIENCE_S = 40.0
-"""For unwinding: Ray takes seconds to stop, and a lease on an object store some requests."""
+"""The time for unwinding, in seconds: Ray takes some to stop, and a lease on an object store some
+requests."""
 _ABORTS_S = 12.0
-"""The same where Ray is gone, which may wait for what never comes."""
+"""The time for unwinding, in seconds, where Ray is gone, which may wait for what never comes."""
 _GONE_S = 5.0
-"""For processes to vanish that were killed."""
+"""The time, in seconds, for killed processes to vanish."""
 
 CleanUp = Callable[[], None]
 
@@ -145,7 +146,7 @@ class Watch:
             raise KeyboardInterrupt
 
     def _interrupted(self, _number: int, _frame: object) -> None:
-        """In the main thread."""
+        """Raise KeyboardInterrupt in the main thread, or later where that is deferred."""
         if not self.is_interrupted():
             return
         if self._deferred:
@@ -175,12 +176,12 @@ class Watch:
             self._end_now()
 
     def _confirm(self) -> None:
-        """In a thread of its own: a terminal may be stuck as well."""
+        """Tell the user of the signal; runs in a thread, as a terminal may be stuck as well."""
         if self.asked is not None:
             logger.info("%s: ending; a second signal ends at once", self.asked.name)
 
     def _end_now(self) -> None:
-        """Without the main thread, which may be stuck in anything."""
+        """End the process without the main thread, which may be stuck in anything."""
         self._ends_at_once.acquire()  # and never released: once is enough
         kill_descendants()
         self._run_clean_ups()
@@ -298,7 +299,7 @@ def kill_descendants() -> None:
 
 
 def _in_child() -> None:
-    """Between fork and exec: signals are as they were, for who knows nothing of a watch."""
+    """Restore signals between fork and exec, for programs that know nothing of a watch."""
     if _watch is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, _watch.mask_before)
     if _children_are_apart.is_set():

@@ -57,5 +57,5 @@ class LanguageModel(Protocol):
         ...
 
     def ask(self, questions: Sequence[Question]) -> list[str | Fallback]:
-        """For each question, in order: the model's words, unread, or why there are none."""
+        """Ask the model each question, in order: its words, unread, or why there are none."""
         ...

@@ -1,4 +1,5 @@
 """The convention of a prompt's first character."""
 
 STAR = "*"
-"""In front of a prompt: do not paste the product back, the model's rendering is the result."""
+"""The mark in front of a prompt that asks not to paste the product back: the model's rendering is
+the result."""

@@ -24,7 +24,7 @@ _LETTERS = str.maketrans(
 )
 _DIGITS = {"0": "o", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "@": "a", "$": "s"}
 _TOKEN = re.compile(r"[^\W_](?:[\w@$!*|]{0,63}[\w$])?|[@$][\w@$!|]{0,63}\w")
-"""Of 65 characters at most: no word that is hidden in it is longer."""
+"""A word of 65 characters at most: no term that is hidden in one is longer."""
 _SPELLED = re.compile(r"(?<![^\W_])[^\W\d_](?:[ .*/|~+]{1,2}[^\W\d_]){2,}(?![^\W_])")
 _REPEATED = re.compile(r"(.)\1+")
 _STRETCHED = re.compile(r"([^\W\d_])\1\1")

@@ -18,7 +18,7 @@ _CLAUSE = re.compile(r"[,;.]\s")
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many CLIP tokens a text takes, without CLIP's vocabulary; rather too many.
+    """Estimate how many CLIP tokens a text takes, without CLIP's vocabulary; rather too many.
 
     English words of up to six letters are nearly all one token, longer ones seldom more than one
     for three letters more. An accent costs a token, and other scripts are spelled in bytes.

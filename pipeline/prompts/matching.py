@@ -33,7 +33,7 @@ class Hit:
 
     start: int
     end: int
-    """In the text as it was written, a possessive 's included."""
+    """The end of the term in the text as it was written, a possessive 's included."""
     policy: str
     action: Action
     by: str | None
@@ -136,7 +136,7 @@ def _plural(noun: str) -> str:
 
 
 def _stricter(one: _Pattern | None, other: _Pattern) -> _Pattern:
-    """Of two policies with the same term, the one that rejects; or else the later."""
+    """The stricter of two policies with the same term: the one that rejects, or else the later."""
     if one is not None and one.policy.action == Action.REJECT:
         return one
     return other
@@ -167,7 +167,7 @@ class _Words:
         self._ends = [end for (_, end), _ in words]
 
     def around(self, start: int, end: int, *, distance: int) -> list[str]:
-        """Those that stand within so many words of a piece of the text, on either side."""
+        """The words within a distance, in words, of a piece of the text, on either side."""
         before, after = bisect_right(self._ends, start), bisect_left(self._starts, end)
         return [
             *self._words[max(before - distance, 0) : before],

@@ -36,7 +36,7 @@ class Reason(StrEnum):
     NOT_ACCEPTED = "not_accepted"
     """The endpoint does not take the request (4xx): key, model name or options are wrong."""
     PAUSED = "paused"
-    """Not asked: the endpoint failed many times in a row just before."""
+    """The question was not asked: the endpoint had failed many times in a row just before."""
     DECLINED = "declined"
     """The model or its filter refused to answer."""
     MALFORMED = "malformed"
@@ -59,7 +59,7 @@ class Fallback:
 
     reason: Reason
     detail: str = ""
-    """For people; holds nothing secret."""
+    """The detail for people; it holds nothing secret."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,14 +133,16 @@ SCHEMA: dict[str, Any] = {
     "required": ["subject", "medium", "prompt"],
     "additionalProperties": False,
 }
-"""Without lengths and patterns, which constrained decoders of several servers do not take."""
+"""The schema of an answer. It has no lengths and patterns, which constrained decoders of several
+servers do not take."""
 
 INSTRUCTION_DIGEST = hashlib.sha256((INSTRUCTION + json.dumps(SCHEMA)).encode()).hexdigest()[:12]
 
 _MOST_SUBJECT_WORDS = 8
 """Five are asked for; a model that counts badly is no reason to drop what it wrote."""
 MOST_ANSWER_BYTES = 16 * 2**10
-"""Of an answer, thoughts and fence included. 50 words in JSON have less than a kilobyte."""
+"""The most bytes of an answer, thoughts and fence included. 50 words in JSON have less than a
+kilobyte."""
 _THOUGHT, _THOUGHT_ENDS, _FENCE = "<think>", "</think>", "```"
 _COLOURLESS = re.compile(r"\bblack[ -]and[ -]white\b", re.IGNORECASE)
 _SMALL_WORDS = """
@@ -184,7 +186,7 @@ def overlong(text: str) -> Fallback | None:
 
 
 def _unwrapped(text: str) -> str:
-    r"""Without thoughts in front and the lines of a fence, both of which have to end.
+    r"""The answer without thoughts in front and the lines of a fence, both of which have to end.
 
     >>> _unwrapped('<think>so</think>```json\n{"prompt": 1}\n```')
     '{"prompt": 1}'

@@ -1,4 +1,4 @@
-"""Between configurations, which name weights, and models, which read local folders."""
+"""Weights on this machine: configurations name them, and models read local folders."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Weights:
     megabytes: float
     """Files that lie where this is asked, and the libraries that read them."""
     unseen: tuple[str, ...]
-    """Those that lie elsewhere, by name."""
+    """The names of weights that lie elsewhere."""
 
 
 def weigh(config: BaseModel) -> Weights:

@@ -41,17 +41,18 @@ from pipeline.stages.matting.given_alpha import AlphaSources, Brought
 Float = NDArray[np.float32]
 
 _FEWEST_ROWS = 2
-"""In a batch: the fewer, the sooner the stages after this one have work."""
+"""The fewest rows in a batch: the fewer, the sooner the stages after this one have work."""
 
 # Of memory, MB; see pipeline/engine/actor_memory.py.
 _NETWORK_MB = 310
 """ONNX Runtime with U2-Net-p, whose working memory it keeps."""
 _FLIPPED_MB = 240
-"""More of the same, where each photograph is seen mirrored as well."""
+"""The memory, in MB, that seeing each photograph mirrored as well adds to `_NETWORK_MB`."""
 _REFINING_MB = {"none": 32, "guided": 48, "closed_form": 750, "vitmatte": 48}
-"""For each megapixel. Closed form: where nothing but the outline is unknown."""
+"""The memory of each refinement, in MB for each megapixel. Closed form: where nothing but the
+outline is unknown."""
 _TILE_MB = 1800
-"""Of ViTMatte, for each megapixel of tiles that it sees at once on a CPU."""
+"""The memory of ViTMatte, in MB for each megapixel of tiles that it sees at once on a CPU."""
 
 
 class VitMatteRefineConfig(TrimapConfig):
@@ -189,7 +190,7 @@ class MatteMapper:
         self._revision = "+".join(parts)
 
     def map_batch(self, rows: Sequence[Row]) -> list[Outcome]:
-        """As many photographs at a time as the network takes at once: a decoded one is large."""
+        """Cut out as many photographs at a time as the network takes: a decoded one is large."""
         size = self._config.network.max_batch
         outcomes: list[Outcome] = []
         for first in range(0, len(rows), size):

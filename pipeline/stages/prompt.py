@@ -50,7 +50,8 @@ CODE_VERSION = 1
 """Counted up when the code or the instruction below this stage changes prompts."""
 
 _LOOKING_MB = 30.0
-"""Of memory, for each megapixel of a photograph that a model is shown: it is shrunk first."""
+"""The memory, in MB for each megapixel of a photograph that a model is shown: it is shrunk first.
+"""
 
 
 class PolicyFile(BaseModel):

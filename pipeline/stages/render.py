@@ -62,9 +62,10 @@ _COMPOSING_MB: dict[ForegroundMethod, float] = {
     "blur_fusion_cuda": 130,
     "plain": 90,
 }
-"""For each megapixel: the estimate of the foreground's colours holds the most at once."""
+"""The memory of each method, in MB for each megapixel: the estimate of the foreground's colours
+holds the most at once."""
 _REFERENCES_MB = 12.0
-"""For each megapixel of a row's references, of which it may have four."""
+"""The memory, in MB for each megapixel of a row's references, of which it may have four."""
 
 
 class RenderConfig(BaseModel):

@@ -36,7 +36,8 @@ _ALGORITHMS: Mapping[str, Callable[[bytes], bytes]] = {
     "sha256": _digest("sha256"),
     "sha512": _digest("sha512"),
 }
-"""Those that Python brings along; the others (CRC-32C, CRC-64/NVME) are as if not said."""
+"""Checksum algorithms that Python brings along; values of others (CRC-32C, CRC-64/NVME) are
+ignored."""
 _LISTS = ("repr-digest", "content-digest", "digest", "x-goog-hash")
 """Headers of `name=base64` with commas between: RFC 9530 (between colons), RFC 3230, Google."""
 
@@ -48,7 +49,8 @@ class Doubt:
     differs: bool
     """The storage says something else of them. False: it says nothing to hold them against."""
     reason: str
-    """To follow what is doubted: `has the MD5 ...`. The same for the same bytes and no others."""
+    """The reason in words that follow the file's name: `has the MD5 ...`. It is equal for equal
+    bytes, and for no others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from itertools import accumulate
 
 _MOST_CHARACTERS = 80
 _MOST_BYTES = 120
-"""Of the readable part, in UTF-8. With the hash and an ending a name has 143 bytes at the most, as
-many as encrypted folders take (others: 255)."""
+"""The most bytes of the readable part, in UTF-8. With the hash and an ending a name has 143 bytes
+at the most, as many as encrypted folders take (others: 255)."""
 
 _ZWNJ, _ZWJ = "\u200c", "\u200d"
 _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u17b4\u17b5")

@@ -37,8 +37,9 @@ from botocore.parsers import ResponseParserError
 from pipeline.errors import ErrorCode, TransientError
 
 ATTEMPTS = 8
-"""With the delays below about 16 s of waiting on average, 32 s at most: a store that sheds load
-(503 SlowDown) needs some seconds to scale; one that is down longer is the next run's business."""
+"""The most attempts at one request. With the delays below they wait about 16 s on average, 32 s at
+most: a store that sheds load (503 SlowDown) needs some seconds to scale; one that is down longer is
+the next run's business."""
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 20.0
@@ -50,11 +51,12 @@ PATIENCE_S = 600.0
 """No attempt begins later than that after the first: eight that drip would take 40 minutes."""
 
 LONGEST_S = PATIENCE_S + ATTEMPT_S
-"""Within which every request has come to its end, or has been given up."""
+"""The time, in seconds, within which every request has come to its end or has been given up."""
 
 _PASSING_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _LASTING_STATUS = frozenset({501, 505, 507, 508, 510, 511})
-"""Of 500 and above; the others are a server's, or a CDN's that has lost its origin (52x)."""
+"""Statuses of 500 and above that last; the others are a server's, or a CDN's that has lost its
+origin (52x)."""
 _PASSING_ON_THE_WEB = frozenset({202, 206, 304, 408, 420, 421, 423, 425, 429})
 """Being made (202; 423 at Cloudinary), too many requests (420), and what nobody asked for, as some
 caches send it: a part (206), or that nothing has changed (304)."""

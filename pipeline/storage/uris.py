@@ -139,7 +139,7 @@ def _object_fault(uri: str) -> str | None:
 _USER_FAULT = (
     "has a user name or password in it, before an '@': take it out, nothing is read with one"
 )
-"""Without a word of it."""
+"""The refusal of a user name or password, which quotes neither."""
 
 
 def check_place(uri: str, *, what: str = "an address") -> None:

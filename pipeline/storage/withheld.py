@@ -30,7 +30,7 @@ _SAS = frozenset({
     "sv", "ss", "srt", "sr", "st", "se", "sp", "spr", "sip", "si", "sig", "skoid", "sktid", "skt",
     "ske", "sks", "skv", "saoid", "suoid", "scid", "sdd", "ses",
 })  # fmt: skip
-"""Of a shared access signature of Azure."""
+"""The parameters of a shared access signature of Azure."""
 
 
 def unsigned(url: str) -> str:

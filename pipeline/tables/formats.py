@@ -26,7 +26,7 @@ FORMATS = {
     ".jsonl": "JSON Lines",
     ".ndjson": "JSON Lines",
 }
-"""By the ending of a file's name, in lower case."""
+"""Formats of files by the ending of their names, in lower case."""
 
 PACKED = (".gz", ".gzip", ".bz2", ".zst", ".zstd")
 """Endings that may follow those of text."""
@@ -51,12 +51,12 @@ FOREIGN = {
 """What to do with files that are tables, and that are not read."""
 
 _FIRST_LOOKED_AT = 100
-"""Of files without an ending."""
+"""The number of files without an ending whose first bytes are looked at."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chosen:
-    """Those files among many that are the rows, and the format that they have."""
+    """The files among many that hold the rows, and the format that they have."""
 
     files: Sequence[str]
     file_format: str

@@ -1,4 +1,4 @@
-"""From a name to a table: what is there, in which format, and what of it was passed over."""
+"""Opening a table by a name: what is there, in which format, and what of it was passed over."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Opened:
     root: str
     """Folder that relative addresses in the rows start from."""
     version: str | None = None
-    """Of a table that some format keeps: what was read."""
+    """The version that was read, of a table that some format keeps; None: of files."""
     passed_over: str | None = None
     """Which files were passed over, in words; None: none was."""
     no_text: str = NO_UTF8

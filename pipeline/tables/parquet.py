@@ -33,7 +33,7 @@ _FILES_AHEAD = 16
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Parquet:
     numbers: Mapping[str, int]
-    """Of each file, in their order: which of the distinct schemas it has."""
+    """The index of each file's schema among the distinct ones, in the order of the files."""
     distinct: Sequence[pa.Schema]
     schema: pa.Schema
     conflicts: Mapping[str, str]
@@ -41,7 +41,7 @@ class _Parquet:
     doubtful: frozenset[str]
     num_rows: int
     weights: Mapping[str, Mapping[str, float]]
-    """Of files with large rows: bytes that a row of each column takes."""
+    """The bytes that a row of each column takes, for files with large rows."""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         return (batch for _, batch in self.batches_by_file(columns))

@@ -61,7 +61,7 @@ def with_partitions(table: FileTable, files: Sequence[str], root: str) -> Table:
 class _Partitioned:
     table: FileTable
     values: Mapping[str, Mapping[str, str | None]]
-    """Of each file: what its folders say."""
+    """The values that the folders of each file give."""
     in_folders: Mapping[str, str]
     """Columns of which they say two things."""
 
@@ -81,7 +81,7 @@ class _Partitioned:
 
     @property
     def doubtful(self) -> frozenset[str]:
-        """With those that files have as well, which may say something else."""
+        """The doubtful columns, and those that files and folders both have, which may disagree."""
         said = frozenset(name for values in self.values.values() for name in values)
         both = said.intersection(self.table.schema.names)
         return (self.table.doubtful | both) - set(self.in_folders)

@@ -15,11 +15,12 @@ class Reading:
     """What somebody says of a manifest's files. The same again is the same request."""
 
     names: tuple[tuple[str, str], ...] = ()
-    """Of columns that are called otherwise here: the name here, and the one in the files."""
+    """The columns that are called otherwise here, as pairs: the name here, and the one in the
+    files."""
     csv_delimiter: str | None = None
-    """Between the values of CSV files; None: the headers tell."""
+    """The delimiter between the values of CSV files; None: the headers tell."""
     csv_encoding: str | None = None
-    """Of CSV files; None: UTF-8, or what their first bytes say."""
+    """The encoding of CSV files; None: UTF-8, or what their first bytes say."""
 
     def as_json(self) -> dict[str, Any]:
         """What is said, and nothing that is not."""

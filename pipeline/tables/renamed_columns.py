@@ -15,7 +15,7 @@ from pipeline.tables.table import Table
 class _Renamed:
     table: Table
     names: Mapping[str, str]
-    """By each name here, the one in the files."""
+    """The name of each column in the files, by its name here."""
 
     @property
     def schema(self) -> pa.Schema:

@@ -99,16 +99,17 @@ def check_condition(condition: str, columns: pa.Schema, *, known: Iterable[str] 
 
 
 _MOST_CHARACTERS = 1_000_000
-"""Of a condition: a list of some ten thousand ids."""
+"""The most characters of a condition: a list of some ten thousand ids."""
 _CONDITIONS = 16
-"""As many are remembered: each is asked about several times, and a long one takes seconds."""
+"""The number of parsed conditions that are remembered: each is asked about several times, and a
+long one takes seconds."""
 _PLACES = ("SELECT {}", "SELECT true WHERE ({})")
 """Where one expression, and nothing else, may stand. In the first a closing bracket or a semicolon
 too many shows, in the second a keyword or an alias."""
 
 
 def columns_of(condition: str, columns: Sequence[str]) -> list[str] | None:
-    """Those of some columns that a condition speaks of, and maybe more; None: any, by a pattern.
+    """The columns that a condition speaks of, and maybe more; None: any, by a pattern.
 
     Raises:
         ValueError: it is not one expression.

@@ -31,7 +31,7 @@ class Table(Protocol):
         """Columns of which a value may not fit their type: that is found out by reading them."""
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """These columns of all rows, as they are; text may hold bytes that are no UTF-8.
+        """Some columns of all rows, as they are; text may hold bytes that are no UTF-8.
 
         Raises:
             ValueError: one line that names the file, the line and the fix.
@@ -45,7 +45,7 @@ class FileTable(Table, Protocol):
     """A table of which it is known what each file holds."""
 
     def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
-        """As `batches`, each with the file that it is of. At least one column is asked for."""
+        """Yield what `batches` does, each with its file. At least one column is asked for."""
 
     def columns_of(self, file: str) -> Collection[str]:
         """The columns that a file itself has."""

@@ -10,10 +10,11 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _GAP = " [...] "
 MOST_CHARACTERS = 32_000
-"""Of any text of a manifest that is looked at or carried along: a long description, in HTML."""
+"""The most characters of any text of a manifest that is looked at or carried along: a long
+description, in HTML."""
 _CUT = MOST_CHARACTERS + len(f"...sha256-{'0' * 16}")
 _GOES_ON = re.compile(r"\n\n|\n[^\S\n]+0: ")
-"""Before what is for whoever wrote the library, such as Rust's calls."""
+"""The beginning of what a library says to its own authors, such as Rust's calls."""
 
 
 def visible(text: str) -> str:

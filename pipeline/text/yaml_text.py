@@ -67,7 +67,7 @@ def _loaded(text: str, loader: type[_Loader], *, quotes: bool = True) -> Any:
 
 
 def load_words(text: str) -> Any:
-    """The same document with each unquoted value as the word that stands there.
+    """Parse YAML with each unquoted value as the word that stands there.
 
     YAML takes `off` for false, `12:30` for 750 and `000000` for 0, whatever a field is to hold.
     Raises as `load_yaml`.

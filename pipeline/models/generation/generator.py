@@ -34,7 +34,7 @@ class Settings:
     strength: float | None = None
 
     def asked(self) -> dict[str, bool | int | float]:
-        """Those that are not None, by name."""
+        """The parameters that are not None, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 

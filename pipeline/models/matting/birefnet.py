@@ -55,7 +55,7 @@ def _check(config: BirefnetOnnxConfig, lowest: float, highest: float) -> None:
 
 
 def preprocess(image_HWC: NDArray[np.uint8], size_HW: tuple[int, int]) -> NDArray[np.float32]:
-    """To [0, 1], then normalised by ImageNet's mean and deviation."""
+    """Scale to [0, 1], then normalise by ImageNet's mean and deviation."""
     levels_HWC = squash(image_HWC, size_HW, RESAMPLE)
     return as_input((levels_HWC / np.float32(255) - IMAGENET_MEAN) / IMAGENET_STD)
 

@@ -26,6 +26,6 @@ def isnet(config: IsNetConfig, *, num_threads: int) -> OnnxNetwork:
 
 
 def preprocess(image_HWC: NDArray[np.uint8], size_HW: tuple[int, int]) -> NDArray[np.float32]:
-    """To [0, 1], then centred on 0.5 and not scaled, as the family is trained."""
+    """Scale to [0, 1], then centre on 0.5, unscaled, as the family is trained."""
     levels_HWC = squash(image_HWC, size_HW, _RESAMPLE)
     return as_input(levels_HWC / np.float32(255) - np.float32(0.5))

@@ -22,7 +22,7 @@ _LICENCES = {
     "birefnet": "MIT; trained on DIS5K among others, a research data set",
     "vitmatte": "Apache-2.0; trained on Composition-1k or Distinctions-646, research data sets",
 }
-"""By the start of a file's or a repository's name, lower case."""
+"""Licences by the start of a file's or a repository's name, lower case."""
 
 
 def licence_of(name: str) -> str:

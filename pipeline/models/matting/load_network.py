@@ -1,4 +1,4 @@
-"""From a configuration to a network. Imports each runtime only when something will run in it."""
+"""Loading: a configuration becomes a network, and only runtimes that are needed are imported."""
 
 from __future__ import annotations
 

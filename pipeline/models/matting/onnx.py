@@ -20,7 +20,7 @@ Read = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def coverage(output_HW: NDArray[np.float32]) -> NDArray[np.float32]:
-    """As it is, of a graph that ends in a sigmoid."""
+    """Return the output unchanged: the graph ends in a sigmoid."""
     return output_HW
 
 

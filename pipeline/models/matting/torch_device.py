@@ -59,7 +59,7 @@ def load(cls: Any, directory: Path, checkpoint: Checkpoint, dtype: str) -> Any:
 
 @contextmanager
 def inference() -> Iterator[None]:
-    """Without gradients; a lost GPU is fatal.
+    """Run without gradients; a lost GPU is fatal.
 
     Running out of memory passes through: `Fitting` answers it with smaller batches.
 

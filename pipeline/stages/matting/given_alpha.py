@@ -70,7 +70,7 @@ class Brought:
     given: GivenAlpha | None
     """What is taken of it; None: nothing."""
     notes: tuple[str, ...]
-    """Of what is taken, and of what was passed over before."""
+    """Notes on the alpha that is taken, and on those that were passed over before."""
     within: Within | None = None
     """Where a network has to look, if nothing is taken; None: everywhere."""
 
@@ -84,7 +84,7 @@ class AlphaSources:
     clipping_path: ClippingPathConfig
     use_saved_selection: bool
     file_alpha_colors: str
-    """As the recipe has it."""
+    """The colours of files with alpha, as the recipe has them."""
     mask_white: MaskWhite
     has_network: bool
     """Something is there that cuts out what brings no alpha."""

@@ -33,11 +33,11 @@ _SCHEMA = pa.schema(
     ]
 )
 _MANY_FILES = 64
-"""So many small files are rewritten as one by whoever opens the book."""
+"""The number of small files that are rewritten as one by whoever opens the book."""
 _READ_THREADS = 16
 
 Answers = Mapping[str, tuple[str, str]]
-"""By key: the scene, and the answer."""
+"""Answers by key: the scene, and the answer."""
 
 
 class AnswerBook:

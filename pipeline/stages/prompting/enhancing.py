@@ -62,7 +62,7 @@ class Enhancer:
         return self._model.revision
 
     def enhance(self, questions: Sequence[Question]) -> list[Enhanced | Fallback]:
-        """For each question, in order: a better prompt, or why there is none."""
+        """Find a better prompt for each question, in order, or why there is none."""
         keys = [question.key(self._name) for question in questions]
         by_key = dict(zip(keys, questions, strict=True))
         said: dict[str, str | Fallback] = {

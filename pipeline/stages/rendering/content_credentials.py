@@ -21,7 +21,8 @@ from pipeline.errors import ErrorCode, FatalError, TransientError
 from pipeline.processes.companion import Companion, LostError
 
 _TRIES = 2
-"""For a picture whose signer is lost: the process may have ended for a reason of its own."""
+"""The most attempts at a picture whose signer is lost: the process may have ended for a reason of
+its own."""
 
 _DOT = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a4944415478"
@@ -32,7 +33,7 @@ _ANY_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeSynthetic
 
 
 class SigningConfig(BaseModel):
-    """With what pictures are signed. Keys stay in files: a recipe is stored with every run."""
+    """The signer of pictures. Keys stay in files, since a recipe is stored with every run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -57,9 +58,10 @@ class Parent:
 
     media_type: str
     sha256: str
-    """Of its file, in hexadecimal digits."""
+    """The SHA-256 of the photograph's file, in hexadecimal digits."""
     store_sha256: str | None = None
-    """Of the manifest store that lies in it, its own Content Credentials; None: there is none."""
+    """The SHA-256 of the manifest store in that file, its own Content Credentials; None: there is
+    none."""
 
     @classmethod
     def of(cls, file: bytes, media_type: str, *, store: bytes = b"") -> Parent:

@@ -1,4 +1,4 @@
-"""From finished pixels to the finished file, and what is attested of that file."""
+"""Finishing: pixels become the finished file, and what is attested of it is written."""
 
 from __future__ import annotations
 

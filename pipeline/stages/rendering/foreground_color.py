@@ -37,7 +37,8 @@ _REVISIONS: dict[ForegroundMethod, int] = {
     "blur_fusion_cuda": 2,
     "plain": 1,
 }
-"""Of the code; to be raised when a method's colours change, so that fingerprints do."""
+"""The revision of each method's code; raise it when the method's colours change, so that
+fingerprints do."""
 
 
 def revision_of(method: ForegroundMethod) -> str:

@@ -12,7 +12,7 @@ Drawn = TypeVar("Drawn")
 Done = TypeVar("Done")
 
 BATCHES_HELD = 3
-"""At once: one comes, one is drawn, one leaves."""
+"""The number of batches held at once: one comes, one is drawn, one leaves."""
 
 
 def overlapped(

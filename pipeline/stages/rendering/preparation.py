@@ -1,4 +1,4 @@
-"""From a row to what a generator is asked for: pixels decoded, placed on a canvas, and sized."""
+"""Preparation: a row becomes a request to a generator, decoded, placed on a canvas and sized."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _SETTINGS = {
     # Files do not choose what we call.
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
 }
-"""For a Context: `c2pa.load_settings` has no effect on a Builder in 0.38.1."""
+"""The settings of a Context: `c2pa.load_settings` has no effect on a Builder in 0.38.1."""
 
 
 class Signer:

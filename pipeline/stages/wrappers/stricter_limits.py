@@ -11,7 +11,8 @@ from pipeline.engine.stage import Mapper, MapperFactory, Stage
 from pipeline.errors import ErrorCode, Outcome, Row, RowError
 
 MARK = " (--untrusted)"
-"""At the end of a message. A run that is trusted takes such rows up again."""
+"""The end of a message that names the stricter limits. A run that is trusted takes such rows up
+again."""
 
 
 class MarkingMapper:

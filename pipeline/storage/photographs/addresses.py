@@ -77,7 +77,7 @@ _ELSEWHERE = "copy the pictures to an S3 store or below the manifest's folder, a
 OF_WINDOWS = (
     "is a path of Windows: write where it lies below the manifest's folder, as images/shoes/1.jpg"
 )
-"""To follow an address."""
+"""The refusal that follows an address with a drive letter."""
 
 
 def resolve(cell: str, *, against: str) -> str:
@@ -133,7 +133,7 @@ def resolve(cell: str, *, against: str) -> str:
 
 
 def _without_scheme(before: str, text: str, after: str, against: str) -> str:
-    """As `resolve`, of what does not begin as a URI does, and of the blanks around it."""
+    """Resolve an address without a scheme, given with the blanks around it. Raises as `resolve`."""
     _refuse_what_hides_a_url(text)
     if text[:5].lower() == "file:":
         return _of_this_machine(text, text[5:])
@@ -216,7 +216,7 @@ def _several(text: str, num: int) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Without the quotes or angle brackets that URLs are set in (RFC 3986, appendix C)."""
+    """The text without the quotes or angle brackets that URLs are set in (RFC 3986, appendix C)."""
     for before, after in _WRAPPED:
         inner = text[1:-1].strip(BLANK)
         if text[0] == before and text[-1] == after and len(text) > 1:
@@ -226,7 +226,7 @@ def _unwrapped(text: str) -> str:
 
 
 def numbered(text: str) -> str:
-    """With the characters themselves for their numbers; what is no letter stays as it is written.
+    """Put characters in place of their HTML numbers, except for those that are no letters.
 
     >>> numbered("https://cdn.example.com/caf&#233;.jpg?w&#x3D;200&#038;h=1&#10;")
     'https://cdn.example.com/café.jpg?w=200&h=1&#10;'
@@ -245,7 +245,7 @@ def _numbered(found: re.Match[str]) -> str:
 
 
 def _in_a_key(blanks: str) -> str:
-    """Those that a key may have around it; what ends or fills a line is of the cell."""
+    """The blanks that a key may have around it; ends and fillings of a line belong to the cell."""
     kept = blanks.strip(_CONTROLS)
     return "" if any(letter in _CONTROLS for letter in kept) else kept
 

@@ -88,7 +88,7 @@ def allowed_prefix(named: str) -> str:
 
 
 def _folder(prefix: str) -> tuple[str, str]:
-    """Its bucket, and what the keys below it begin with."""
+    """The bucket of a prefix, and the beginning of the keys below it."""
     bucket, _, key = prefix.partition("://")[2].partition("/")
     key = key.strip("/") and f"{key.rstrip('/')}/"
     return bucket, key

@@ -10,7 +10,7 @@ from pipeline.storage.photographs.spellings import composed, rewritten
 from pipeline.storage.uris import absolute
 
 _MOST_LISTINGS = 64
-"""Of folders, that are remembered: only those of names that are not there as they are written."""
+"""The most folders whose listings are remembered: those of names that are not there as written."""
 
 
 class LocalFolder:

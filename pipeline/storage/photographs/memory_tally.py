@@ -52,7 +52,7 @@ class Tally:
         self._tasks = tasks
 
     def count(self, address: str, num_bytes: int) -> None:
-        """More bytes have come from an address, or fewer are held. In the loop of the reads."""
+        """Add bytes that came from an address, or subtract some; from the loop of the reads."""
         if not self.is_in(address):  # it was put off
             return
         self._held[address] += num_bytes
@@ -68,5 +68,5 @@ class Tally:
                     self._tasks[other].cancel()
 
     def settle(self, address: str, num_bytes: int) -> None:
-        """So many bytes are held in the end."""
+        """Set the number of bytes that an address holds in the end."""
         self.count(address, num_bytes - self._held[address])

@@ -42,7 +42,7 @@ def respelled(name: str) -> tuple[str, ...]:
 
 
 def rewritten(name: str) -> tuple[str, ...]:
-    """As `respelled`, but for how letters are composed."""
+    """Other spellings of a name, as `respelled` has them, with letters composed as they are."""
     found = [name]
     for change in (_trimmed, _trimmed_throughout, _slashed, _unquoted, unescaped, _walked):
         found += [change(one) for one in found]
@@ -50,7 +50,7 @@ def rewritten(name: str) -> tuple[str, ...]:
 
 
 def unescaped(name: str) -> str:
-    """With `&` for `&amp;`, `'` for `&#39;` and so on, as they are written in HTML and XML."""
+    """The name with HTML and XML entities resolved: `&` for `&amp;`, `'` for `&#39;` and so on."""
     return numbered(_NAMED.sub(lambda found: html.unescape(found[0].lower()), name))
 
 
@@ -73,7 +73,7 @@ def _slashed(name: str) -> str:
 
 
 def _unquoted(name: str) -> str:
-    r"""Without quotes around it, or around all that stands behind one of its slashes, the last.
+    r"""The name without quotes around it, or around what stands behind the last of its slashes.
 
     >>> _unquoted("'red.jpg'"), _unquoted('shoes/"a/b.jpg"')
     ('red.jpg', 'shoes/a/b.jpg')
@@ -88,7 +88,7 @@ def _unquoted(name: str) -> str:
 
 
 def _walked(name: str) -> str:
-    """Without the steps that a path may have and a key does not: `.`, `..` and empty ones."""
+    """The path without the steps that a key does not have: `.`, `..` and empty ones."""
     parts: list[str] = []
     for part in name.split("/"):
         if part == ".." and not parts:

@@ -34,7 +34,8 @@ from pipeline.storage.web.downloads import (
 _BRIEFLY = Backoff(attempts=2, longest_s=2.0)
 """A picture that is not looked at is no loss: it counts as it did."""
 _SILENCES = 5
-"""From a host, in a row: then it is down, and not asked again."""
+"""The number of unanswered questions in a row after which a host counts as down, and is not asked
+again."""
 
 
 class Versions(dict[str, str]):
@@ -81,7 +82,7 @@ class Looker:
         self.unseen = Counter[str]()
 
     def versions(self, uris: Iterable[str], *, below: str | None = None) -> Versions:
-        """As the function `versions`, and of web photographs what their servers say.
+        """Versions of photographs, as the function `versions` has them, and as web servers tell.
 
         Of what the policy does not let a manifest in the folder `below` name, nothing is told.
         """
@@ -215,7 +216,7 @@ def _is_below(uri: str, root: str) -> bool:
 
 
 def _of_listed(uris: set[str], within: LocalFolder) -> Versions:
-    """Of files under their own names, those that a reader of that folder would read."""
+    """Versions of files under their own names that a reader of the folder would read."""
     folders: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for uri in uris:
         path = Path(absolute(uri))
@@ -279,7 +280,7 @@ def _of_objects(uris: set[str], bounds: Bounds | None, backoff: Backoff) -> Vers
 
 
 def _looked_up(named: Mapping[str, tuple[str, str]], backoff: Backoff) -> Versions:
-    """Of objects by URI, each given with its bucket and key."""
+    """Versions of objects by URI, each given with its bucket and key."""
     keys: dict[str, set[str]] = defaultdict(set)
     for bucket, key in named.values():
         keys[bucket].add(key)

@@ -23,7 +23,8 @@ from botocore.config import Config
 from botocore.utils import parse_timestamp
 
 CONNECT_S = 5.0
-"""Within a region a connection takes milliseconds; the back-off is better at waiting."""
+"""The timeout of a connection, in seconds: within a region it takes milliseconds, and the back-off
+is better at waiting."""
 READ_S = 60.0
 """Silence on an open connection. S3 answers in milliseconds, a busy store in seconds."""
 POOL_SIZE = 256

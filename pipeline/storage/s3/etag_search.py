@@ -31,8 +31,8 @@ _LISTINGS_AT_ONCE = 16
 _KEYS_PER_WALK = 5000
 """Neighbours looked up by one walk through a listing: some pages each, and many walks at once."""
 _MISSING_PER_PAGE = 50
-"""As many keys that were not found are worth a page more of their folder, which is read page after
-page; keys are asked for by themselves many at once."""
+"""The number of keys not found that are worth one page more of their folder, which is read page
+after page; keys are asked for by themselves many at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -33,9 +33,9 @@ _NAME_IT = f"name a folder that may be written in {CACHE_VARIABLE}"
 _SPAN_BYTES = 32 * 2**20
 _SPANS_AT_ONCE = 8
 _PATIENCE_S = 3600.0
-"""For another process of this machine to bring the same weights."""
+"""The patience, in seconds, with another process of this machine that brings the same weights."""
 _LONGEST_KEY = 200
-"""Of a key in a message, in characters; S3 has keys of up to 1024 bytes."""
+"""The most characters of a key in a message; S3 has keys of up to 1024 bytes."""
 
 
 @dataclass(frozen=True, slots=True)

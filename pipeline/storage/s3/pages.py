@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _MOST_IDLE_PAGES = 20
-"""In a row: empty ones, which are allowed, and such as were there before."""
+"""The most pages in a row without news: empty ones, which are allowed, and repeated ones."""
 _HEX = re.compile(r"[0-9A-Fa-f]{32}(-[0-9]+)?")
 
 

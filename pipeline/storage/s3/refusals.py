@@ -301,7 +301,7 @@ def _of_the_region(error: ClientError, bucket: str) -> str:
 
 
 def _clock_skew_s(error: ClientError) -> float | None:
-    """By how much the store's clock is ahead of ours, as far as its answer tells."""
+    """The lead of the store's clock over ours in seconds, as far as its answer tells."""
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     try:
         return parsedate_to_datetime(headers["date"]).timestamp() - time.time()

@@ -70,12 +70,13 @@ class Found(Fetched):
     etag: str
     """Empty where the store gives none."""
     md5: str | None
-    """Of the whole object, hex, where its ETag is that."""
+    """The MD5 of the whole object, hex, where its ETag is that; None: it is not."""
     modified_at: datetime | None
     answered_at: datetime | None
     """When the server answered, by its own clock, like `modified_at`."""
     content_encoding: str
-    """As the object was stored with; empty: none. `data` is what is stored."""
+    """The content encoding that the object was stored with; empty: none. `data` is what is stored.
+    """
 
 
 class S3:

@@ -32,7 +32,7 @@ from pipeline.storage.web.hosts import PublicResolver, WebPolicy
 from pipeline.storage.web.request_targets import redirected, request_url, scheme_in
 
 MOST_REDIRECTS = 20
-"""As many as browsers follow (Fetch, section 4.4)."""
+"""The most redirections that are followed: as many as browsers follow (Fetch, section 4.4)."""
 _LONGEST_ETAG = 200
 _JUST_NOW_S = 60
 """RFC 9110, section 8.8.2.2: a younger Last-Modified says nothing for sure."""
@@ -364,5 +364,5 @@ def _unless_just_now(headers: Mapping[str, str]) -> str:
 
 
 def _headers(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    """By lower-case names; what is said several times is a list, as HTTP has it."""
+    """The answer's headers by lower-case name; repeated ones as one list, as HTTP has it."""
     return {name.lower(): ", ".join(answer.headers.getall(name)) for name in answer.headers}

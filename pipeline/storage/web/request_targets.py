@@ -19,7 +19,8 @@ _AUTHORITY = re.compile(
 )
 _NOT_IN_A_PATH = re.compile(r'[^\x21-\x7e]|["<>\\^`{}]|%(?![0-9A-Fa-f]{2})')
 _NOT_IN_A_QUERY = re.compile(r'[^\x21-\x7e]|["<>]|%(?![0-9A-Fa-f]{2})')
-"""Of RFC 3986's unwise characters browsers send these as they are in a query."""
+"""Characters that are percent-encoded in a query; the others among RFC 3986's unwise ones browsers
+send as they are."""
 
 
 def request_url(address: str) -> URL:

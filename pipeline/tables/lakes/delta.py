@@ -36,17 +36,18 @@ _KNOWN_FEATURES = frozenset(
         "vacuumProtocolCheck",
     ]
 )
-"""Of readers: what decides which rows there are, and is heeded here or by the library."""
+"""Features that readers of a Delta table have to know: those that decide which rows there are, and
+are heeded here or by the library."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _File:
     path: str
-    """In the filesystem of the table."""
+    """The path of the file in the table's filesystem."""
     partition: Mapping[str, pa.Scalar]
     """Values of the columns that are not in the file, by their names in the table."""
     num_rows: int | None
-    """As it is written, deleted rows included; None: the log does not say."""
+    """The number of rows as written, deleted ones included; None: the log does not say."""
     live: np.ndarray | None
     """Which rows are, as packed bits; rows after them all are. None: all."""
 
@@ -57,7 +58,7 @@ class _Delta:
     files: Sequence[_File]
     schema: pa.Schema
     names: Mapping[str, str]
-    """Of columns, by their names in the table: those in the files."""
+    """The name of each column in the files, by its name in the table."""
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         inside = {self.names[name]: name for name in columns if not self._is_partition(name)}

@@ -22,7 +22,8 @@ from pipeline.tables.lakes.lake_table import LakeTable, laid_out, unreadable
 METADATA = re.compile(r"[^/]+\.metadata\.json(\.gz)?")
 """Names of metadata files."""
 _NUMBERED = re.compile(r"(\d+-[^/]*|v\d+)(\.gz)?\.metadata\.json(\.gz)?")
-"""As most are called: `00012-<uuid>.metadata.json`; `v12.metadata.json` of Hadoop's tables."""
+"""The names that metadata files have: `00012-<uuid>.metadata.json`; `v12.metadata.json` in Hadoop's
+tables."""
 _HINT = "version-hint.text"
 _ERRORS: tuple[type[Exception], ...] = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError),

@@ -36,7 +36,7 @@ class _Format:
 
     name: str
     called: str
-    """With its article: `a Delta table`."""
+    """The name of the format with its article: `a Delta table`."""
     trace: re.Pattern[str]
     """What the path of a file that its log consists of ends with, below the table's folder."""
     is_at: Callable[[str], bool]
@@ -44,7 +44,7 @@ class _Format:
     opens: Callable[[str], tuple[Table, str]] | None = None
     """The table at a place, and which version of it; None: it cannot be read."""
     extra: str | None = None
-    """With which it is read."""
+    """The extra of Backlot with which the format is read; None: it is not."""
     export: str = "export its rows to Parquet"
 
 
@@ -118,7 +118,7 @@ class Lake:
 
     table: Table
     root: str
-    """Its folder."""
+    """The folder of the table."""
     version: str
     """What was read, for the record."""
 
@@ -228,7 +228,7 @@ def _names_of(place: str) -> Iterator[str]:
 
 
 def _above(place: str) -> Iterator[str]:
-    """From the nearest up to the root, or the bucket."""
+    """The folders above a place, from the nearest up to the root or the bucket."""
     folder = storage.parent(place)
     while len(folder) > 1 and not folder.endswith(":/"):
         yield folder

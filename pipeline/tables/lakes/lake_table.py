@@ -33,7 +33,7 @@ class LakeTable:
     doubtful: frozenset[str] = frozenset()
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """These columns of all rows, a few at a time."""
+        """Some columns of all rows, a few rows at a time."""
         wanted = [self.schema.field(name) for name in columns]
         try:
             for batch in self.read(columns):

@@ -47,14 +47,14 @@ _LOOKED_BELOW = 20
 
 class _Header(NamedTuple):
     names: Sequence[str]
-    """Of the columns; where one has none, nothing. No names at all: the file has no rows."""
+    """The names of the columns; empty where one has none. No names at all: the file has no rows."""
     delimiter: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Delimited:
     headers: Mapping[str, _Header]
-    """By file, in their order."""
+    """The header of each file, in the order of the files."""
     encoding: str | None
     schema: pa.Schema
     conflicts: Mapping[str, str]

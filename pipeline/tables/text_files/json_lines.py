@@ -34,13 +34,13 @@ from pipeline.tables.values.arrow_text import array_of, has_utf8_keys, is_utf8, 
 from pipeline.tables.values.union import check_key, widened
 
 _MOST_EXACT = 2**53
-"""Whole numbers up to here are floating-point numbers too."""
+"""The largest whole number up to which floating-point numbers represent each one exactly."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _JsonLines:
     keys: Mapping[str, Collection[str]]
-    """Of each file, in their order."""
+    """The keys of each file, in the order of the files."""
     schema: pa.Schema
     conflicts: Mapping[str, str]
     doubtful: frozenset[str]
@@ -162,7 +162,7 @@ class _Column:
     """What the values of a column are, as far as they have been seen."""
 
     places: dict[str, str] = field(default_factory=dict)
-    """By kind of value: where the first one is."""
+    """The place of the first value of each kind, for messages."""
     nested: pa.DataType | None = None
     is_wider: bool = False
     """Whether lists or objects have become of another type than those before, which may not fit."""
@@ -219,7 +219,7 @@ class _Column:
         self.nested = wider
 
     def type_(self) -> pa.DataType | None:
-        """Of all values; None: they have none in common."""
+        """The type that holds all values; None: they have none in common."""
         kinds = frozenset(self.places) - {_LARGE}
         if self.trouble is not None or self._is_inexact():
             return None

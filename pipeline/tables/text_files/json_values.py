@@ -57,7 +57,7 @@ class _Text:
 
     def __init__(self, stream: io.BufferedReader) -> None:
         self.line = 1
-        """At which we are."""
+        """The line that the reader is at, counted from 1."""
         # Line ends count as they are, and bytes that are no UTF-8 become surrogates.
         self._stream = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
         self._read = ""

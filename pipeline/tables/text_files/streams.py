@@ -22,13 +22,15 @@ from pipeline import storage
 
 BATCH_ROWS = 4096
 BATCH_BYTES = 16 * 2**20
-"""At which a batch ends, whatever its rows."""
+"""The bytes at which a batch ends, whatever its rows."""
 MOST_ROW_BYTES = 64 * 2**20
-"""Of one row: a photograph inside the file fits; a quote that was left open ends there."""
+"""The most bytes of one row: a photograph inside the file fits; a quote that was left open ends
+there."""
 BUFFER_BYTES = 2**20
 _UNPACKED_FREELY = 256 * 2**20
 _MOST_RATIO = 200
-"""Of unpacked bytes to packed ones, beyond what is free: rows of a catalogue come to 5 or 50."""
+"""The largest ratio of unpacked bytes to packed ones, beyond what is free: rows of a catalogue come
+to 5 or 50."""
 
 _START_BYTES = 64
 _GZIP, _BZIP2, _ZSTD = b"\x1f\x8b", b"BZh", b"\x28\xb5\x2f\xfd"
@@ -39,7 +41,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROL = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
-"""Not in text, which has tabs and ends of lines."""
+"""Control characters that text does not hold; it has tabs and ends of lines."""
 _FOREIGN = {
     b"PAR1": "is a Parquet file: call it .parquet",
     b"PK\x03\x04": "is an Excel workbook or a zip archive: save it as CSV in UTF-8, or unpack it",
@@ -155,7 +157,7 @@ def _marked(start: bytes) -> str | None:
 
 
 def _encoding_of(file: str, start: bytes) -> str:
-    """Of text, where it is certain: by the zeros beside letters of ASCII.
+    """The encoding of a text, where it is certain: by the zeros beside letters of ASCII.
 
     A few zeros among text are in somebody's cell, here as further down in the file.
     """

@@ -52,7 +52,7 @@ def has_utf8_keys(value: Any) -> bool:
 
 
 def _with_text(value: Any, changed: Callable[[str], Any]) -> Any:
-    """The same value with each text in it changed."""
+    """A value of the same shape, with each text in it changed."""
     if isinstance(value, str):
         return changed(value)
     if isinstance(value, list):

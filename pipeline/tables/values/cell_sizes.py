@@ -17,7 +17,8 @@ from pipeline.tables.values.union import is_coded_text, is_text, plain
 from pipeline.text.printable import MOST_CHARACTERS, counted
 
 MOST_OF_COLUMN: Mapping[str, int] = {"id": 512, "prompt": 8_000}
-"""Of those that everything hangs on. Addresses have a limit of their own, `storage.resolve`."""
+"""The most characters of values that everything hangs on. Addresses have a limit of their own,
+`storage.resolve`."""
 _SHOWN = 64
 """Characters of a text that is too long which stay for people."""
 
@@ -89,7 +90,7 @@ def bounded(batch: pa.RecordBatch, *, besides: Collection[str]) -> tuple[pa.Reco
 
 
 def _lengths(texts: pa.Array, most: int) -> dict[int, int]:
-    """In characters, of those texts that may have more than so many, by position."""
+    """The length in characters of each text that may exceed a limit, by position."""
     data = _as_bytes(texts)
     long = pc.indices_nonzero(pc.fill_null(pc.greater(pc.binary_length(data), most), False))  # noqa: FBT003
     return {
@@ -99,7 +100,7 @@ def _lengths(texts: pa.Array, most: int) -> dict[int, int]:
 
 
 def _shortened(texts: pa.Array, most: int, kept: int) -> pa.Array | None:
-    """As large text, with `kept` characters of those that have more than `most`; None: none has."""
+    """Large text with `kept` characters of each value of more than `most`; None: none is longer."""
     long = {place for place, size in _lengths(texts, most).items() if size > most}
     if not long:
         return None

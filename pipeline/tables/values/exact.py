@@ -220,9 +220,9 @@ class Portable:
     """Types that every reader of Parquet knows, in place of some that few do."""
 
     microseconds: bool = True
-    """For nanoseconds."""
+    """Whether timestamps have microseconds in place of nanoseconds."""
     lists: bool = True
-    """Of keys and values, for maps."""
+    """Whether maps are written as lists of keys and values."""
 
     def of(self, type_: pa.DataType) -> pa.DataType:
         """The type to have in place of one, wherever below it the change is.

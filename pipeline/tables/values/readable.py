@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipeline.tables.values.union import is_text, plain
 
 Faults = dict[int, str]
-"""By row: the first of its columns that cannot be read, and why."""
+"""The fault of each row, by number: the first of its columns that cannot be read, and why."""
 
 
 NO_UTF8 = "no UTF-8: write it in UTF-8"
@@ -110,7 +110,7 @@ def _is_sound(array: pa.Array) -> bool:
 
 
 def _plainly(array: pa.DictionaryArray) -> pa.Array:
-    """Without the dictionary. Its bytes are not looked at: `dictionary_decode` would."""
+    """The values without a dictionary, whose bytes stay unread: `dictionary_decode` reads them."""
     values = array.dictionary
     if not is_text(values.type):
         return values.take(array.indices)

@@ -12,7 +12,7 @@ from pipeline.tables.table import Table
 from pipeline.tables.values.exact import without_dictionary
 
 _MOST_EXACT = {16: 2**11, 32: 2**24, 64: 2**53}
-"""By bits: above, whole numbers have neighbours that no number of that type tells from them."""
+"""The largest whole number, by bits of a float, that the float tells from its neighbours."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +31,7 @@ class _Spelled:
 
     @property
     def untyped(self) -> frozenset[str]:
-        """With the column: a condition may compare it with numbers still."""
+        """The untyped columns and this one, which a condition may still compare with numbers."""
         return self.table.untyped | {self.name}
 
     @property

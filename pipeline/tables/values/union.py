@@ -122,7 +122,7 @@ def widened(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 
 _DIGITS = {8: 3, 16: 5, 32: 10, 64: 19}
-"""Of whole numbers, by their bits."""
+"""The number of decimal digits of whole numbers, by their bits."""
 
 
 def _decimal_of(decimal: pa.DataType, integer: pa.DataType) -> pa.DataType | None:

@@ -24,7 +24,7 @@ _TRUTHS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
 }
-"""As spreadsheets and people write it."""
+"""The truth value of each word, as spreadsheets and people write them."""
 _TYPES: tuple[tuple[str, pa.DataType], ...] = (
     (_WHOLE, pa.int64()),
     (_NUMBER, pa.float64()),
@@ -35,7 +35,7 @@ _TYPES: tuple[tuple[str, pa.DataType], ...] = (
 
 
 def types_of(table: Table, columns: Sequence[str]) -> dict[str, pa.DataType]:
-    """For columns of text: the type in which all of their values are what they are.
+    """The type, for each column of text, in which all of its values are what they are.
 
     Every value counts, so that a type does not depend on how many rows were looked at. All rows
     are read.

@@ -106,7 +106,7 @@ class Diffusion:
         return fixed | self._references.arguments(call.reference, guided=self._is_guided(fixed))
 
     def _is_guided(self, fixed: Mapping[str, Any]) -> bool:
-        """By what the call is given, which a distilled LoRA decides against the configuration."""
+        """Whether the call is guided: a distilled LoRA decides that against the configuration."""
         guidance: float = fixed[self._adapter.guidance]
         return guidance > self._adapter.guided_above
 

@@ -20,7 +20,7 @@ from pipeline.models.weights import Checkpoint
 CODE_VERSION = 1
 
 BRIA_NEGATIVE_PROMPT = "Logo,Watermark,Text,Ugly,Bad proportions,Bad quality,Out of frame,Mutation"
-"""From the model card of BRIA-2.3-ControlNet-BG-Gen."""
+"""The negative prompt of the model card of BRIA-2.3-ControlNet-BG-Gen."""
 
 
 class Lora(BaseModel):

@@ -1,4 +1,4 @@
-"""From a configuration to a pipeline that is ready to draw, or a fatal error that says why not."""
+"""Loading: a configuration becomes a pipeline that is ready to draw, or a fatal error."""
 
 from __future__ import annotations
 

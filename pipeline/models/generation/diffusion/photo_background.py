@@ -36,7 +36,7 @@ class PhotoBackgroundPipeline(_Stock):  # type: ignore[misc]
         self.controlnet.register_forward_pre_hook(self._complete)
 
     def prepare_mask_latents(self, *args: Any, **kwargs: Any) -> Any:
-        """As the stock one; keeps what it returns for the ControlNet."""
+        """Prepare mask latents as the stock pipeline does, and keep them for the ControlNet."""
         mask, masked_image_latents = super().prepare_mask_latents(*args, **kwargs)
         self._known_region = torch.cat([mask, masked_image_latents], dim=1)
         return mask, masked_image_latents

@@ -64,7 +64,7 @@ class Ground:
 
     @property
     def footprint(self) -> Float:
-        """For patterns without a direction: the geometric mean of the two; shape (H, 1)."""
+        """The footprint of patterns without direction: the geometric mean of both; shape (H, 1)."""
         return np.asarray(np.sqrt(self.footprint_x_H1 * self.footprint_z_H1), dtype=np.float32)
 
 

@@ -25,10 +25,10 @@ class Cells:
     index_HW: NDArray[np.int32]
     """Number of the cell, below `count`."""
     border_HW: Float
-    """About the distance to the nearest border, in cells: 0 on it, near 0.5 in the middle."""
+    """The approximate distance to the nearest border, in cells: 0 on it, near 0.5 in the middle."""
     dx_HW: Float
     dy_HW: Float
-    """From the cell's point to this place, in cells."""
+    """The vertical offset of this place from the cell's point, in cells."""
     count: int = _SIDE * _SIDE
 
 

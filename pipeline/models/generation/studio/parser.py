@@ -1,4 +1,4 @@
-"""From what a prompt names to one scene: which colour is whose, and what was left unsaid."""
+"""Parsing: what a prompt names becomes one scene, in which each colour belongs to something."""
 
 from __future__ import annotations
 

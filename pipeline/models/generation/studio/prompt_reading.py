@@ -34,11 +34,11 @@ class Named:
 
     kind: Kind
     phrase: str
-    """As the vocabulary spells it: the key to look it up with."""
+    """The phrase as the vocabulary spells it: the key to look it up with."""
     words: tuple[str, ...]
-    """As the prompt spells it."""
+    """The words as the prompt spells them."""
     rgb: colors.Rgb | None = None
-    """Of a colour, linear."""
+    """The value of a colour, linear RGB; None: it is no colour."""
 
 
 def read(prompt: str) -> list[Named]:
@@ -81,7 +81,7 @@ def _phrase(tokens: list[str], at: int) -> Named | None:
 
 
 def _spellings(phrase: str) -> tuple[str, ...]:
-    """As written, then with a plural ending taken off."""
+    """The phrase as written, then with a plural ending taken off."""
     if phrase.endswith("ves"):
         return phrase, phrase[:-3] + "f"
     if phrase.endswith("es"):
