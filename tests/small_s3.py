@@ -28,10 +28,6 @@ class Manners:
 
     if_none_match: str | Refusal = "honoured"
     """Of a PUT: `honoured`, `ignored`, or what it is refused with."""
-    if_match: str | Refusal = "honoured"
-    """The same."""
-    matches: Callable[[str, str], bool] = lambda said, etag: said == etag
-    """Whether an If-Match that is honoured means the object with this ETag (quoted)."""
     slow_s: float = 0.0
     """Between the look at a condition and the write: such a store does not do both in one step."""
     losers_get: Callable[[], Refusal] = lambda: (412, "PreconditionFailed")
@@ -50,11 +46,9 @@ class Manners:
     """What a request for `bucket/key` is answered with whatever else it says; None: as ever."""
 
 
-RGW_16 = Manners(matches=lambda said, etag: said == etag.strip('"'))
-"""Ceph's gateway compares If-Match with the bare MD5, and hands out quoted ETags."""
-SWIFT = Manners(if_none_match=(501, "NotImplemented"), if_match=(501, "NotImplemented"))
+SWIFT = Manners(if_none_match=(501, "NotImplemented"))
 """OpenStack Swift's s3api."""
-DEAF = Manners(if_none_match="ignored", if_match="ignored")
+DEAF = Manners(if_none_match="ignored")
 """Gateways that pass over conditions: that of JuiceFS, `rclone serve s3`."""
 
 
@@ -109,10 +103,10 @@ class SmallS3:
         """Store an object at `bucket/key`, written so long ago."""
         self.objects[address] = _Object(data, time.time() - age_s)
 
-    def conditions(self) -> list[tuple[str, str]]:
-        """The conditions of all writes so far, as header and value."""
+    def conditions(self) -> list[str]:
+        """The conditions of all writes so far."""
         return [
-            (name, headers[name])
+            headers[name]
             for method, _, headers in self.seen
             for name in ("if-match", "if-none-match")
             if method == "PUT" and name in headers
@@ -163,18 +157,11 @@ class SmallS3:
 
     async def _put(self, address: str, headers: Mapping[str, str], body: bytes) -> web.Response:
         manners = self.manners
-        for name in ("if-none-match", "if-match"):
-            how = manners.if_none_match if name == "if-none-match" else manners.if_match
-            if name not in headers or how == "ignored":
-                continue
+        how = manners.if_none_match
+        if "if-none-match" in headers and how != "ignored":
             if not isinstance(how, str):  # as it is refused whatever the object is like
                 return self._error(how)
-            there = self.objects.get(address)
-            holds = there is None
-            if name == "if-match":
-                etag = None if there is None else manners.etag(there.md5)
-                holds = etag is not None and manners.matches(headers[name], etag)
-            if not holds:
+            if address in self.objects:
                 return self._error(manners.losers_get())
         if manners.slow_s:
             await asyncio.sleep(manners.slow_s)

@@ -15,7 +15,6 @@ from tests.stores.server import Server
 
 _PART_BYTES = 5 * 2**20
 """The smallest that S3 takes for any part but the last."""
-_NOBODYS = "0" * 32
 
 
 def client_of(server: Server) -> Any:
@@ -45,8 +44,6 @@ def measure(client: Any, bucket: str) -> dict[str, str]:
     at = _At(client, bucket)
     return {
         "If-None-Match: *": at.if_none_match(),
-        'If-Match: "etag"': at.if_match(is_quoted=True),
-        "If-Match: etag": at.if_match(is_quoted=False),
         "ETag of GET / HEAD / list": at.etags(),
         "list in byte order": at.order(),
         "start-after": at.start_after(),
@@ -58,10 +55,7 @@ def measure(client: Any, bucket: str) -> dict[str, str]:
 
 def honours_conditions(measured: dict[str, str]) -> bool:
     """Whether two drivers can be kept apart by conditional writes."""
-    return measured["If-None-Match: *"] == "honoured" and "honoured" in (
-        measured['If-Match: "etag"'],
-        measured["If-Match: etag"],
-    )
+    return measured["If-None-Match: *"] == "honoured"
 
 
 class _At:
@@ -75,19 +69,6 @@ class _At:
         is_kept = self._get("there") == b"before"
         self._delete("there", "absent")
         return _word(taken=new, refused=over, is_kept=is_kept)
-
-    def if_match(self, *, is_quoted: bool) -> str:
-        etag = self._client.put_object(Bucket=self._bucket, Key="there", Body=b"before").get("ETag")
-        if not etag:
-            return "no ETag"
-        bare = etag.strip('"')
-        theirs, nobodys = (f'"{bare}"', f'"{_NOBODYS}"') if is_quoted else (bare, _NOBODYS)
-        over = self._try_put("there", IfMatch=nobodys)
-        is_kept = self._get("there") == b"before"
-        self._client.put_object(Bucket=self._bucket, Key="there", Body=b"before")
-        own = self._try_put("there", IfMatch=theirs)
-        self._delete("there")
-        return _word(taken=own, refused=over, is_kept=is_kept)
 
     def etags(self) -> str:
         self._client.put_object(Bucket=self._bucket, Key="there", Body=b"before")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import uuid
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,20 +17,6 @@ RELEASED = (
 )
 
 
-class _Document(BaseModel):
-    """A lease as it is read: what it does not say must not be taken for this process's own."""
-
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
-
-    owner: str
-    ttl_s: float = Field(lt=1e9)
-    host: str = "a machine that it does not name"
-    pid: int = Field(0, ge=0, lt=2**31)
-    machine: str = ""
-    token: str = ""
-    beat: int = 0
-
-
 def _this_machine() -> str:
     """Where a process id means something: this boot of this machine, this PID namespace."""
     try:
@@ -42,36 +26,52 @@ def _this_machine() -> str:
         return f"{socket.gethostname()} {uuid.getnode():x}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Holder:
-    """Who holds a lease: what is written in it."""
+class Holder(BaseModel):
+    """Who holds a lease: what is written in it, be it by an older version or by a newer one."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, frozen=True)
 
     owner: str
-    ttl_s: float
-    host: str = field(default_factory=socket.gethostname)
-    pid: int = field(default_factory=os.getpid)
-    machine: str = field(default_factory=_this_machine)
-    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    ttl_s: float = Field(lt=1e9)
+    host: str = "a machine that it does not name"
+    pid: int = Field(0, ge=0, lt=2**31)
+    machine: str = ""
+    token: str = ""
     """Tells this lease from any other, of the same process too."""
     beat: int = 0
-    """Counts renewals, so that no two states of a lease have the same ETag."""
+    """Counts heartbeats."""
 
-    def as_json(self) -> bytes:
-        """The document."""
-        return json.dumps(asdict(self), indent=1).encode()
+    @classmethod
+    def of_this_process(cls, *, owner: str, ttl_s: float) -> Holder:
+        """A new holder, who is this process."""
+        return cls(
+            owner=owner,
+            ttl_s=ttl_s,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            machine=_this_machine(),
+            token=uuid.uuid4().hex,
+        )
 
     @classmethod
     def from_json(cls, document: bytes, uri: str) -> Holder:
-        """Read a document, be it of an older version or of a newer one, which may say more.
+        """Read a document.
 
         Raises:
             ValueError: it is none of ours.
         """
         try:
-            said = _Document.model_validate_json(document)
+            return cls.model_validate_json(document)
         except ValidationError:
             raise ValueError(f"{uri} is no lease: find out who wrote it, or delete it") from None
-        return cls(**said.model_dump())
+
+    def as_json(self) -> bytes:
+        """The document."""
+        return self.model_dump_json(indent=1).encode()
+
+    def after_a_beat(self) -> Holder:
+        """The same, one heartbeat later."""
+        return self.model_copy(update={"beat": self.beat + 1})
 
     def is_dead(self) -> bool:
         """Whether the holder is known to be gone: a process of this machine that has ended."""

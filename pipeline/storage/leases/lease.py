@@ -10,13 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
 
 from pipeline.errors import FatalError, TransientError
 from pipeline.processes import interruption
 from pipeline.storage.leases.file_claim import FileClaim
 from pipeline.storage.leases.holder import Holder
-from pipeline.storage.leases.object_claim import LoneClaim, ObjectClaim
+from pipeline.storage.leases.object_claim import ObjectClaim
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3.connection import connection
 from pipeline.storage.s3.requests import S3
@@ -29,25 +28,12 @@ _BEATS_PER_TTL = 3
 """Two heartbeats may fail before anybody may think us dead."""
 
 
-class _Claim(Protocol):
-    """A lease that was taken, wherever it is kept."""
-
-    def renew(self) -> str | None:
-        """Show a sign of life; where the lease is no longer ours, say why."""
-
-    def lost(self) -> str | None:
-        """Why the lease is no longer ours, as far as that can be told without a request."""
-
-    def release(self) -> None:
-        """Give it back, if it is still ours."""
-
-
 class Lease:
     """The right to work on a run, until the `with` block ends or somebody takes it away."""
 
     def __init__(
         self,
-        claim: _Claim,
+        claim: FileClaim | ObjectClaim,
         run_uri: str,
         *,
         ttl_s: float,
@@ -96,17 +82,17 @@ class Lease:
                 one line says who, since when, and what to do.
         """
         # Before the request: the lease may be a request's time older than its answer.
-        taken_at, holder = clock(), Holder(owner=owner, ttl_s=ttl_s)
+        taken_at, holder = clock(), Holder.of_this_process(owner=owner, ttl_s=ttl_s)
         if scheme_of(run_uri) == "file":
             # An interrupt may come between this and the caller's `with`, who then holds nothing to
             # release. On an object store, where both can take long, such a lease runs out.
             with interruption.deferred():
-                claim: _Claim = FileClaim(absolute(run_uri), holder)
-                lease = cls(claim, run_uri, ttl_s=ttl_s, clock=clock, taken_at=taken_at)
+                file = FileClaim(absolute(run_uri), holder)
+                lease = cls(file, run_uri, ttl_s=ttl_s, clock=clock, taken_at=taken_at)
                 interruption.clean_up(lease.release)
                 return lease
-        kind = ObjectClaim if is_exclusive else LoneClaim
-        claim = kind(run_uri, holder, S3(connection(), backoff=backoff), connection())
+        s3 = S3(connection(), backoff=backoff)
+        claim = ObjectClaim(run_uri, holder, s3, connection(), is_exclusive=is_exclusive)
         return cls(claim, run_uri, ttl_s=ttl_s, clock=clock, taken_at=taken_at)
 
     def check(self) -> None:
@@ -136,14 +122,12 @@ class Lease:
     def release(self) -> None:
         """Stop the heartbeat and give the lease back. Twice is fine."""
         with interruption.deferred():
-            self._release()
-
-    def _release(self) -> None:
-        if self._ended.is_set():
-            return
-        self._ended.set()
-        self._heart.join()
-        if not self.lost.is_set():
+            if self._ended.is_set():
+                return
+            self._ended.set()
+            self._heart.join()
+            if self.lost.is_set():
+                return
             try:
                 self._claim.release()
             except (OSError, TransientError) as error:

@@ -87,7 +87,7 @@ class Objects:
     ) -> int:
         if len(data) > SINGLE_PUT_BYTES:
             return self._connection.run(self._upload(uri, data, content_type))
-        return self._connection.run(self._s3.put(uri, data, content_type=content_type))[1]
+        return self._connection.run(self._s3.put(uri, data, content_type=content_type))
 
     def create(self, uri: str, data: bytes, *, content_type: str | None) -> bool:
         # Asked first, since some stores pass over the condition; the lease of a run keeps off
@@ -184,7 +184,7 @@ class Objects:
             raise
         # A store that gives no ETags makes no object of parts, which are named by theirs.
         await self._s3.abort_upload(uri, upload)
-        return retries + (await self._s3.put(uri, data, content_type=content_type))[1]
+        return retries + await self._s3.put(uri, data, content_type=content_type)
 
     async def _send_parts(self, uri: str, upload: str, data: bytes) -> list[tuple[str, int]]:
         size, view = max(PART_BYTES, -(-len(data) // _MOST_PARTS)), memoryview(data)

@@ -189,16 +189,14 @@ class S3:
         data: bytes,
         *,
         content_type: str | None = None,
-        if_match: str | None = None,
         if_absent: bool = False,
-    ) -> tuple[str, int]:
-        """Write an object in one request; returns its ETag and the number of retries.
+    ) -> int:
+        """Write an object in one request; returns the number of retries.
 
         Args:
             uri: where.
             data: at most 5 GiB.
             content_type: media type to store with it.
-            if_match: write only over the object with this ETag.
             if_absent: write only where there is no object yet.
 
         Raises:
@@ -208,16 +206,15 @@ class S3:
         bucket, key = bucket_and_key(uri)
         options = {
             "ContentType": content_type,
-            "IfMatch": if_match,
             "IfNoneMatch": "*" if if_absent else None,
         }
         given = {name: value for name, value in options.items() if value is not None}
-        answer, retries = await self._ask(
+        _, retries = await self._ask(
             uri,
             lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=data, **given),
-            has_condition=if_absent or if_match is not None,
+            has_condition=if_absent,
         )
-        return str(answer.get("ETag") or ""), retries
+        return retries
 
     async def delete(self, uri: str, *, within_s: float | None = None) -> None:
         """Delete an object; none there is fine.

@@ -76,17 +76,9 @@ class Requests:
     async def get(self, uri: str) -> Any:
         return self._world.board.request(partial(self._world.memory.get, uri))
 
-    async def put(
-        self,
-        uri: str,
-        data: bytes,
-        *,
-        if_match: str | None = None,
-        if_absent: bool = False,
-        **_: Any,
-    ) -> Any:
-        put = partial(self._world.memory.put, uri, data, if_match=if_match, if_absent=if_absent)
-        return self._world.board.request(put, is_change=True), 0
+    async def put(self, uri: str, data: bytes, *, if_absent: bool = False, **_: Any) -> Any:
+        put = partial(self._world.memory.put, uri, data, if_absent=if_absent)
+        return self._world.board.request(put, is_change=True)
 
     async def delete(self, uri: str, **_: Any) -> None:
         self._world.board.request(partial(self._world.memory.remove, uri), is_change=True)

@@ -34,7 +34,7 @@ from pipeline.runs.identity import Request
 from pipeline.runs.result_files import ResultWriter
 from pipeline.runs.run_config import RunConfig
 from pipeline.storage import Lease, parallel, verbs
-from pipeline.storage.leases import lease, object_claim
+from pipeline.storage.leases import lease
 from pipeline.storage.local_files import Files
 from tests.unit.conservation.actors import Actor, Fault, Switchboard
 from tests.unit.conservation.model import Model, Samples
@@ -242,8 +242,7 @@ class World:
     def _patch_all(self, patch: pytest.MonkeyPatch) -> None:
         patch.setattr(verbs, "_place", self._place)
         patch.setattr(storage, "arrow_filesystem", self.arrow_filesystem)
-        for module in (lease, object_claim):
-            patch.setattr(module, "S3", lambda *_, **__: Requests(self))
+        patch.setattr(lease, "S3", lambda *_, **__: Requests(self))
         patch.setattr(lease, "connection", lambda: SimpleNamespace(run=without_waiting))
         parts = {"Event": threading.Event, "Lock": threading.Lock, "Thread": Idle}
         patch.setattr(lease, "threading", SimpleNamespace(**parts))

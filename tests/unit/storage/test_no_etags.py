@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import storage
-from pipeline.storage import PhotoReader, ReadPolicy
+from pipeline.storage import Lease, PhotoReader, ReadPolicy
 from pipeline.storage.s3 import objects
 from tests.small_s3 import Manners, SmallS3
 
@@ -22,7 +22,7 @@ def sparing(request: pytest.FixtureRequest, store: SmallS3) -> SmallS3:
     return store
 
 
-def test_everything_but_a_lease_works(
+def test_everything_works(
     sparing: SmallS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(objects, "SINGLE_PUT_BYTES", 1000)
@@ -43,3 +43,5 @@ def test_everything_but_a_lease_works(
     reader = PhotoReader(ReadPolicy(), root="s3://shop", max_bytes=10_000)
     (read,) = reader.read_many(["s3://shop/weights/large.bin"])
     assert read.data == large
+    with Lease.acquire("s3://shop/out/run_id=1", owner="one", ttl_s=60.0) as lease:
+        lease.check()

@@ -195,16 +195,6 @@ def test_a_lease_overwritten_by_something_else_is_lost(bucket: str) -> None:
     assert storage.read(f"{bucket}/{FILE_NAME}") == b"not ours"
 
 
-def test_a_store_without_etags_can_hold_no_lease(
-    bucket: str, s3_port: int, point_at: PointAt
-) -> None:
-    quiet = {"slow_down": 0, "reset": 0, "delay": 0}
-    with FaultyProxy(s3_port, seed=0, unsaid=("etag",), **quiet) as proxy:
-        point_at(proxy.url)
-        with pytest.raises(ValueError, match="gives no ETags"):
-            acquire(bucket)
-
-
 def test_a_stale_lease_of_another_machine_is_taken_over(bucket: str) -> None:
     left = {"owner": "gone", "ttl_s": 0.5, "host": "elsewhere", "pid": 1, "machine": "m"}
     storage.write(f"{bucket}/{FILE_NAME}", json.dumps({**left, "token": "t"}).encode())
