@@ -210,14 +210,17 @@ def test_a_driver_that_was_paused_ends_once_it_sees_that_another_has_its_run(
 
 
 def wait_for_lease(store, catalogue: Catalogue, drivers: Drivers) -> None:
-    """Until the newest driver has it."""
+    """Until the newest driver has it, and works on a run."""
     deadline = time.monotonic() + 90.0
     while time.monotonic() < deadline:
         assert drivers.process.poll() is None, drivers.said()
         held = catalogue.lease()
         # Not while it is still being taken: what is deleted before its first beat is taken again.
         is_taken = held is not None and (held["beat"] > 0 or not store.honours_conditions)
-        if is_taken and held["pid"] == drivers.process.pid:
+        # Nor before there is a run: the next driver would find none to go on with.
+        keys = catalogue.keys()
+        is_begun = any(key.endswith("/run.json") for key in keys)
+        if is_taken and is_begun and held["pid"] == drivers.process.pid:
             return
         time.sleep(0.1)
     raise AssertionError(f"no lease: {drivers.said()}")
