@@ -47,11 +47,11 @@ fmt: $(READY)  ## Format the code, and list the packages in ARCHITECTURE.md
 	$(BIN)/ruff check --fix .
 	$(BIN)/python tools/architecture.py
 
-lint: $(READY)  ## Check format, style, types, the direction of imports and what is declared
+lint: $(READY)  ## Check format, style, types, imports and what is declared
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .
 	$(BIN)/deptry pipeline jobs --optional-dependencies-dev-groups dev,notebooks --ignore DEP002
 

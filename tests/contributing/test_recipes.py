@@ -27,7 +27,7 @@ ROOT = PAGE.parent
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository, and the catalogue that `make demo` leaves in one."""
     copy = tmp_path_factory.mktemp("copy")
-    for folder in ("benchmarks", "jobs", "pipeline", "tests"):
+    for folder in ("benchmarks", "jobs", "pipeline", "tests", "tools"):
         passed_over = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / folder, copy / folder, ignore=passed_over)
     for file in (".importlinter", "pyproject.toml"):
