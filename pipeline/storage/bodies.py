@@ -8,7 +8,7 @@ from pipeline.errors import ErrorCode, RowError
 
 
 def nobody_counts(_: int) -> None:
-    """What is read is not counted."""
+    """Take a number of bytes and count nothing."""
 
 
 async def read_capped(

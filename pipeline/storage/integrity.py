@@ -44,7 +44,7 @@ _LISTS = ("repr-digest", "content-digest", "digest", "x-goog-hash")
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Why bytes may not be what the storage holds."""
+    """The reason why bytes may not be what the storage holds."""
 
     differs: bool
     """The storage says something else of them. False: it says nothing to hold them against."""
@@ -59,7 +59,7 @@ class Fetched:
 
     data: bytes
     retries: int
-    """How often the storage had to be asked again."""
+    """The number of times that the storage had to be asked again."""
     doubt: Doubt | None = None
     """None: the bytes are what the storage holds."""
 

@@ -20,7 +20,7 @@ TEMPORARY_PREFIX = ".writing-"
 """Files under this name are unfinished: readers never see them under their own name."""
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
-"""What a disk says that has no second names for files, such as an SD card's."""
+"""The errors of a disk that has no second names for files, such as an SD card's."""
 
 _ROOM = "make room there, or name another place"
 _LEAVE = "let this account write there, or name another place"

@@ -26,7 +26,7 @@ _VIRAMA = 9
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))]
 )
-"""What Windows takes for a device, whatever the ending."""
+"""The names that Windows takes for a device, whatever the ending."""
 
 
 def object_path(sample_id: str, extension: str) -> str:

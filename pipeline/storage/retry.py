@@ -101,7 +101,7 @@ NO_ROOM = frozenset(
         "XMinioStorageFull",
     }
 )
-"""What S3 codes say where nothing more can be written, with whatever status."""
+"""The S3 codes of a store where nothing more can be written, with whatever status."""
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,79}")
 _LASTING_TLS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
@@ -123,7 +123,7 @@ _PASSING_FAULTS = (
 
 
 class UnreadableAnswerError(aiohttp.ClientPayloadError):
-    """What a web server sent is no HTTP, or contradicts itself."""
+    """An answer of a web server that is no HTTP, or contradicts itself."""
 
 
 class WholeAnswerError(IncompleteReadError):  # type: ignore[misc]  # botocore comes without types

@@ -31,7 +31,7 @@ class Found:
     """Files that were passed over for their names, or for those of their folders."""
 
     def passed_over(self) -> str | None:
-        """What was passed over, in words; None: nothing."""
+        """The files that were passed over, in words; None: none."""
         if not self.hidden:
             return None
         one = len(self.hidden) == 1

@@ -48,7 +48,7 @@ FOREIGN = {
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", ".xz", ".lz4"), "unpack it"),
     **dict.fromkeys((".snappy", ".deflate", ".br", ".lzo", ".z"), "unpack it, or pack it by gzip"),
 }
-"""What to do with files that are tables, and that are not read."""
+"""The advice for files that are tables, and that are not read."""
 
 _FIRST_LOOKED_AT = 100
 """The number of files without an ending whose first bytes are looked at."""
@@ -64,7 +64,7 @@ class Chosen:
     """Files of a folder that may be rows and were not taken for any."""
 
     def passed_over(self) -> str | None:
-        """What was not taken, in words; None: nothing."""
+        """The files that were not taken, in words; None: none."""
         if not self.others:
             return None
         one = len(self.others) == 1

@@ -32,11 +32,11 @@ class Opened:
     passed_over: str | None = None
     """Which files were passed over, in words; None: none was."""
     no_text: str = NO_UTF8
-    """What bytes of text are that cannot be read, and what to do, for a message."""
+    """The complaint about text that is no UTF-8, with the fix, for a message."""
 
 
 def open_named(name: str, *, reading: Reading, key: str) -> Opened:
-    """What a name stands for: a file, a folder, a pattern, or a table that some format keeps.
+    """Open what a name stands for: a file, a folder, a pattern, or a table that some format keeps.
 
     Args:
         name: absolute.

@@ -25,7 +25,7 @@ from pipeline.text.printable import first_line
 _FOOTERS_AT_ONCE = 32
 _BATCH_ROWS = 4096
 _HEAVY_BATCH_ROWS = 64
-"""Where bytes are asked for, which are photographs."""
+"""The rows of a batch where bytes are asked for, which are photographs."""
 _LIGHT_ROW_BYTES = 8192
 _FILES_AHEAD = 16
 
@@ -289,7 +289,7 @@ def _refusal(file: str, error: Exception) -> ValueError:
 
 
 def _no_parquet(file: str, error: Exception) -> ValueError:
-    """What to say of a file of which not even the footer can be read."""
+    """The refusal of a file of which not even the footer can be read."""
     start = head(file, 64)
     if not start:
         return ValueError(f"{file}: not readable as parquet: it is empty: copy it here again")

@@ -23,7 +23,7 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 def partitions(file: str, root: str) -> list[tuple[str, str | None]]:
-    """What the folders of a file say, outermost first; null where Hive says so.
+    """The columns that the folders of a file give, outermost first; null where Hive means that.
 
     >>> partitions("/cat/dt=2026-11-02/shop=A%2FB/m.csv", "/cat")
     [('dt', '2026-11-02'), ('shop', 'A/B')]

@@ -12,7 +12,7 @@ from pipeline.tables.values.arrow_text import is_utf8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What somebody says of a manifest's files. The same again is the same request."""
+    """The options for reading a manifest's files. Equal options are the same request."""
 
     names: tuple[tuple[str, str], ...] = ()
     """The columns that are called otherwise here, as pairs: the name here, and the one in the
@@ -23,7 +23,7 @@ class Reading:
     """The encoding of CSV files; None: UTF-8, or what their first bytes say."""
 
     def as_json(self) -> dict[str, Any]:
-        """What is said, and nothing that is not."""
+        """The options that are set, as JSON."""
         said = {
             "names": dict(self.names),
             "csv_delimiter": self.csv_delimiter,
@@ -33,7 +33,7 @@ class Reading:
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any]) -> Reading:
-        """What `as_json` wrote down."""
+        """The options that `as_json` wrote down."""
         return cls(
             names=tuple(sorted(said.get("names", {}).items())),
             csv_delimiter=said.get("csv_delimiter"),
@@ -41,7 +41,7 @@ class Reading:
         )
 
     def column(self, name: str) -> str:
-        """What a column is called in the files."""
+        """The name of a column in the files."""
         return dict(self.names).get(name, name)
 
 
@@ -55,7 +55,7 @@ _WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|",
 def parse_reading(
     renamed: Sequence[str], *, delimiter: str | None = None, encoding: str | None = None
 ) -> Reading:
-    """What a command line says.
+    """The reading options of a command line.
 
     Args:
         renamed: of `--map`, each `name=column`.

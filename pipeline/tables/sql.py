@@ -71,7 +71,7 @@ def query(*statements: str, **tables: Any) -> pa.RecordBatchReader:
 
 
 def _one_statement(sql: str) -> duckdb.Statement:
-    """What a text holds, if that is one statement: whatever was pasted into it has added none."""
+    """The statement in a text that holds just one: whatever was pasted into it has added none."""
     found = duckdb.extract_statements(sql)
     if len(found) != 1:
         raise ValueError("must be one statement: write one expression, without a semicolon")
@@ -104,8 +104,8 @@ _CONDITIONS = 16
 """The number of parsed conditions that are remembered: each is asked about several times, and a
 long one takes seconds."""
 _PLACES = ("SELECT {}", "SELECT true WHERE ({})")
-"""Where one expression, and nothing else, may stand. In the first a closing bracket or a semicolon
-too many shows, in the second a keyword or an alias."""
+"""Statements in which one expression, and nothing else, may stand. In the first a closing bracket
+or a semicolon too many shows, in the second a keyword or an alias."""
 
 
 def columns_of(condition: str, columns: Sequence[str]) -> list[str] | None:
@@ -120,7 +120,7 @@ def columns_of(condition: str, columns: Sequence[str]) -> list[str] | None:
 
 @lru_cache(maxsize=_CONDITIONS)
 def _named(condition: str) -> frozenset[str] | None:
-    """What a condition names, in small letters. Raises as `columns_of`."""
+    """The columns that a condition names, in small letters. Raises as `columns_of`."""
     _check_is_one_expression(condition)
     named: set[str] = set()
     any_column = False
@@ -189,7 +189,7 @@ def _volatile() -> frozenset[str]:
 
 
 def _parsed(statements: str) -> Any:
-    """What DuckDB's own parser finds."""
+    """The syntax tree of DuckDB's own parser."""
     asked = _parser().cursor().execute("SELECT json_serialize_sql(?)", [statements])
     try:
         parsed = json.loads(str(asked.fetchall()[0][0]))
@@ -202,7 +202,7 @@ def _parsed(statements: str) -> Any:
 
 
 def _around(statements: str) -> Any:
-    """What stands around the one expression that statements should hold."""
+    """The syntax tree of statements around the one expression that they should hold."""
     parsed = _parsed(statements)
     for statement in parsed["statements"]:
         node = statement["node"]

@@ -38,7 +38,7 @@ class Table(Protocol):
         """
 
     def count(self) -> int:
-        """How many rows there are. Raises as `batches`."""
+        """The number of rows. Raises as `batches`."""
 
 
 class FileTable(Table, Protocol):

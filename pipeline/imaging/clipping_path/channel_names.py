@@ -10,7 +10,7 @@ _NAMES, _UNICODE_NAMES = 1006, 1045
 
 
 def channel_names(resources: Sequence[Resource]) -> list[str]:
-    """What Photoshop calls the channels after the colours, in their order; empty: nobody says."""
+    """The names that Photoshop gives the channels after the colours; empty: it gives none."""
     for one in resources:
         if one.id == _UNICODE_NAMES:
             return _unicode(one.data)

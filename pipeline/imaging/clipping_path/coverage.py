@@ -32,12 +32,13 @@ _SLABS = 32
 further ones."""
 _STRIP_CELLS = 1 << 22
 _STRIP_CROSSINGS = 1 << 21
-"""What is held at a time: some 200 MB. A row that needs more was drawn by no hand."""
+"""The most crossings that are held at a time: some 200 MB. A row that needs more was drawn by no
+hand."""
 _MOST_CROSSINGS = 100_000_000
 """The most crossings that one path may have, which take ten seconds or so. A product of 9000 px
 with a thousand holes has 8 million."""
 _NOTHING = 1e-7
-"""What rounding may leave of sums that cancel."""
+"""The largest residue that rounding may leave of sums that cancel."""
 _MOST_LAYERS = 64
 
 
@@ -145,7 +146,7 @@ def _edges(polygons: Sequence[Polygon], component_of: Int, layer_of: Int) -> _Ed
 
 
 def _slabs(edges: _Edges, height: int) -> Float:
-    """Where slabs begin, and where the last ends."""
+    """The heights at which slabs begin, and the one at which the last ends, px."""
     regular = np.arange(height * _SLABS + 1) / _SLABS
     corners = np.concatenate([edges.top_E, edges.bottom_E])
     inside = corners[(corners > 0) & (corners < height)]

@@ -70,7 +70,7 @@ class Paths:
     chosen: SavedPath | None = None
     """The one to cut out along; None: none of them."""
     notes: tuple[str, ...] = ()
-    """Why none was chosen although there are some."""
+    """The reasons why no path was chosen although there are some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ def cut_along(
 
 
 def _useless(alpha_HW: NDArray[np.float32]) -> str:
-    """Why a path cuts nothing out; empty: it does."""
+    """The reason why a path cuts nothing out; empty: it does."""
     height, width = alpha_HW.shape
     share = float(alpha_HW.mean(dtype=np.float64))
     if share < _LEAST_SHARE:
@@ -191,7 +191,7 @@ def _useless(alpha_HW: NDArray[np.float32]) -> str:
 
 
 def refusal(name: str, why: str) -> RowError:
-    """What a row gets that asks for a path that cuts nothing out."""
+    """The error of a row that asks for a path that cuts nothing out."""
     return RowError(ErrorCode.BAD_REQUEST, f"clipping_path: {name!r} cannot be used: {why}")
 
 

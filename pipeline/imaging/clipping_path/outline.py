@@ -15,8 +15,8 @@ Float = NDArray[np.float64]
 # Shape suffixes: N knots, K curves, V vertices; 2 is x, y.
 
 _FLATNESS_PX = 1 / 1024
-"""How far a line may be from its curve: it moves the coverage of a pixel by as much. In shapes 2 px
-wide 1/128 would be a thousandth and more of all that is covered."""
+"""The largest distance of a line from its curve, px: it moves the coverage of a pixel by as much.
+In shapes 2 px wide 1/128 would be a thousandth and more of all that is covered."""
 _MOST_VERTICES = 2_000_000
 
 _TURNS: dict[int, tuple[tuple[float, float, float], tuple[float, float, float]]] = {

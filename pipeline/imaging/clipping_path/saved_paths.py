@@ -142,7 +142,7 @@ def plain_name(name: str) -> str:
 
 
 def marked_name(resources: Sequence[Resource]) -> str | None:
-    """What the file calls its clipping path, be that there or not; None: it has none."""
+    """The name of the file's clipping path, be that there or not; None: it has none."""
     names = [_pascal(one.data) for one in resources if one.id == _CLIPPING_PATH_NAME]
     return next((_text(name) for name in names if name), None)
 

@@ -88,7 +88,7 @@ def _turn() -> Iterator[Path]:
 
 
 def _folders() -> Iterator[tuple[Path, bool]]:
-    """Where compiled functions may be kept, best first, and whether others can get at it."""
+    """Folders for compiled functions, best first, and whether others can write to each."""
     if chosen := _numba_config().CACHE_DIR:  # NUMBA_CACHE_DIR
         yield Path(chosen), False
     with suppress(RuntimeError):  # an account that the machine does not know has no home

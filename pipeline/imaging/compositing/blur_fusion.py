@@ -26,9 +26,9 @@ Crop = Callable[[Any], Any]
 _WIDE_PX, _NARROW_PX = 91, 7
 """Far enough to find pure colours first, then near enough to follow texture."""
 NARROW_REACH_PX = _NARROW_PX // 2
-"""How far around a pixel the narrow blur looks."""
+"""The distance in px up to which the narrow blur looks around a pixel."""
 REACH_PX = _WIDE_PX // 2 + NARROW_REACH_PX
-"""How far both look: what is further away has no part in its colour."""
+"""The distance in px up to which both blurs look: no colour depends on anything further away."""
 
 _TINY = 1e-5
 

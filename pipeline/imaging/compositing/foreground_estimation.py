@@ -33,7 +33,8 @@ class Solver:
 
     solve: Solve
     reach_px: int | None
-    """What is further away from a pixel has no part in its colour; None: everything has."""
+    """The distance in px beyond which nothing has a part in a pixel's colour; None: everything has.
+    """
     tile_px: int = 256
     """Side of the tiles that are solved one at a time, if it has a reach."""
 
@@ -84,7 +85,7 @@ def estimate_foreground(
 
 
 def _tiles(mixed_HW: NDArray[np.bool_], side_px: int) -> Iterator[Tile]:
-    """What holds all the mixed pixels: outlines are thin, so most tiles shrink to a strip."""
+    """Tiles that hold all the mixed pixels: outlines are thin, so most shrink to a strip."""
     for tile in tiles_with(mixed_HW, side_px=side_px):
         yield tile.around(mixed_HW)
 

@@ -21,7 +21,7 @@ from pipeline.imaging.pixels.oklab import linear_to_oklab, oklab_to_linear
 Float = NDArray[np.float32]
 
 SCREEN_PROMPT = "on a solid green background, with shadows and reflections"
-"""What a generator is asked for when its colour is to be exchanged."""
+"""The prompt that a generator gets when its colour is to be exchanged."""
 
 MAX_CLIPPED = 0.01
 """Share of background pixels that may leave sRGB."""
@@ -44,8 +44,8 @@ class Recolored:
     clipped: float
     """Share of the background's pixels that left sRGB and were cut off."""
     kept: float
-    """How much of highlights and reflections was kept, [0, 1]: 1 unless the colour is so light
-    or so strong that they do not fit beside it."""
+    """The share of highlights and reflections that was kept, [0, 1]: 1 unless the colour is so
+    light or so strong that they do not fit beside it."""
 
 
 def recolor(background_HWC: Float, keep_HW: Float, color: Rgb8) -> Recolored:

@@ -74,7 +74,8 @@ class Contact:
     row_w: NDArray[np.intp]
     """Lowest opaque row of each column."""
     weight_w: Float
-    """How surely that is on the ground: 1 at the lowest rows, 0 well above them or out of frame."""
+    """The certainty that each column stands on the ground: 1 at the lowest rows, 0 well above them
+    or out of frame."""
     base: int
     """The lowest opaque row of all."""
     ground: float

@@ -13,7 +13,7 @@ _FILLERS = frozenset(("background", "a", "solid", "color", "colour", "of", "the"
 """Words around a colour that do not make it a scene."""
 
 SOFT_BLACK: Rgb8 = (50, 50, 50)
-"""What a background asked for in black is painted with where it is to show shadows."""
+"""The colour that stands for black in a background that is to show shadows, 8-bit sRGB."""
 
 
 def parse_color(text: str) -> Rgb8:

@@ -11,7 +11,7 @@ _MAX_BOXES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where a box's content lies in the file."""
+    """The position of a box's content in the file."""
 
     kind: bytes
     start: int
@@ -40,5 +40,5 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
 
 
 def content(data: bytes, box: Box) -> bytes:
-    """What is in a box."""
+    """The content of a box."""
     return data[box.start : box.end]

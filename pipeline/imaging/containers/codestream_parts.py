@@ -46,7 +46,7 @@ class _Coding:
 
 
 def codestream_at(data: bytes) -> int:
-    """Where the codestream begins; 0: the file is one, or has none."""
+    """The offset at which the codestream begins; 0: the file is one, or has none."""
     if data.startswith(CODESTREAM):
         return 0
     return next((box.start for box in boxes(data) if box.kind == b"jp2c"), 0)

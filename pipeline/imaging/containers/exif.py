@@ -19,7 +19,7 @@ _LEAST_DPI, _MOST_DPI = 1, 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExifFacts:
-    """What EXIF says that decides pixels or sizes."""
+    """The facts in EXIF that decide pixels or sizes."""
 
     orientation: int = 1
     resolution_dpi: tuple[float, float] | None = None

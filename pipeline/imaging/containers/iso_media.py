@@ -74,7 +74,7 @@ class Item:
     unpacked: Unpacked | None
     """The parts that a grid or an overlay is made of; None: it is one piece."""
     num_pictures: int
-    """That stand for themselves, this one among them."""
+    """The number of pictures that stand for themselves, this one among them."""
 
 
 def has_sequence(data: bytes) -> bool:
@@ -135,7 +135,7 @@ def primary_item(data: bytes) -> Item | None:
 
 
 def _parts(data: bytes, meta: ItemTables) -> Unpacked | None:
-    """What is decoded for the primary item: a part counts as often as it is drawn.
+    """The parts that are decoded for the primary item: one counts as often as it is drawn.
 
     Raises:
         RowError: `corrupt_image`: parts within parts within parts without end.

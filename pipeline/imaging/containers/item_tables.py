@@ -21,7 +21,7 @@ idat's."""
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an item lies."""
+    """The position of an item in the file."""
 
     counted_from: int
     parts: tuple[tuple[int, int], ...]
@@ -30,7 +30,7 @@ class Place:
 
 @dataclass(slots=True)
 class ItemTables:
-    """What a meta box says of its items."""
+    """The tables of a meta box about its items."""
 
     primary: int = 0
     kinds: dict[int, bytes] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def any_item_tables(data: bytes) -> ItemTables | None:
 
 
 def first_item(data: bytes, meta: ItemTables, kind: bytes) -> bytes:
-    """What is in the first item of this type, or content type; empty: none, or it is not whole."""
+    """The content of the first item of a type, or content type; empty: none, or it is not whole."""
     kinds = meta.kinds | meta.content_types
     contents = (
         _content(data, meta.places[item], meta.idat)

@@ -67,6 +67,6 @@ def check_scans(data: bytes) -> None:
 
 
 def _num_places(data: bytes) -> int:
-    """Where two bytes are those of a scan, whatever they belong to: 0.1 ms a megabyte."""
+    """The number of places that look like a scan's start, counted at 0.1 ms a megabyte."""
     pairs = (np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1))
     return sum(int(np.count_nonzero(each == _SCAN)) for each in pairs) if len(data) > 2 else 0

@@ -91,7 +91,7 @@ def _even(length: int) -> int:
 
 
 def section_of_jpeg(data: bytes) -> bytes:
-    """What all APP13 segments say together: one holds 64 kB, and blocks go on in the next."""
+    """The content of all APP13 segments together: one holds 64 kB, and blocks go on in the next."""
     return b"".join(
         body[len(_APP13) :]
         for marker, body in segments(data)

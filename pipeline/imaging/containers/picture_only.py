@@ -100,7 +100,7 @@ def _rewrite_properties(data: bytes, plain: bytearray, iprp: Box, tables: ItemTa
 
 
 def _associations(tables: ItemTables, *, is_wide: bool, has_long: bool) -> bytes:
-    """What is in an ipma box (ISO/IEC 23008-12, 9.3), items in their order."""
+    """The content of an ipma box (ISO/IEC 23008-12, 9.3), items in their order."""
     body = bytes([is_wide, 0, 0, has_long]) + len(tables.owned).to_bytes(4, "big")
     for item, numbers in sorted(tables.owned.items()):
         body += item.to_bytes(4 if is_wide else 2, "big") + bytes([min(len(numbers), 255)])

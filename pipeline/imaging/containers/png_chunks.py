@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 SIGNATURE_SIZE = 8
 MOST_CHUNKS = 2**16
-"""That are walked over. A file of 64 MiB has 8,000 where encoders write 8 kB each."""
+"""The most chunks that are walked over. A file of 64 MiB has 8,000 where encoders write 8 kB each.
+"""
 
 
 @dataclass(frozen=True, slots=True)

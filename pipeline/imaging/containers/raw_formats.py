@@ -45,12 +45,12 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (8, b"IIII", "IIQ"),
     (8, b"MMMM", "IIQ"),
 )
-"""Where in a file, which bytes, whose raw format."""
+"""The offset, the bytes there and the raw format that they tell."""
 _TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
 def advice_for(name: str) -> str:
-    """What to say of a raw file.
+    """The advice for a raw file.
 
     >>> advice_for("DNG")
     'DNG is a raw photograph: export it as JPEG or TIFF'
@@ -69,7 +69,7 @@ def raw_by_signature(data: bytes) -> str:
 
 
 def camera_raw_advice(pages: Sequence[dict[str, Any]]) -> str:
-    """What to say of a TIFF that is a camera's raw file; empty: it is none."""
+    """The advice for a TIFF that is a camera's raw file; empty: it is none."""
     if any(page["is_dng"] for page in pages):
         return advice_for("DNG")
     make = next((page["make"] for page in pages if page["make"]), "").strip().lower()

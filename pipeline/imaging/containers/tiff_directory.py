@@ -14,7 +14,7 @@ _TYPE_SIZES |= {129: 1}  # UTF-8: EXIF 3.0, 4.6.2
 _INTEGERS = (1, 3, 4, 13, 16, 18)
 """Types of unsigned ones: bytes, 16, 32 and 64 bits, and offsets of directories."""
 _MOST_ENTRIES = 2**16
-"""That are walked over: as many as TIFF can count. BigTIFF can count more."""
+"""The most entries that are walked over: as many as TIFF can count. BigTIFF can count more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from pipeline.imaging.libraries.imagecodecs_calls import in_short
 from pipeline.imaging.libraries.pillow_files import DAMAGE, SEVERAL_FRAMES
 
 _MAX_PAGES = 256
-"""That are looked at. More are left unread: nobody delivers a photograph as page 257."""
+"""The most pages that are looked at. More are left unread: nobody delivers a photograph as page
+257."""
 _MAX_SUB_PAGES = 32
 """The most pages that one page may hold below it (TIFF/EP keeps the photograph there, behind a
 preview)."""
@@ -79,11 +80,11 @@ class TiffPhotograph:
     page: TiffPage
     index: int
     sub_index: int | None
-    """Which of that page's own pages it is (tag 330, SubIFDs); None: the page itself."""
+    """The index among that page's own pages (tag 330, SubIFDs); None: the page itself."""
     pages: tuple[TiffPage, ...]
     """All that were looked at, in the file's order."""
     notes: tuple[str, ...]
-    """What a user would want to know of the others."""
+    """Notes on the other pages, for a user."""
 
     @property
     def first(self) -> TiffPage:

@@ -41,7 +41,7 @@ _START = 1024
 
 
 def name_of(data: bytes) -> str:
-    """What a file is that none of our decoders is for, for people; empty: nobody knows.
+    """The kind of a file that none of our decoders is for, for people; empty: nobody knows.
 
     >>> name_of(b"%PDF-1.7"), name_of(b"<!DOCTYPE html><html>")
     ('PDF', 'an HTML page')

@@ -17,10 +17,10 @@ from pipeline.imaging.reading.decode import Levels
 Float = NDArray[np.float32]
 
 _MAX_TINT = 8 / 255
-"""How far the channels of a grey JPEG may differ."""
+"""The most that the channels of a grey JPEG may differ by, as a share of full scale."""
 
 _MAX_SKEW = 0.01
-"""How far the aspects may differ: a pixel of rounding on a thumbnail-sized mask."""
+"""The most that the aspects may differ by: a pixel of rounding on a thumbnail-sized mask."""
 
 _LOW = 0.1
 """A mask that is nowhere lighter than this was written in numbers of its own, such as 0 and 1."""
@@ -39,7 +39,8 @@ narrow. A picture of several labels, or a veil, has less."""
 _MOSTLY_ALIKE = 0.7
 """Share of a mask's light pixels that are near their median, for that to be the product's level."""
 _NEAR = 0.05
-"""How far from 0 and from its lightest level is still that, in units of the latter."""
+"""The distance from 0 and from a mask's lightest level that still counts as that level, in units of
+the latter."""
 _RANGES = tuple(
     white / full
     for full, whites in ((255, (100, 127, 128)), (65535, (100, 255, 1023, 4095, 32767, 32768)))
@@ -66,7 +67,7 @@ class Mask:
     coverage_HW: Float
     """[0, 1], at the size that was asked for."""
     notes: tuple[str, ...] = ()
-    """What was changed on the way."""
+    """Notes on changes to the mask, for people."""
 
 
 def coverage_from(mask: Levels, size_HW: tuple[int, int]) -> Mask:

@@ -39,7 +39,7 @@ _LEAST_SHARE = 0.2
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CutoutColors:
-    """What has to be undone to have the product's own colours, which then are straight."""
+    """The steps to undo to have the product's own colours, which then are straight."""
 
     matte: Rgb8 | None = None
     """A colour they were laid over as `alpha * color + (1 - alpha) * matte`, 8-bit sRGB. Over black
@@ -77,7 +77,7 @@ class CutoutColors:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
-    """What a cut-out's edge says of its colours."""
+    """The evidence of a cut-out's edge about its colours."""
 
     colors: CutoutColors
     is_sure: bool

@@ -87,7 +87,7 @@ def _filled(rgb_HWC: NDArray[np.uint8], alpha_HW: Float, *, is_mixed: bool) -> N
 
 
 def _weight(alpha_HW: Float, *, is_mixed: bool) -> Float:
-    """How much a pixel says of what is looked for: the product's colour, or the background's."""
+    """The weight of a pixel as evidence of the colour of the product, or of the background."""
     if not is_mixed:
         return alpha_HW
     weight_HW = (1 - alpha_HW) ** 4 * np.minimum(np.float32(1), alpha_HW / np.float32(_CERTAIN))

@@ -16,18 +16,20 @@ _BLACK: Rgb8 = (0, 0, 0)
 _WHITE: Rgb8 = (255, 255, 255)
 
 _TOLERANCE = 4 / 255
-"""How far out of reach a colour may be for rounding and a lossy codec's noise."""
+"""The distance out of a mixture's reach, in colours of [0, 1], that rounding and a lossy codec's
+noise explain."""
 _MOST_OUT_OF_REACH = 0.015
 _OUT_OF_REACH_IF_STRAIGHT = 0.05
 """Share of the edge that the product's colour nearby would put out of reach, for that to count."""
 _NOISE = 0.06
-"""What is out of reach, as a part of what the product's colour nearby would put there: up to 0.04
-of what was laid over black and then went through a lossy codec, 0.7 or more of straight colours."""
+"""The distance out of reach, as a part of what the product's colour nearby would put there: up to
+0.04 of what was laid over black and then went through a lossy codec, 0.7 or more of straight
+colours."""
 _CLEARLY_LESS = 0.6
 """The ratio of two misfits, [0, 1], below which the smaller one counts as clearly smaller."""
 _ALIKE = 8 / 255
-"""How far colours may lie apart where coverage is low and all of them are one colour's: 2 to 5
-levels over grey, 14 or more if straight."""
+"""The largest distance between colours where coverage is low and all of them are one colour's: 2 to
+5 levels over grey, 14 or more if straight."""
 _ALIKE_FOR = 0.2
 """The largest scatter of what a matte colour leaves unexplained, as a share of the misfit of
 straight colours."""
@@ -110,7 +112,7 @@ def _out_of_reach(edge: Edge, color_N3: Float, matte: Rgb8) -> float:
 
 
 def _excess(edge: Edge, color_N3: Float, matte: Rgb8) -> float:
-    """How far out of reach colours are, on average, where the product's is known."""
+    """The mean distance of colours out of reach, where the product's colour is known."""
     over = np.asarray(matte, dtype=np.float32) / np.float32(255)
     alpha_N1 = edge.alpha_N[:, np.newaxis]
     darkest_N3 = (1 - alpha_N1) * over

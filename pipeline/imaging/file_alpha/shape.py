@@ -39,7 +39,7 @@ _FOLLOWS_FRAME = 0.45
 
 
 class ShapeKind(StrEnum):
-    """What a shape may be."""
+    """The kinds of shape that an alpha channel may have."""
 
     PRODUCT = auto()
     """An outline that no frame has: not convex, or a rectangle in perspective."""
@@ -55,7 +55,7 @@ class ShapeKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """What an alpha channel shows."""
+    """The shape that an alpha channel shows."""
 
     kind: ShapeKind
     box: tuple[slice, slice]
@@ -126,7 +126,7 @@ def _in_perspective(alpha_HW: Float) -> bool:
 
 
 def _coarse(alpha_HW: Float) -> NDArray[np.bool_]:
-    """What is opaque, at the size at which it is looked at."""
+    """The opaque pixels, at the coarse size at which shapes are looked at."""
     factor = -(-max(alpha_HW.shape) // _LOOKED_AT_PX)
     return np.asarray(Image.fromarray(np.ascontiguousarray(alpha_HW)).reduce(factor)) > 0.5
 

@@ -61,13 +61,13 @@ class Edge:
     product_N3: Float
     ground_N3: Float
     patch_N: NDArray[np.intp]
-    """Which of the small patches of the picture a pixel lies in."""
+    """The small patch of the picture that each pixel lies in, by number."""
     hidden_N3: Float
     """Pixels that alpha hides, near the edge: not those of the edge."""
     rgb_HWC: NDArray[np.uint8]
     alpha_HW: Float
     at_HW: Mask
-    """Where in the picture the edge is."""
+    """The pixels of the picture that the edge consists of."""
     tiles: list[Tile]
     """The parts of the picture that were looked at."""
     share: float

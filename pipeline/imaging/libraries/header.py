@@ -14,13 +14,13 @@ Alpha = Literal["none", "straight", "premultiplied", "key"]
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What a decoder makes room for, or unpacks in all, beside the picture itself."""
+    """A buffer that a decoder needs, or unpacks in all, beside the picture itself."""
 
     words: str
     """The kind of content and its size, in words for people."""
     pixels: int
     room: int = 1
-    """How many times the limit of a picture it may have."""
+    """The factor by which its size may exceed the limit of a picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,8 @@ class Header:
     as_levels: bool = False
     """Asked for as numbers that are no colours, such as a mask's: floats are no light then."""
     said: str = ""
-    """Why it cannot be read, where the header says so itself, and what to do about it."""
+    """The reason why the file cannot be read, where the header tells it, and the fix; empty: none.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

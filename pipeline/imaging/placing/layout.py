@@ -54,7 +54,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Product:
-    """What a layout needs to know of a cut-out photograph."""
+    """The measurements of a cut-out photograph that a layout needs."""
 
     photo_height: int
     photo_width: int
@@ -69,7 +69,7 @@ class Product:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """What is asked of a layout, besides the placement."""
+    """The requirements of a layout, besides the placement."""
 
     canvas_height: int | None = None
     canvas_width: int | None = None
@@ -93,11 +93,11 @@ class Layout:
     source: Box
     """A part of the photograph: the product's bounding box, or all of it."""
     target: Box
-    """Where that part lands on the canvas. The rest of the photograph follows it."""
+    """The box on the canvas that the part lands in. The rest of the photograph follows it."""
     box: Box
     """What it was to fit into."""
     notes: tuple[str, ...] = ()
-    """What was asked for and not done."""
+    """Notes on requirements that were not met."""
 
     @property
     def scale(self) -> float:

@@ -17,7 +17,8 @@ from scipy.ndimage import binary_propagation, distance_transform_edt
 Float = NDArray[np.float32]
 
 REACH = 0.12
-"""How far growth is looked for, as a fraction of the square root of the product's area."""
+"""The distance within which growth is looked for, as a fraction of the square root of the product's
+area."""
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 

@@ -161,7 +161,7 @@ class _Pure:
         return cls(weight_HW, _mean(weight_HW))
 
     def reached(self) -> NDArray[np.bool_]:
-        """Where there is enough of them in the window for a mean; HW."""
+        """The pixels with enough of them in the window for a mean; HW."""
         return np.asarray(self.share_HW > 1.5 / _WINDOW_PX**2)
 
     def color(self, rgb_HWC: Rgb8, at_HW: NDArray[np.bool_]) -> Float:

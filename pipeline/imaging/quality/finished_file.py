@@ -28,7 +28,8 @@ _WHITISH = 240
 """Darker than this a pixel is no white background that coding has changed a little."""
 
 _CODING_REACH_PX = 16
-"""How far beyond an outline coding errors reach: the blocks of a JPEG with halved colour."""
+"""The distance in px beyond an outline that coding errors reach: the blocks of a JPEG with halved
+colour."""
 
 _OPAQUE = (255, 255)
 """Least and most of an alpha that hides nothing."""
@@ -116,7 +117,7 @@ its own limits."""
 _HELD = ("JPEG", "MPO", "PNG", "TIFF", "AVIF", "JPEG2000")
 """Formats whose headers can ask for more work than their size tells."""
 _FOR_NO_SHOP = ("HEIF", "PSD")
-"""What can be a photograph to work on, and nowhere a finished picture."""
+"""Formats of photographs that are worked on, and that no shop takes a finished picture in."""
 
 
 def inspect(data: bytes) -> Inspected:

@@ -179,5 +179,5 @@ def _outline(solid: Mask) -> Mask:
 
 
 def _rim(solid: Mask, width_px: int) -> Mask:
-    """What lies within a distance of the outline, inside."""
+    """The pixels inside an outline within a distance of it."""
     return np.asarray(solid & (distance_transform_edt(solid) <= width_px))

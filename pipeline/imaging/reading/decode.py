@@ -46,7 +46,7 @@ def decode(data: bytes, limits: ImageLimits, *, shown_px: int | None = None) -> 
 
 
 def upright(kind: str, decoded: Decoded, limits: ImageLimits) -> Photo:
-    """What was read, turned and converted: the second half of `decode`, with the same limits."""
+    """Turn and convert what was read: the second half of `decode`, with the same limits."""
     samples = decoded.samples
     rgb_HWC, colour_notes = to_srgb8(samples, exif_adobe_rgb=limits.exif_adobe_rgb)
     way = 1 if decoded.is_turned else decoded.orientation
@@ -75,9 +75,9 @@ class Levels:
     was_premultiplied: bool = False
     """The file declares its values multiplied by alpha; here they no longer are."""
     orientation: int = 1
-    """How the file's pixels were turned to be upright: EXIF 2.32, tag 274."""
+    """The orientation of the file's pixels, 1 to 8, before they were turned: EXIF 2.32, tag 274."""
     notes: tuple[str, ...]
-    """What was changed on the way that a user would want to know."""
+    """Notes on changes that a user would want to know of."""
 
 
 def decode_levels(data: bytes, limits: ImageLimits) -> Levels:

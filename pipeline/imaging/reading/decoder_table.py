@@ -54,7 +54,7 @@ class Row:
 
     @property
     def words(self) -> str:
-        """What it asks for, for people; of compressions only that it asks for them."""
+        """The requirements in words for people; of compressions only that there are some."""
         said = [] if self.depths is None else [_depth_words(sorted(self.depths))]
         said.extend(
             " or ".join(_WORDS.get(word, word) for word in sorted(wanted))

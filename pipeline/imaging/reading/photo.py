@@ -24,13 +24,13 @@ class Photo:
     was_premultiplied: bool = False
     """The file declares colours that are multiplied by alpha; here they no longer are."""
     orientation: int = 1
-    """How the file's pixels were turned to be upright: EXIF 2.32, tag 274."""
+    """The orientation of the file's pixels, 1 to 8, before they were turned: EXIF 2.32, tag 274."""
     resolution_dpi: tuple[float, float] | None = None
     """Pixels an inch, across and down the upright picture; None: the file does not say."""
     format: str
     """Pillow's name of the file format, such as JPEG."""
     notes: tuple[str, ...]
-    """What was changed on the way that a user would want to know."""
+    """Notes on changes that a user would want to know of."""
 
 
 def coverage_of(levels: Image.Image) -> NDArray[np.float32]:

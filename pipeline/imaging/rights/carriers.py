@@ -69,7 +69,7 @@ _MOST_UNFOLDED = 4 * 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carriers:
-    """What a file carries beside its pixels, as far as it could be found. Empty: it has none."""
+    """The metadata that a file carries beside its pixels. Empty: it has none."""
 
     exif: Mapping[int, Any] = field(default_factory=dict)
     """The tags of its first directory; under the number of GPS the directory that it points to."""

@@ -9,8 +9,8 @@ from typing import Literal
 from unicodedata import category
 
 ExifPolicy = Literal["none", "credits", "capture"]
-"""What is taken over from the photograph. Where it was taken never is, nor what turns it, nor its
-thumbnail: the first is nobody's business, the others would be wrong for the new pixels."""
+"""The metadata taken over from the photograph. Where it was taken never is, nor what turns it, nor
+its thumbnail: the first is nobody's business, the others would be wrong for the new pixels."""
 
 MOST_CHARACTERS = 2000
 """The most characters of one field: longer ones are no credits."""
@@ -30,7 +30,7 @@ _MAC_ROMAN = re.compile(
     rb"|[A-Za-z][\x87\x88\x89\x8d\x8f]\x96[A-Za-z]"  # two: Ib\u2021\u2013ez
     rb"|(?<![A-Za-z])\x86[a-z]"  # a sign that begins a word: \u2020bung
 )
-"""What stands in no word of Windows-1252, and is a letter in Mac Roman."""
+"""Letters of Mac Roman that stand in no word of Windows-1252."""
 
 DEFAULT_LANGUAGE = "x-default"
 
@@ -136,7 +136,7 @@ class Capture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenOver:
-    """What a finished file says again of its photograph."""
+    """The metadata of a photograph that its finished file repeats."""
 
     credits: Credits = field(default_factory=Credits)
     exif_credits: Credits = field(default_factory=Credits)

@@ -11,7 +11,8 @@ part's offset."""
 _MOST_BYTES = 4 * 2**20
 """The most bytes of an extended packet, as of any other packet."""
 _MOST_PARTS = 1024
-"""That are looked up in the standard packet. Those of 4 MiB are 65, one older edit's as many."""
+"""The most parts that are looked up in the standard packet. Those of 4 MiB are 65, one older edit's
+as many."""
 
 
 def extended(standard: bytes, bodies: Iterable[bytes]) -> bytes:

@@ -19,12 +19,12 @@ _ADDED_BYTES_OF_LENGTH = 0x8000
 
 
 def credits_of_iptc(*blocks: bytes) -> Credits:
-    """What blocks of datasets say of rights: the first, and what it does not say, the next."""
+    """The credits in blocks of datasets: those of the first, completed from the next ones."""
     return reduce(Credits.or_else, map(_of_block, blocks), Credits())
 
 
 def _of_block(block: bytes) -> Credits:
-    """What the datasets say of rights; what is damaged ends the reading.
+    """The credits in the datasets of one block; damage ends the reading.
 
     Dataset 1:90 may name an encoding. Mostly it is missing or says UTF-8; text that is UTF-8 is
     taken for it, be it cut within its last character, and all else for Windows-1252, whatever it

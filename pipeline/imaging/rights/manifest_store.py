@@ -15,7 +15,7 @@ from pipeline.imaging.containers.jpeg_segments import segments
 from pipeline.imaging.containers.tiff_pages import first_page, opened_tiff
 
 _STORE_TYPE = b"c2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x00\x38\x9b\x71"
-"""What a JUMBF superbox is that holds manifests (annex 11.1.4)."""
+"""The type of a JUMBF superbox that holds manifests (annex 11.1.4)."""
 _TYPE_AT = 16
 """The offset of the type in a superbox: behind its own header and that of its description."""
 _BOX_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")

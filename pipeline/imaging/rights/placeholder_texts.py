@@ -19,7 +19,7 @@ _CAMERA_WORDS = frozenset(
         *("default", "untitled", "null", "by", "the", "and", "of"),
     )
 )
-"""That a camera's own description consists of, beside its name: OLYMPUS DIGITAL CAMERA."""
+"""Words that a camera's own description consists of, beside its name: OLYMPUS DIGITAL CAMERA."""
 _CAMERA = re.compile(r"([A-Z]+ ){1,2}DIGITAL (STILL )?CAMERA")
 """A camera's filler text in which the name of the camera is lost."""
 _WORD = re.compile(r"[^\W_]+")
@@ -29,7 +29,7 @@ _PROGRAM = re.compile(
     r"created by 'xv |software: |imagej=|shape=\(|\{\"shape\": ?\[|<\?xml |<metadata>|\[analyze\])",
     re.IGNORECASE,
 )
-"""How programs begin what they write into a description: their name, or their own data."""
+"""The beginnings of texts that programs write into a description: their name, or their own data."""
 
 _PATH = re.compile(r"(file:|[a-z]:[\\/]|\\\\|~?/[\w.-]+/|[\w.-]+\\)[^\n]*", re.IGNORECASE)
 """A place on a disk or a card, such as DCIM\\100MEDIA\\DJI_0001.JPG."""

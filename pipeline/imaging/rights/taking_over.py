@@ -37,12 +37,13 @@ _MOST_OF_A_CAMERA = 64
 _DATE = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T]([ \d]\d):([ \d]\d):([ \d]\d)([.Z+-].{0,12})?")
 """A date as EXIF has it, or as ISO 8601 does, which some write there."""
 _IFD_AT = 10
-"""Where the directory of a block begins. At 8, where Pillow puts it, and at 16, exiftool takes it
-for a part of the signature of a signed PNG and skips it: `findings/exiftool-signed-png.sh`."""
+"""The offset at which the directory of a block begins. At 8, where Pillow puts it, and at 16,
+exiftool takes it for a part of the signature of a signed PNG and skips it:
+`findings/exiftool-signed-png.sh`."""
 
 
 def taken_over(photograph: bytes, policy: ExifPolicy) -> TakenOver:
-    """What is said again: nothing else of the file's metadata ever is.
+    """The metadata that the finished file repeats: nothing else of the photograph's ever is.
 
     Metadata that cannot be read is not taken over: the pixels are what matters.
 

@@ -48,7 +48,7 @@ Value = Element | str
 
 
 def rights_of(packet: bytes) -> Credits:
-    """What the packet says; nothing where it is no XMP, or holds what XMP may not."""
+    """The credits in a packet; none where it is no XMP, or holds what XMP may not."""
     root = _tree(packet)
     if root is None:
         return Credits()
@@ -158,7 +158,7 @@ def _parsed(packet: bytes, *, encoding: str | None = None) -> Element | None:
 
 
 def _expanded(name: str) -> str:
-    """What expat calls `space}name`, as ElementTree spells it."""
+    """The name `{space}name`, as ElementTree spells it, of expat's `space}name`."""
     return "{" + name if "}" in name else name
 
 
@@ -207,7 +207,7 @@ def _own_text(item: Value | None) -> str:
 
 
 def _unqualified(value: Value | None) -> Value | None:
-    """What is said, without what is said about it; qualifiers may have qualifiers of their own."""
+    """The value without its qualifiers, which may have qualifiers of their own."""
     while isinstance(value, Element) and (inner := _fields(value).get(_VALUE)) is not None:
         value = inner
     return value

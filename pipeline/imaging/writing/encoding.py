@@ -52,7 +52,7 @@ _MOST_DPI = 65535
 """JFIF's density has 16 bits."""
 
 _OPTIONAL = frozenset({OutputFormat.WEBP, OutputFormat.AVIF})
-"""What Pillow can be built without."""
+"""Formats that Pillow can be built without."""
 
 _AVIF_OPTIONS: dict[str, Any] = {
     "codec": "aom",  # whichever others Pillow has: other coders give other bytes

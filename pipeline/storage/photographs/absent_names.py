@@ -62,7 +62,7 @@ def no_object(*, key: str, said: str) -> RowError:
 
 
 def _to_the_letter(name: str) -> str:
-    """What of a name is likely to be no part of it, though it counts as one."""
+    """A note on a part of a name that its writer hardly meant as such; empty: there is none."""
     decoded = unquote(name)
     if decoded != name and "\ufffd" not in decoded:
         return f"; '%' is part of a name here: if it was encoded, write {quoted(decoded)}"

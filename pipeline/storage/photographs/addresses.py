@@ -39,7 +39,7 @@ _NEXT = re.compile(rf"(?:(\s)\s*|([,;|])\s*)(?={_KNOWN}://)", re.IGNORECASE)
 PICTURE = re.compile(
     r"\.(?:jpe?g|jfif|png|webp|gif|tiff?|bmp|avif|heic|heif|psd|jp2)$", re.IGNORECASE
 )
-"""How names of pictures end."""
+"""The endings of names of pictures."""
 _HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z][\w-]*(?::\d+)?(?:/|$)|\d+(?:\.\d+){3}|localhost\b")
 _NUMBERED = re.compile(r"&#(?:[0-9]{1,7}|x[0-9A-F]{1,6});", re.IGNORECASE)
 """A character as HTML and XML write it: `&#038;` (WordPress), `w&#x3D;200` and `&#x2F;` (Mustache),

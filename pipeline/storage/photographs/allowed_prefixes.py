@@ -13,7 +13,7 @@ from pipeline.storage.uris import address_fault, bucket_and_key, scheme_of, shor
 
 _STEP = re.compile(r"[/\\]")
 _STEPS = re.compile(r"(?:^|[/\\])\.{0,2}(?:[/\\]|$)|\\")
-"""What may lead elsewhere: `.`, `..`, nothing between slashes, and slashes of Windows."""
+"""The steps that may lead elsewhere: `.`, `..`, nothing between slashes, and slashes of Windows."""
 _WILD = re.compile(r"[*?\[\]]")
 
 
@@ -32,7 +32,7 @@ class Bounds:
 
     @property
     def beginnings(self) -> list[str]:
-        """What URIs of objects that may be named begin with."""
+        """The beginnings of URIs of objects that may be named."""
         return [f"s3://{bucket}/{folder}" for bucket, folder in self._folders]
 
     def hold(self, uri: str) -> bool:
@@ -44,7 +44,7 @@ class Bounds:
         )
 
     def refusal(self, uri: str) -> str | None:
-        """Why an object may not be named, to follow the name of its column; None: it may."""
+        """The reason why an object may not be named, to follow its column's name; None: it may."""
         if self.hold(uri):
             return None
         bucket, key = bucket_and_key(uri)
@@ -103,7 +103,7 @@ def _leads_below(key: str, folder: str) -> bool:
 
 
 def _walked(key: str) -> str | None:
-    """Where a key leads to as a path; None: out of its bucket."""
+    """The key as a path without steps; None: it leads out of its bucket."""
     parts: list[str] = []
     for part in _STEP.split(key):
         if part == ".." and not parts:

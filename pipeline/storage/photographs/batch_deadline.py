@@ -15,11 +15,12 @@ from pipeline.errors import ErrorCode, TransientError
 from pipeline.storage.photographs.addresses import shown
 
 _LEAST_SHARE = 16
-"""What is left of the limit at the least: 7.5 s of two minutes, which is long for a photograph."""
+"""The divisor of the limit that gives the least patience: 7.5 s of two minutes, long for a
+photograph."""
 
 
 class Patience:
-    """That for one batch. Each address that meets the limit halves it for those that begin later.
+    """The patience with one batch. Each address that meets the limit halves it for later ones.
 
     Of 64 dripping addresses, 16 at once, the first take the whole limit and the others a sixteenth:
     together 1.2 times the limit and not four times. One of a few that is slow harms nobody.

@@ -45,7 +45,7 @@ _NO_OBJECT = frozenset({ErrorCode.NOT_FOUND, ErrorCode.BAD_REQUEST})
 _NO_SUCH_PLACE = frozenset(
     {errno.EINVAL, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
 )
-"""What is wrong with a path and not with the disk: no later run will find anything there either."""
+"""The errors of a path, not of the disk: no later run will find anything there either."""
 
 
 class _HiddenError(TransientError):
@@ -176,7 +176,7 @@ class PhotoReader:
     async def _read_all(
         self, spelled: Mapping[str, str], tally: Tally
     ) -> dict[str, Fetched | RowError]:
-        """What became of addresses, by name, as far as the rows fit that have them."""
+        """Read addresses, by name, as far as the rows fit that have them."""
         if not self._is_going_on:
             self._patience = Patience(self._policy.max_seconds)
         tasks = {
@@ -287,7 +287,7 @@ class PhotoReader:
         )
 
     def _find_local(self, uri: str) -> tuple[str, int]:
-        """Where a local file really lies, and its bytes."""
+        """The real path of a local file, and its bytes."""
         others = self._folder.otherwise(uri)
         if len(others) > 1:
             raise RowError(
@@ -334,7 +334,7 @@ class PhotoReader:
             raise TransientError(ErrorCode.STORAGE, words) from None  # the disk's fault
 
     def _within(self, uri: str, path: str) -> str:
-        """Where a path leads to.
+        """The real path that a path leads to.
 
         Raises:
             RowError: it is not within the manifest's folder.
@@ -366,7 +366,7 @@ def _in_short(error: Exception, uri: str) -> str:
 
 
 def _instead(url: str) -> str:
-    """What else may be done about a URL whose scheme is not allowed."""
+    """The alternatives to a URL whose scheme is not allowed."""
     if scheme_of(url) not in ("http", "https"):
         return ""
     named = object_behind(url)

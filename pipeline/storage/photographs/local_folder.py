@@ -26,7 +26,7 @@ class LocalFolder:
         return "no folder of this machine" if self._real is None else self._real
 
     def real(self, path: str) -> str | None:
-        """Where a path leads to through all links; None: out of the folder."""
+        """The real path that a path leads to through all links; None: out of the folder."""
         real = os.path.realpath(path)
         if self._real is None or not real.startswith(self._real.rstrip("/") + "/"):
             return None
@@ -39,7 +39,7 @@ class LocalFolder:
         )
 
     def otherwise(self, uri: str) -> list[str]:
-        """What is there under another spelling of a name; mostly one, and empty if the name is."""
+        """Other spellings of a name that exist; mostly one, and empty if the name itself exists."""
         path = absolute(uri)
         if self._real is None or os.path.lexists(path):
             return []
@@ -52,7 +52,7 @@ class LocalFolder:
         return []
 
     def why_outside(self, path: str) -> str:
-        """What is wrong with a path that leads out of it, and the fix, to follow the path."""
+        """The reason why a path leads out of the folder, and the fix, to follow the path."""
         outside = f"lies outside the manifest's folder, {self}"
         if self._root is None:
             return (

@@ -31,7 +31,7 @@ class Tally:
         self._held = Counter[str]()
         self._tasks: Mapping[str, asyncio.Task[Any]] = {}
         self._num_all = self.num_rows = len(rows)
-        """That are read this time."""
+        """The number of rows, and of those that are read this time."""
 
     @property
     def addresses(self) -> list[str]:

@@ -115,7 +115,7 @@ class Looker:
     def _ask_web(
         self, uris: Sequence[str]
     ) -> tuple[dict[str, str | NotSeenError | None], dict[str, str]]:
-        """What servers say by URI, and the URIs by which they say it, where HTML was in a table."""
+        """Versions from web servers by URI, and the URIs they know where a table held HTML."""
         answers = connection().run(self._ask_all(uris))
         refused = [uri for uri, answer in answers.items() if _is_no(answer)]
         others = {uri: unescaped(uri) for uri in refused if unescaped(uri) != uri}

@@ -22,7 +22,7 @@ from pipeline import storage
 from pipeline.tables.lakes.lake_table import BATCH_ROWS, LakeTable, is_bytes, laid_out, unreadable
 
 _HEAVY_BATCH_ROWS = 16
-"""Where bytes are asked for, which are photographs."""
+"""The rows of a batch where bytes are asked for, which are photographs."""
 _BUFFER_BYTES = 4 * 2**20
 _KNOWN_FEATURES = frozenset(
     [
@@ -49,7 +49,7 @@ class _File:
     num_rows: int | None
     """The number of rows as written, deleted ones included; None: the log does not say."""
     live: np.ndarray | None
-    """Which rows are, as packed bits; rows after them all are. None: all."""
+    """The live rows as packed bits; rows after these bits are live. None: all are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,7 +201,7 @@ def _partition_values(actions: pa.Table, name: str, type_: pa.DataType) -> list[
 
 
 def _path_of(root: str, path: str) -> str:
-    """Where a file of the log is, in the filesystem that reads it."""
+    """The path of a file of the log in the filesystem that reads it."""
     if path.startswith("file://"):
         return storage.arrow_path(path)
     if "://" in path:

@@ -29,7 +29,7 @@ _ERRORS: tuple[type[Exception], ...] = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, NotImplementedError),
     *(OSError, TypeError, ValueError, struct.error, zlib.error, pa.ArrowException),
 )
-"""What reading a damaged file of some kind may come to, besides the library's own errors."""
+"""The errors that reading a damaged file may come to, besides the library's own."""
 
 
 def newest_metadata(root: str) -> str:
@@ -138,7 +138,7 @@ def open_iceberg(name: str) -> tuple[LakeTable, str]:
 
 
 def _moved(metadata: Any, name: str) -> str:
-    """Where a table says that it is, if that is not where it was looked for."""
+    """The table's own location in words, if that is not where it was looked for; else empty."""
     location = "" if metadata is None else str(metadata.location)
     try:
         known = not location or name.startswith(_our_name(location).rstrip("/"))

@@ -38,7 +38,7 @@ class _Format:
     called: str
     """The name of the format with its article: `a Delta table`."""
     trace: re.Pattern[str]
-    """What the path of a file that its log consists of ends with, below the table's folder."""
+    """The end of the path of a file of the format's log, below the table's folder."""
     is_at: Callable[[str], bool]
     """Whether there is one in a folder."""
     opens: Callable[[str], tuple[Table, str]] | None = None
@@ -120,7 +120,7 @@ class Lake:
     root: str
     """The folder of the table."""
     version: str
-    """What was read, for the record."""
+    """The version that was read, for the record."""
 
 
 def open_lake(name: str) -> Lake | None:
@@ -201,7 +201,7 @@ def _format_at(folder: str) -> _Format | None:
 
 
 def _seen_at(folder: str) -> _Format | None:
-    """What is in a folder above those that are named, as far as this account may look there."""
+    """The format of the table that lies in a folder, as far as this account may look there."""
     with suppress(PermissionError):
         return _format_at(folder)
     return None

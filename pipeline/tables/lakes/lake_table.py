@@ -21,13 +21,13 @@ class LakeTable:
     """Rows of a pinned version: the same in the same order, however often they are asked for."""
 
     where: str
-    """What is read, for messages: `s3://bucket/products as a Delta table`."""
+    """The table in words for messages: `s3://bucket/products as a Delta table`."""
     schema: pa.Schema
     read: Batches
     """The live rows of some columns, under whatever types the format's library has them."""
     num_rows: Callable[[], int]
     errors: tuple[type[Exception], ...]
-    """What that library raises."""
+    """The errors that the library raises."""
     conflicts: Mapping[str, str] = field(default_factory=dict)
     untyped: frozenset[str] = frozenset()
     doubtful: frozenset[str] = frozenset()
@@ -43,19 +43,19 @@ class LakeTable:
             raise self.refusal(error) from None
 
     def count(self) -> int:
-        """How many rows are live."""
+        """The number of live rows."""
         try:
             return self.num_rows()
         except self.errors as error:
             raise self.refusal(error) from None
 
     def refusal(self, error: Exception) -> ValueError:
-        """What to say of an error of the library."""
+        """The refusal that stands for an error of the library."""
         return unreadable(self.where, error)
 
 
 def unreadable(where: str, error: Exception) -> ValueError:
-    """What to say where a library cannot go on."""
+    """The refusal of a table that its library cannot read."""
     if isinstance(error, ValueError) and str(error).startswith(where):
         return error  # in our own words already
     return ValueError(

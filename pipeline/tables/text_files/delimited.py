@@ -40,7 +40,7 @@ _EXCELS = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """A first line that Excel takes for no row."""
 _JSON = re.compile(r'\s*(\{\s*"|\[\s*[\[{])')
 _VALUE = re.compile(r"://|\.(jpe?g|png|webp|tiff?|avif|gif)$", re.IGNORECASE)
-"""What no column is called, and photographs are."""
+"""Signs of a value, an address or a file of a picture, which no column is called."""
 _LOOKED_BELOW = 20
 """Lines below the first in which the names of the columns may stand."""
 
@@ -182,7 +182,7 @@ def _empty(file: str) -> str:
 def _delimiter(
     line: str, excels: str | None, *, file: str, key: str | None, told: str | None
 ) -> str:
-    """What separates the values of a file.
+    """The delimiter between the values of a file.
 
     Args:
         line: the header.
@@ -262,7 +262,7 @@ def _records(
 
 
 def _start(found: Iterator[str]) -> tuple[int, str, str | None]:
-    """How many lines come before the header, its first line, and what Excel says in one of them."""
+    """The number of lines before the header, its first line, and the delimiter that Excel names."""
     excels = None
     for number, line in enumerate(found):
         told = _EXCELS.fullmatch(line) if excels is None else None

@@ -159,7 +159,7 @@ def _check_name(name: str, places: _Places, rows: Sequence[Mapping[str, Any]]) -
 
 @dataclass(slots=True)
 class _Column:
-    """What the values of a column are, as far as they have been seen."""
+    """The types of a column's values, as far as they have been seen."""
 
     places: dict[str, str] = field(default_factory=dict)
     """The place of the first value of each kind, for messages."""
@@ -237,7 +237,7 @@ class _Column:
         return {_LARGE, "number"} <= self.places.keys()
 
     def conflict(self) -> str:
-        """Why there is no type."""
+        """The reason why the column has no type."""
         if self.trouble is not None:
             return self.trouble
         inexact = [_LARGE, "number"]
@@ -252,7 +252,7 @@ class _Column:
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where some rows stand."""
+    """The places of some rows, for messages."""
 
     file: str
     lines: Sequence[int]

@@ -14,7 +14,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 
 
 class JsonError(ValueError):
-    """What is wrong, and the line that it is in."""
+    """A fault in JSON text, and the line that it is in."""
 
     def __init__(self, line: int, said: str) -> None:
         super().__init__(said)

@@ -135,7 +135,7 @@ def _check_text(file: str, start: bytes) -> None:
 
 
 def what_it_is(start: bytes) -> str | None:
-    r"""What a file is that is no text of rows, by its first bytes, and what to do; None: it may be.
+    r"""The kind of a file that is no text of rows, by its first bytes; None: it may be text.
 
     >>> what_it_is(b"\n<HTML><body>")
     'is a web page and no table: was it saved while signed out?'
@@ -207,7 +207,7 @@ def _buffered(raw: io.RawIOBase) -> io.BufferedReader:
 
 
 class _Bounded(io.RawIOBase):
-    """What is unpacked, as long as it comes to no more than rows do."""
+    """The unpacked bytes of a file, as long as they come to no more than rows do."""
 
     def __init__(self, inner: Any, packed: io.BufferedReader, file: str) -> None:
         self._inner, self._packed, self._file = inner, packed, file

@@ -187,7 +187,7 @@ _UNFIT = object()
 
 
 def _spelled(text: str, read: Callable[[str], Any], type_: pa.DataType) -> Any:
-    """What a text spells, as Python has the values of a type; null where it is empty."""
+    """The value that a text spells, as Python has the values of a type; null where it is empty."""
     if not text:
         return None
     try:

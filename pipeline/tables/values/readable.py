@@ -17,7 +17,7 @@ Faults = dict[int, str]
 
 
 NO_UTF8 = "no UTF-8: write it in UTF-8"
-"""What bytes of text are that cannot be read, and what to do."""
+"""The complaint about text that is no UTF-8, with the fix."""
 
 
 def readable(batch: pa.RecordBatch, *, no_text: str = NO_UTF8) -> tuple[pa.RecordBatch, Faults]:

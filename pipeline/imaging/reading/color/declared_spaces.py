@@ -36,7 +36,7 @@ class MeaninglessError(ValueError):
 
 @lru_cache(maxsize=8)
 def by_cicp(cicp: Cicp, *, num_levels: int) -> RgbSpace:
-    """What colours by number mean, if they are of standard range.
+    """The space of colours that H.273's numbers declare, if it is of standard range.
 
     Raises:
         MeaninglessError: a number that is reserved, or is of no SDR picture.
@@ -56,7 +56,7 @@ def by_cicp(cicp: Cicp, *, num_levels: int) -> RgbSpace:
 def by_gamma(
     gamma: float | None, chromaticities: tuple[float, ...] | None, *, num_levels: int
 ) -> RgbSpace:
-    """What PNG's gAMA and cHRM mean; without one of them it is sRGB's.
+    """The space that PNG's gAMA and cHRM declare; sRGB's values stand in for a missing one.
 
     Raises:
         MeaninglessError: numbers that no colours can have.

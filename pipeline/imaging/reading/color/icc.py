@@ -31,7 +31,7 @@ _COLORSPACES: dict[Space, str] = {"grey": "gray", "rgb": "rgb", "cmyk": "cmyk", 
 """The name that imagecodecs has for them."""
 
 _UNREADABLE = (OSError, ValueError, TypeError, ImageCms.PyCMSError, imagecodecs.CmsError)
-"""What Little CMS and the doors to it raise on a profile that is none."""
+"""The errors that Little CMS and the doors to it raise on a profile that is none."""
 
 _RELATIVE_COLORIMETRIC = 1
 _BLACK_POINT = int(ImageCms.Flags.BLACKPOINTCOMPENSATION)
@@ -47,7 +47,7 @@ MOST_PROFILE_BYTES = 4 * 2**20
 to 2.5 MB."""
 
 _DATE_TIME = slice(24, 36)
-"""Where the header keeps the profile's time of creation (ICC.1:2022, table 17)."""
+"""The bytes of the header that hold the profile's time of creation (ICC.1:2022, table 17)."""
 
 
 _LEAST_VOLUME = 1e-4
@@ -285,7 +285,7 @@ def _curves_and_matrix(profile: bytes) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def profile_name(profile: bytes) -> str | None:
-    """What a profile calls itself; None: it is none, or larger than `MOST_PROFILE_BYTES`."""
+    """The name in a profile; None: it is none, or larger than `MOST_PROFILE_BYTES`."""
     if len(profile) > MOST_PROFILE_BYTES:
         return None
     try:

@@ -64,7 +64,7 @@ def look_at_avif(data: bytes) -> Header:
 
 
 def _larger(item: Item) -> tuple[int, int] | None:
-    """What is decoded, where that is more than what is shown."""
+    """The size that is decoded, where that is more than is shown; None: it is not."""
     sizes = (item.largest, (item.width, item.height))
     largest = max(sizes, key=lambda size: size[0] * size[1])
     return largest if item.crop is not None or largest != (item.width, item.height) else None

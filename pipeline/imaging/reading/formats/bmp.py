@@ -31,7 +31,7 @@ class BmpHeader(Header):
     """The header of a BMP file whose pixels are cut by masks."""
 
     masks: tuple[int, int, int, int] = (0, 0, 0, 0)
-    """Which bits of a pixel are red, green, blue and alpha."""
+    """The bits of a pixel that are red, green, blue and alpha."""
     bits: int = 0
     """The number of bits of a whole pixel."""
     pixels_at: int = 0

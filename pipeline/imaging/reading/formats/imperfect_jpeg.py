@@ -165,7 +165,7 @@ def _parts(data: bytes) -> Iterator[_Part]:
 
 
 def _end_of_scans(data: bytes) -> int:
-    """Where the data of the last scan end; 0: there are none."""
+    """The offset at which the data of the last scan end; 0: there are none."""
     return max((part.end for part in _parts(data) if part.marker == _START_OF_SCAN), default=0)
 
 

@@ -51,7 +51,8 @@ class Jpeg2000Header(Header):
     colours_at: tuple[int, ...] = ()
     alpha_at: int | None = None
     selection_at: int | None = None
-    """Which channels these are."""
+    """The indices of the channels that hold colours, alpha and a saved selection; None: there is
+    none."""
     palette: Palette | None = None
     resolution_dpi: tuple[float, float] | None = None
     codestream_at: int = 0

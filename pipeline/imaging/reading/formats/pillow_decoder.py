@@ -16,13 +16,14 @@ from pipeline.imaging.reading.formats.tiff import TiffHeader
 from pipeline.imaging.reading.limits import ImageLimits, check_size
 
 _DRAFT_GAP = 2.0
-"""What a draft is larger by than it is shown: the filter that shrinks it does the fine work."""
+"""The factor by which a draft exceeds the size at which it is shown: the filter that shrinks it
+does the fine work."""
 _RESOLUTION_INFO = 1005
 """Adobe Photoshop File Formats Specification (2019), "Image Resource IDs"."""
 _UNREADABLE = "EXIF unreadable, taken as upright"
 _GAIN_MAPS = (b"hdrgm:Version", b"HDRGainMap", b"hdrgainmap", b"urn:iso:std:iso:ts:21496:-1")
-"""What tells that one of a JPEG's further pictures says how much brighter a screen may be: Ultra
-HDR's and Apple's names in XMP, and that of ISO 21496-1."""
+"""The names by which one of a JPEG's further pictures is a gain map, which brightens HDR screens:
+Ultra HDR's and Apple's in XMP, and that of ISO 21496-1."""
 
 
 def read_by_pillow(
@@ -97,7 +98,7 @@ def _exif_block(info: dict[Any, Any]) -> bytes:
 
 
 def _resolution(image: ImageFile.ImageFile, facts: ExifFacts) -> tuple[float, float] | None:
-    """What the format itself says, else EXIF. For JPEG Pillow's own answer may be made up (72)."""
+    """The resolution of the format itself, else of EXIF. Pillow may make one up for JPEG (72)."""
     if image.format in ("JPEG", "MPO"):
         unit = image.info.get("jfif_unit", 0) + 1  # JFIF 1.02: 0 none, 1 an inch, 2 a centimetre
         across, down = image.info.get("jfif_density", (0, 0))
@@ -113,7 +114,7 @@ def _resolution(image: ImageFile.ImageFile, facts: ExifFacts) -> tuple[float, fl
 
 
 def _by_photoshop(resources: object) -> tuple[float, float] | None:
-    """What the image resource ResolutionInfo says, whatever unit it is shown in."""
+    """The resolution in the image resource ResolutionInfo, whatever unit it is shown in."""
     said = resources.get(_RESOLUTION_INFO) if isinstance(resources, dict) else None
     if not isinstance(said, dict):
         return None

@@ -211,7 +211,7 @@ def _profile(body: bytes) -> bytes | None:
 
 
 def _unfolded(packed: bytes) -> bytes:
-    """What zlib has packed; empty where it is damaged or too large."""
+    """The bytes that zlib has packed; empty where they are damaged or too large."""
     unfolding = zlib.decompressobj()
     try:
         unfolded = unfolding.decompress(packed, _MAX_UNFOLDED)

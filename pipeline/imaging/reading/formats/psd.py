@@ -55,7 +55,7 @@ class PsdHeader(Header):
     num_channels: int = 0
     num_colours: int = 0
     selection_at: int | None = None
-    """Which channel is a saved selection."""
+    """The index of the channel that is a saved selection; None: there is none."""
     is_big: bool = False
     pixels_at: int = 0
     palette: bytes = b""
@@ -141,7 +141,7 @@ def _refusal(
 
 
 def _layers(data: bytes, start: int, end: int, *, is_big: bool) -> tuple[int, bool]:
-    """How many there are, and whether the flat picture's first further channel is its alpha."""
+    """The number of layers, and whether the flat picture's first further channel is its alpha."""
     room = 8 if is_big else 4
     info_size = _number(data, start, room)
     count = _count(data, start + room) if info_size >= 2 else 0
@@ -169,7 +169,7 @@ def _count(data: bytes, at: int) -> int:
 
 
 def _spots(kinds: bytes, *, first: int) -> set[int]:
-    """Which of the further channels are inks: of each one, 13 bytes whose last tells."""
+    """The further channels that are inks: of each channel, 13 bytes whose last tells."""
     bodies = [kinds[at : at + 13] for at in range(4, len(kinds) - 12, 13)]
     return {first + i for i, body in enumerate(bodies) if body[12] == _SPOT}
 

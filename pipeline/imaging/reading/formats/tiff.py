@@ -45,10 +45,11 @@ class TiffHeader(Header):
 
     page: int = 0
     sub_page: int | None = None
-    """Which of the page's own pages it is (tag 330, SubIFDs); None: the page itself."""
+    """The index among the page's own pages (tag 330, SubIFDs); None: the page itself."""
     alpha_at: int | None = None
     selection_at: int | None = None
-    """Which of the channels after the colours these are."""
+    """The indices, among the channels after the colours, of alpha and of a saved selection; None:
+    there is none."""
     facts: TiffFacts
     notes: tuple[str, ...] = ()
 
@@ -91,7 +92,7 @@ def _has_damaged_words(file: TiffFile, page: TiffPage, data: bytes) -> bool:
 
 
 def _summary(page: TiffPage) -> dict[str, Any]:
-    """What tells a camera's raw file."""
+    """The tags that tell a camera's raw file."""
     return {
         "photometric": int(page.photometric),
         "compression": int(page.compression),
@@ -156,7 +157,8 @@ def _header(
 
 
 _SAMPLES_OF_A_PIXEL = 8
-"""That count as one pixel against the limit: four inks, alpha and what is rarer."""
+"""The number of samples that count as one pixel against the limit: four inks, alpha and what is
+rarer."""
 
 
 def _unpacked(page: TiffPage) -> Unpacked:
@@ -182,7 +184,7 @@ def _packing(page: TiffPage) -> str:
 
 
 def _refusal(page: TiffPage, space: str, num_colours: int, depths: tuple[int, ...]) -> str:
-    """Why no decoder reads it; empty: one may."""
+    """The reason why no decoder reads the page; empty: one may."""
     fix = "Save it as RGB with 8 or 16 bits a channel"
     if space == "other":
         return f"a TIFF with photometric interpretation {int(page.photometric)}. {fix}"

@@ -20,7 +20,7 @@ _JPEGS = (COMPRESSION.JPEG, COMPRESSION.OJPEG)
 
 
 def chroma_sampling(page: TiffPage) -> tuple[int, int]:
-    """How many columns and rows share their chroma; (1, 1): none do, or a JPEG inside says it."""
+    """The columns and rows that share their chroma; (1, 1): none do, or a JPEG inside tells it."""
     if page.photometric != PHOTOMETRIC.YCBCR or page.compression in _JPEGS:
         return 1, 1
     said = page.tags.valueof(_SAMPLING, (2, 2))

@@ -36,7 +36,7 @@ _MOST_ABOVE_WHITE = 0.25
 _WHITES = (1, 255, 65535)
 """Candidates for white in float samples: the least that no sample is above."""
 _OVERSHOOT = 1.05
-"""How far above white, and below black, resampling leaves them."""
+"""The largest excess over white, and below black, that resampling leaves in samples."""
 _LARGEST_SPARE = 16
 """Times its picture's pixels that a tile or a strip may hold: small pictures come in large tiles.
 """
