@@ -22,17 +22,19 @@ ROWS_PER_BLOCK = 64
 memory and time for each row; large ones keep actors waiting."""
 
 _MEAN_MEGAPIXELS = 4.0
-"""Of the photographs of one block, where larger ones are accepted: 2000 x 2000 px."""
+"""The mean size, in megapixels, of the photographs of a block, where larger ones are accepted: 2000
+x 2000 px."""
 _PHOTO_MB = 0.6
 _PICTURE_MB = 0.8
-"""Of a file, for each megapixel: JPEG of quality 92, the second without subsampled
+"""The size of a file in MB for each megapixel: JPEG of quality 92, the second without subsampled
 colour. The demo's have 0.3 to 0.6."""
 _COPIES = 2.6
-"""More of the finished pictures while their result file is made: as rows, as columns, coded.
-2.3 measured."""
+"""The factor by which finished pictures take more while their result file is made: as rows, as
+columns, coded. 2.3 measured."""
 
 WAITING_MB = 14.0
-"""For each megapixel of a picture that is decoded and has its coverage, and is not worked on."""
+"""The memory, in MB for each megapixel, of a picture that is decoded and has its coverage, and is
+not worked on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,28 +44,30 @@ class Need:
     loaded_mb: float = 0.0
     """Libraries and models, for as long as the actor lives."""
     megapixels: float = 0.0
-    """Of the largest picture that its rows may have; 0: it has nothing to do with pictures."""
+    """The size of the largest picture that its rows may have, in megapixels; 0: the stage has
+    nothing to do with pictures."""
     has_photographs: bool = False
     """Whether its rows bring their photographs' files along."""
     files_mb: float = 0.0
-    """Of its rows' files, at the most; while they become columns they are there twice. 0: as many
-    as a block has, at a mean size."""
+    """The size of its rows' files, in MB, at the most; while they become columns they are there
+    twice. 0: as many as a block has, at a mean size."""
     has_pictures: bool = False
     """Whether they leave with finished ones."""
     mb_per_megapixel: float = 0.0
-    """At the peak of the work on one picture; 0: it works on files, not on pixels."""
+    """The memory at the peak of the work on one picture, in MB for each megapixel; 0: the stage
+    works on files, not on pixels."""
     worked_on: int = 1
     """Pictures that are worked on at the same time."""
     waiting: int = 0
     """Pictures that are decoded beside those, before or after their turn."""
     waiting_mb_per_megapixel: float = WAITING_MB
-    """Of each of these."""
+    """The memory of each picture that waits, in MB for each megapixel."""
     uncounted: tuple[str, ...] = ()
     """Models whose size nobody could say."""
 
     @property
     def working_mb(self) -> float:
-        """At its peak, with the largest pictures only."""
+        """The memory at the stage's peak, in MB, with the largest pictures only."""
         worked_on_mb = self.worked_on * self.mb_per_megapixel
         waiting_mb = self.waiting * self.waiting_mb_per_megapixel
         return self.megapixels * (worked_on_mb + waiting_mb) + self.files_mb
@@ -84,7 +88,7 @@ class Bound:
 
     @property
     def total_mb(self) -> int:
-        """Of all parts."""
+        """The memory of all parts together, in MB."""
         return round(self.loaded_mb + self.files_mb + self.working_mb)
 
 

@@ -11,7 +11,7 @@ from pipeline.errors import Outcome, RowError
 
 
 def sliced(table: pa.Table, size: int) -> Iterator[pa.Table]:
-    """At most so many rows at a time, in order; of an empty table, that."""
+    """Yield a table in order, at most `size` rows at a time; an empty one as it is."""
     for first in range(0, max(1, table.num_rows), size):
         yield table.slice(first, size)
 
@@ -25,7 +25,7 @@ def num_together(outcomes: Sequence[Outcome], most_bytes: int | None) -> int:
 
 
 def num_bytes(outcome: Outcome) -> int:
-    """Of the files in what a row adds."""
+    """The size in bytes of the files that a row's outcome adds."""
     if isinstance(outcome, RowError):
         return 0
     listed = (value if isinstance(value, list) else [value] for value in outcome.values())

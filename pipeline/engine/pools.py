@@ -26,7 +26,8 @@ class Pool:
 
     stages: tuple[Stage, ...]
     resources: Resources
-    """Of one actor, and how many there may be: the most that any of its stages asks for."""
+    """The resources of one actor, and the number of actors: the most that any of its stages asks
+    for."""
 
     @property
     def name(self) -> str:

@@ -31,7 +31,7 @@ _LAST_WORDS_S = 90.0
 _LONGEST_NAP_S = 1.0
 _EXIT_CODE = 75
 _HEADER_BYTES = 2**16
-"""Of a note: the rows. What the timer writes comes behind, where the file's position is."""
+"""The bytes of a note's header, the rows. What the timer writes follows, at the file's position."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +93,7 @@ class RowClock:
         self._changing = threading.RLock()
         self._batch: _Batch | None = None
         self._rows: dict[int, _Step] = {}
-        """By thread."""
+        """The row that each thread works on, by the thread's id."""
         threading.Thread(target=self._watch, name="row clock", daemon=True).start()
 
     @contextlib.contextmanager

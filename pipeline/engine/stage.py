@@ -62,7 +62,7 @@ class Resources(BaseModel):
         return self
 
     def alone(self) -> Resources:
-        """The same in actors of its own."""
+        """The same resources, in actors that no other stage shares."""
         return self.model_copy(update={"pool": None})
 
     @property
@@ -75,7 +75,7 @@ class Mapper(Protocol):
     """The work of a stage. Built once per actor; models load in its constructor."""
 
     def map_batch(self, rows: Sequence[Row]) -> Sequence[Outcome]:
-        """For each row, in order: only the columns it adds, or its `RowError`.
+        """Return, for each row in order, only the columns it adds, or its `RowError`.
 
         May raise instead: the caller then halves the batch until the culprit stands alone. Of a
         stage with `part_bytes` the last rows may be `Postponed`, and never the first.
@@ -109,12 +109,12 @@ class Stage:
     through the next stages before these do. Of the first stage of a pool. None: any number."""
     resources: Resources = field(default_factory=Resources)
     need: Need = field(default_factory=Need)
-    """Of memory, at the most."""
+    """The memory that the stage needs at the most."""
     patience_s: float = 0.0
     """Most seconds that a row may wait for servers, which the stage itself sees to. They come on
     top of `budget.max_row_seconds`: who waits has the better reason to give."""
     slow_mark: str = ""
-    """At the end of what is said of a row that is too slow."""
+    """The mark at the end of the message of a row that is too slow."""
 
 
 def check_wiring(stages: Sequence[Stage], columns: Sequence[str]) -> list[str]:

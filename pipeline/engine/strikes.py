@@ -22,9 +22,11 @@ from pipeline.engine.row_clock import Overdue, RowClock
 from pipeline.errors import ErrorCode, Outcome, Postponed, Row, RowError
 
 TOO_SLOW = -1
-"""In place of a row's strikes: it is not to be tried."""
+"""The number that stands in place of a row's strikes where the row was too slow: it is not tried
+again."""
 AS_OTHERS = -2
-"""The same for a row whose photograph was too slow in others."""
+"""The number that stands in place of a row's strikes where its photograph was too slow in other
+rows."""
 _SLOW_SOURCES = 2
 """Rows of one photograph that are given up before its others are not tried any more: there may be
 a hundred of them. One may be slow for a reason of its own, such as its canvas."""
@@ -68,7 +70,7 @@ class Strikes:
     def __init__(self) -> None:
         self._open: Counter[tuple[str, str]] = Counter()
         self._sources: dict[tuple[str, str], str] = {}
-        """Of what is open."""
+        """The source of each row that is open."""
         self._slow: set[tuple[str, str]] = set()
         self._slow_sources: Counter[tuple[str, str]] = Counter()
         self._overdue: list[Overdue] = []
@@ -139,7 +141,7 @@ class Guard:
     patience_s: float = 0.0
     """What a row may wait for others beside."""
     slow_mark: str = ""
-    """At the end of what is said of a row that is too slow."""
+    """The mark at the end of the message of a row that is too slow."""
 
     def run(
         self,

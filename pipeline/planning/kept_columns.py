@@ -40,9 +40,9 @@ class Held(NamedTuple):
 
     type: pa.DataType
     run_id: str
-    """Of the newest run that has the column."""
+    """The newest run that has the column."""
     name: str
-    """As it is written there, which may be in other letters: small, or large."""
+    """The name as it is written there, which may be in other letters: small, or large."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

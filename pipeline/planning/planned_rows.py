@@ -42,7 +42,7 @@ class RowPlanner:
     untrusted: bool
     """Whether rows are held to the strictest limits."""
     whole: Mapping[str, str]
-    """Whole addresses by what the manifest has of them, as in `Planner`."""
+    """The whole addresses by what the manifest has of them, as in `Planner`."""
 
     def results(self, row: Mapping[str, Any], fault: str | None) -> list[dict[str, Any]]:
         """The results of a manifest row, in order; a single one with its error if it has one.

@@ -35,10 +35,11 @@ from pipeline.tables import python_rows
 logger = logging.getLogger(__name__)
 
 ROWS_PER_FILE = 4096
-"""Of a plan file: the unit the pipeline reads. A multiple of every block size it cuts them into."""
+"""The rows of a plan file: the unit the pipeline reads. A multiple of every block size it cuts them
+into."""
 BYTES_PER_FILE = 32 * 2**20
-"""At which a plan file ends, whatever its rows: a manifest may hold photographs of megabytes, and
-what is planned is in memory three times."""
+"""The bytes at which a plan file ends, whatever its rows: a manifest may hold photographs of
+megabytes, and what is planned is in memory three times."""
 
 _DECIDED = (
     schema.SAMPLE_ID,
@@ -71,7 +72,8 @@ class Planner:
     untrusted: bool = False
     """Whether rows are held to the strictest limits."""
     whole: Mapping[str, str] = field(default_factory=dict)
-    """Of a manifest that was made of other manifests' rows: addresses by what it has of them."""
+    """The whole addresses by what the manifest has of them, where it was made of other manifests'
+    rows."""
 
     @property
     def _kept(self) -> Kept:
@@ -84,7 +86,7 @@ class Planner:
 
     @property
     def columns(self) -> list[str]:
-        """Of a planned row on its way to the stages."""
+        """The columns of a planned row on its way to the stages."""
         return [*self.plan_schema.names, schema.ADDRESSES.name]
 
     def check(self) -> None:

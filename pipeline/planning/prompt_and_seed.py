@@ -73,7 +73,7 @@ def resolve_prompt(
 def _prompt_of_any_length(
     row: Mapping[str, Any], recipe: Recipe, color: str | None
 ) -> tuple[str, str]:
-    """The same, of any length. Raises as `resolve_prompt`."""
+    """The prompt and its source, of any length. Raises as `resolve_prompt`."""
     own = row.get("prompt")
     if own is not None and own.strip():
         return own, "manifest"

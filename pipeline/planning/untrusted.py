@@ -20,11 +20,11 @@ class Strictest:
     """The most that a row of a stranger's manifest may take. A recipe may allow less."""
 
     max_bytes: int = 32 * 2**20
-    """Of a photograph, mask or reference, in the manifest or behind an address."""
+    """The most bytes of a photograph, mask or reference, in the manifest or behind an address."""
     max_megapixels: float = 40.0
-    """Of a photograph, and of the canvas that a row asks for."""
+    """The most megapixels of a photograph, and of the canvas that a row asks for."""
     max_row_seconds: float = 120.0
-    """In any one stage."""
+    """The most seconds that a row may take in any one stage."""
     max_results: int = 12
     """Pictures of one row: its results times its placements."""
     versions_http: int = 10_000

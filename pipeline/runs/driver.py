@@ -25,7 +25,8 @@ _ROUNDS = 3
 """Times the results are held against the plan before rows that keep vanishing are a failure."""
 
 _SILENCE_S = 60.0
-"""Between blocks of pictures: large ones, and those of slow generators, take a while."""
+"""The time, in seconds, between blocks of pictures that is nothing unusual: large ones, and slow
+generators, take a while."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +39,7 @@ class Session:
     """The recipe's, or a stricter one."""
     stages: Sequence[Stage]
     columns: Sequence[str]
-    """Of a planned row."""
+    """The columns of a planned row."""
     lease: Lease
     on_progress: Callable[[Tally, int], None]
     """Called with the tally so far and the number of planned rows."""

@@ -27,7 +27,7 @@ class Settled:
     """Result files, by run id, of runs that are not finished: rows in them count as settled, so
     the run that leaves them out must vouch for them, or no reader would ever see them."""
     lacking: Mapping[str, NDArray[np.bytes_]] = field(default_factory=dict)
-    """By column: those of the fingerprints whose newest rows do not have it, ascending."""
+    """The fingerprints, by column, whose newest rows do not have it, ascending."""
     has_news: bool = False
     """Whether one of the files in `adopted` is vouched for by no run yet."""
 
@@ -73,7 +73,7 @@ def collected(batches: Iterable[pa.Array], most: int) -> NDArray[np.bytes_]:
 def rechunked(
     tables: Iterable[pa.Table], num_rows: int, *, num_bytes: int | None = None
 ) -> Iterator[pa.Table]:
-    """The same rows in tables of `num_rows`, the last one shorter; none that is empty.
+    """Yield the rows in tables of `num_rows`, the last one shorter; none that is empty.
 
     What comes to `num_bytes` before is a table of its own.
     """

@@ -46,14 +46,14 @@ class Request:
     limit: int | None
     config_hash: str
     only_changed: bool = False
-    """Without the rows that earlier runs have settled."""
+    """Whether rows that earlier runs have settled are left out."""
     reading: Mapping[str, Any] = field(default_factory=dict)
     """How the manifest's files are read: `Reading.as_json`."""
     untrusted: bool = False
     """Whether the rows are held to the limits of `pipeline.planning.untrusted`."""
 
     def as_json(self) -> dict[str, Any]:
-        """As `run.json` has it. One that is trusted reads as before there was a choice."""
+        """The request as `run.json` has it. A trusted one reads as before there was a choice."""
         values = asdict(self)
         if not self.untrusted:
             del values["untrusted"]

@@ -13,7 +13,8 @@ from pipeline.errors import TransientError
 from pipeline.text.printable import of_error
 
 _TRIED_S = 60.0
-"""For which a lease that is only tried would keep others off, if it stayed."""
+"""The time, in seconds, for which a lease that is only tried would keep others off, if it stayed.
+"""
 _WRITTEN = (
     "_manifest/part-0.pq",
     "_plan/plan-00000.pq",

@@ -38,7 +38,7 @@ class Report:
     num_done_before: int
     """Rows that an earlier start of this run had finished."""
     total: Tally
-    """Of the whole run, earlier starts included."""
+    """The tally of the whole run, earlier starts included."""
     budget: Budget
     num_unchanged: int = 0
     """Rows that were not planned because an earlier run has settled them."""
@@ -81,7 +81,7 @@ class Report:
         return 0 if self.complete else 1
 
     def as_dict(self) -> dict[str, Any]:
-        """For `report.json` and the contact sheet."""
+        """The report as `report.json` and the contact sheet have it."""
         return {
             "run_id": self.run_id,
             "output": self.run_uri,
@@ -126,7 +126,7 @@ def idle(
     not_looked_at: Mapping[str, int],
     lacking: Mapping[str, int],
 ) -> Report:
-    """Of a night that found nothing to do.
+    """The report of a night that found nothing to do.
 
     Args:
         run_uri: of the run that its day has already.

@@ -43,9 +43,9 @@ class RunConfig:
     only_changed: bool = False
     """Leave out the rows that earlier runs under the same output have settled."""
     origin: Origin | None = None
-    """Of a re-processing run: the earlier runs that its manifest was selected from."""
+    """The origin of a re-processing run: the earlier runs that its manifest was selected from."""
     taken_from: str | None = None
-    """Of a re-processing run: the manifest that its rows were taken from; None: as its parents say.
+    """The manifest that the rows of a re-processing run were taken from; None: as its parents say.
     It has the whole addresses of those that the dataset keeps without their queries."""
     untrusted: bool | None = None
     """Whether rows are held to the strictest limits; None: as `untrusted.reason` has it."""
@@ -98,7 +98,7 @@ def prepare(config: RunConfig) -> tuple[Planner, Request]:
 
 
 def _whole_addresses(config: RunConfig, origin: Origin, planner: Planner) -> dict[str, str]:
-    """Of what a re-processing run's manifest has withheld, from those that its rows come from.
+    """The whole addresses of what a re-processing run's manifest has withheld.
 
     Raises:
         ValueError: one of those cannot be read any more.
@@ -126,13 +126,14 @@ class MeantRun:
     uri: str
     """Where it is, or will be."""
     ledger: Ledger | None
-    """If it was started before."""
+    """The ledger of the run, if it was started before."""
     before: str | None
     """Where the finished run of the same request is that a new one comes after."""
     has_others: bool
     """Whether there are runs under the same output that are not meant."""
     outcome: Outcome
-    """If that run is finished. `unchanged` where what it was made from was looked at."""
+    """The outcome of the run, if it is finished. `unchanged` where what it was made from was looked
+    at."""
 
 
 @doing("looking for earlier runs of the request")

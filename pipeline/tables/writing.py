@@ -30,7 +30,7 @@ class Encoding:
 
     @property
     def options(self) -> dict[str, Any]:
-        """As pyarrow's writers take them."""
+        """The options in the terms of pyarrow's writers."""
         return {
             "compression": self.compression,
             "compression_level": self.compression_level,
@@ -76,7 +76,7 @@ class PartFiles:
     schema: pa.Schema
     ending: str = ".parquet"
     names: list[str] = field(default_factory=list)
-    """Of the files that are on storage."""
+    """The names of the files that are on storage."""
     _waiting: list[pa.Table] = field(default_factory=list)
     _waiting_bytes: int = 0
     _open: _OpenFile | None = None

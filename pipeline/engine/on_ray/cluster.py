@@ -41,16 +41,20 @@ _PREFIX = "backlot-"
 _OWNER = "owner"
 """A file in a folder of Ray's that is locked for as long as the folder is in use."""
 _OPEN = "r"
-"""Below the folder: what Ray makes. One letter, since paths of sockets must be short."""
+"""The folder of what Ray makes, below the temporary one. One letter, since paths of sockets must be
+short."""
 _RANDOM_BYTES = 3
-"""Of a folder's name, which must be short as well. One that is there already is not taken."""
+"""The number of random bytes in a folder's name, which must be short as well. An existing folder is
+not taken."""
 _ENDS_S = 1.0
-"""For Ray's processes to end by themselves. Its agents notice after ten that nobody is left."""
+"""The time, in seconds, for Ray's processes to end by themselves. Its agents notice after ten that
+nobody is left."""
 _DAEMONS = ("gcs_server", "raylet")
-"""Without these two nothing on this machine goes on."""
+"""The processes without which nothing on this machine goes on."""
 _WATCHES_S = 0.5
 _LOOKS_S = 2.0
-"""Between two questions to the cluster: what was lost is told soon, and the questions are cheap."""
+"""The time, in seconds, between two questions to the cluster: losses are told soon, and the
+questions are cheap."""
 _REMOVED_S = 2.0
 
 
@@ -248,7 +252,7 @@ def owned(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _temporary_files_in(folder: Path) -> Iterator[None]:
-    """For processes that are started in this block: ONNX Runtime leaves files, multiprocessing too.
+    """Keep temporary files of processes that are started in this block in a folder of their own.
 
     They go with the folder.
     """

@@ -14,7 +14,8 @@ from pipeline.errors import FatalError
 from pipeline.processes import interruption
 
 _core: Any = ray._raylet
-"""Its types are not declared. Ray itself changes the mode of a process in this way."""
+"""Ray's core module, whose types are not declared. Ray itself changes the mode of a process in this
+way."""
 
 _MODE = "RAY_AUTH_MODE"
 _TOKEN = "RAY_AUTH_TOKEN"
