@@ -62,7 +62,7 @@ class Resources(BaseModel):
         return self
 
     def alone(self) -> Resources:
-        """The same resources, in actors that no other stage shares."""
+        """These resources, in actors that no other stage shares."""
         return self.model_copy(update={"pool": None})
 
     @property

@@ -14,7 +14,7 @@ from pipeline.tables import NO_UTF8, Faults, Table, bounded, readable, types_of
 from pipeline.tables.sql import Stream, columns_of, query
 
 _ADDRESSES = frozenset({"image_uri", "mask_uri", "reference_uri"})
-"""Their length is looked at where they are resolved."""
+"""Columns of addresses, whose length is looked at where they are resolved."""
 _NOTHING = pa.schema([])
 
 

@@ -114,10 +114,10 @@ class Wishes(BaseModel):
         None,
         ge=-180,
         le=180,
-        description="Where its light comes from: 0 behind the camera, -90 left, 90 right.",
+        description="Direction of its light, degrees: 0 behind the camera, -90 left, 90 right.",
     )
     shadow_length: float | None = Field(
-        None, ge=0, le=3, description="Of a thrown shadow, over the product's height."
+        None, ge=0, le=3, description="Length of a thrown shadow, over the product's height."
     )
     shadow_opacity: float | None = Field(
         None, ge=0, le=1, description="Share of the light missing where it is darkest."

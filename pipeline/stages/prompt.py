@@ -106,7 +106,7 @@ class PromptConfig(BaseModel):
         None,
         ge=8,
         le=512,
-        description="The same by CLIP's count, which is estimated: 75 for generators that read "
+        description="Most tokens by CLIP's count, which is estimated: 75 for generators that read "
         "prompts with CLIP (SD, SDXL). Null: no limit.",
     )
     policies: tuple[_AnyPolicyFile, ...] = Field(

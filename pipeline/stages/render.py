@@ -92,7 +92,7 @@ class RenderConfig(BaseModel):
     )
     checks: ChecksConfig = Field(ChecksConfig(), description="What finished pictures must pass.")
     format: OutputFormat = Field(OutputFormat.JPEG, description="File format of the result.")
-    quality: int = Field(92, ge=1, le=100, description="Of JPEG, WebP and AVIF.")
+    quality: int = Field(92, ge=1, le=100, description="Quality of JPEG, WebP and AVIF.")
     provenance: ProvenanceConfig = Field(
         ProvenanceConfig(), description="What finished files say of themselves."
     )

@@ -44,7 +44,7 @@ class ClippingPathConfig(BaseModel):
     )
     use_unmarked: bool = Field(
         default=False,
-        description="The same along a path that the file does not mark, if it is the only one. For "
+        description="Cut out along a path that the file does not mark, if it is the only one. For "
         "studios that leave their paths unmarked, lest layout programs clip by themselves; "
         "elsewhere such a path may be anything that a retoucher once selected.",
     )

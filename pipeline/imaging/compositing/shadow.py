@@ -57,13 +57,20 @@ class ShadowConfig(BaseModel):
         default=-35.0,
         ge=-180,
         le=180,
-        description="Of an unknown light: 0 behind the camera, -90 left, 90 right, 180 ahead.",
+        description="Direction of an unknown light, degrees: 0 behind the camera, -90 left, "
+        "90 right, 180 ahead.",
     )
     elevation_deg: float = Field(
-        default=55.0, gt=0, le=90, description="Of an unknown light: 90 is overhead."
+        default=55.0,
+        gt=0,
+        le=90,
+        description="Height of an unknown light, degrees: 90 is overhead.",
     )
     softness: float = Field(
-        default=0.6, ge=0, le=1, description="Of an unknown light: 0 a point, 1 an overcast sky."
+        default=0.6,
+        ge=0,
+        le=1,
+        description="Softness of an unknown light: 0 a point, 1 an overcast sky.",
     )
 
 

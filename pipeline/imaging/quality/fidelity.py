@@ -165,7 +165,7 @@ class _Pure:
         return np.asarray(self.share_HW > 1.5 / _WINDOW_PX**2)
 
     def color(self, rgb_HWC: Rgb8, at_HW: NDArray[np.bool_]) -> Float:
-        """Their mean colour in the window around some pixels; N3, [0, 1]."""
+        """The mean colour of these pixels in windows around others; N3, [0, 1]."""
         total_N = self.share_HW[at_HW] * np.float32(255)
         planes = (rgb_HWC[..., c] * self.weight_HW for c in range(3))
         return np.stack([_mean(plane_HW)[at_HW] / total_N for plane_HW in planes], axis=-1)

@@ -153,7 +153,7 @@ def _date(text: str) -> str:
 
 
 def _text(tags: Mapping[int, Any], tag: int) -> str:
-    """Up to the first zero, which ends it: some cameras leave other data behind that."""
+    """The text of a tag up to the first zero: some cameras leave other data behind that."""
     return decoded(_stored(tags, tag), ends_at_zero=True)
 
 

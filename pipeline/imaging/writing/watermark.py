@@ -15,11 +15,15 @@ class WatermarkConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    text: str = Field("", max_length=60, description="What it says, such as 'AI'; empty: no mark.")
-    height: float = Field(
-        0.03, gt=0, le=0.2, description="Of its letters, share of the shorter side."
+    text: str = Field(
+        "", max_length=60, description="Text of the mark, such as 'AI'; empty: no mark."
     )
-    opacity: float = Field(0.6, gt=0, le=1, description="How much of what is below it covers.")
+    height: float = Field(
+        0.03, gt=0, le=0.2, description="Height of the letters, as a share of the shorter side."
+    )
+    opacity: float = Field(
+        0.6, gt=0, le=1, description="Share of the picture below that the mark covers."
+    )
 
 
 def mark(rgb_HWC: NDArray[np.uint8], config: WatermarkConfig) -> NDArray[np.uint8]:

@@ -25,7 +25,7 @@ class Channel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    title: str = Field(description="Its name, for people.")
+    title: str = Field(description="Name of the channel, for people.")
     source: str = Field(description="Where the rules are from.")
     asks: dict[str, Any] = Field(
         default_factory=dict,
@@ -34,10 +34,10 @@ class Channel(BaseModel):
     )
     formats: tuple[FileFormat, ...] = Field(min_length=1, description="File formats taken.")
     max_bytes: int | None = Field(None, ge=1, description="Largest file, bytes.")
-    min_long_side_px: int | None = Field(None, ge=1, description="Of the longer side.")
-    min_short_side_px: int | None = Field(None, ge=1, description="Of the shorter side.")
-    max_side_px: int | None = Field(None, ge=1, description="Of the longer side.")
-    max_megapixels: float | None = Field(None, gt=0, description="Of the picture, millions.")
+    min_long_side_px: int | None = Field(None, ge=1, description="Least longer side, px.")
+    min_short_side_px: int | None = Field(None, ge=1, description="Least shorter side, px.")
+    max_side_px: int | None = Field(None, ge=1, description="Most of the longer side, px.")
+    max_megapixels: float | None = Field(None, gt=0, description="Most megapixels.")
     white: bool = Field(default=False, description="The background is exactly RGB 255.")
     min_fill: float | None = Field(
         None, gt=0, le=1, description="Least share of the frame the product spans, on one side."
@@ -50,7 +50,9 @@ class Channel(BaseModel):
     states_source: bool = Field(
         default=False, description="The file states a digital source type in XMP."
     )
-    max_fill: float | None = Field(None, gt=0, le=1, description="Most of it.")
+    max_fill: float | None = Field(
+        None, gt=0, le=1, description="Most of the frame's side that the product spans."
+    )
 
 
 def channel_names() -> tuple[str, ...]:

@@ -95,7 +95,7 @@ def _options(num_threads: int) -> ort.SessionOptions:
 
 
 def _translated(error: Any) -> Exception:
-    """Out of memory is this picture's, a lost device is everybody's, the rest is a bug."""
+    """Turn a runtime's error into one of this picture (memory), of all (device), or a bug."""
     said = str(error)
     if "allocate memory" in said or "out of memory" in said:
         return MemoryError("the picture does not fit in the memory of its device")

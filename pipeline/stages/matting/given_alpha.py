@@ -89,7 +89,7 @@ class AlphaSources:
     has_network: bool
     """Something is there that cuts out what brings no alpha."""
     ask: Ask | None = None
-    """That network, where it is loaded."""
+    """The network that cuts out, where it is loaded."""
 
     def __call__(self, row: Row, photo: Photo) -> Brought:
         """The first that can be used, the most deliberate one before the others.

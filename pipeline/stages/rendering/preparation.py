@@ -56,7 +56,10 @@ class SizeConfig(BaseModel):
         1024 * 1024, ge=64 * 64, le=64 * 2**20, description="Area of a generated background, px."
     )
     multiple_px: int = Field(
-        64, ge=1, le=256, description="With rule 'generator': sides are a multiple of this."
+        64,
+        ge=1,
+        le=256,
+        description="Number that sides are a multiple of, with rule 'generator', px.",
     )
 
     def geometry(self, height: int, width: int) -> Geometry:

@@ -76,8 +76,10 @@ class ChecksConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    growth: GrowthConfig = Field(GrowthConfig(), description="That the product did not grow.")
-    safety: SafetyConfig = Field(SafetyConfig(), description="That the picture is safe to show.")
+    growth: GrowthConfig = Field(GrowthConfig(), description="Check that the product did not grow.")
+    safety: SafetyConfig = Field(
+        SafetyConfig(), description="Check that the picture is safe to show."
+    )
 
 
 class Checks:

@@ -240,7 +240,7 @@ class S3:
         flat: bool = True,
         most: int = 1000,
     ) -> Listed:
-        """Up to `most` keys with a prefix; not flat: only what that one folder holds.
+        """List at most `most` keys with a prefix; not flat: only what that one folder holds.
 
         Args:
             bucket: where to look.

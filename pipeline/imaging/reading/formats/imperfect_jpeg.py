@@ -17,7 +17,7 @@ from pipeline.imaging.reading.limits import ImageLimits
 
 _END = b"\xff\xd9"
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
-"""Behind the data of a scan: neither a stuffed zero nor a restart marker (ITU-T T.81, B.1.1.5)."""
+"""The marker behind a scan's data, no stuffed zero and no restart marker (ITU-T T.81, B.1.1.5)."""
 _START_OF_SCAN = 0xDA
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 """Huffman-coded frames (T.81, table B.1)."""
@@ -138,7 +138,7 @@ class _Part:
     """The offset of the part's first byte in the file."""
     body: bytes
     end: int
-    """Behind it; of a scan behind its data, too."""
+    """The offset behind the part; behind the data, too, if it is a scan."""
 
 
 def _parts(data: bytes) -> Iterator[_Part]:

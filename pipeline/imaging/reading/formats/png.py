@@ -24,7 +24,7 @@ _SPACES = {0: "grey", 2: "rgb", 3: "palette", 4: "grey", 6: "rgb"}
 _BEFORE_PIXELS = frozenset(
     [b"IHDR", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"pHYs", b"acTL"]
 )
-"""Behind them these count for nothing (PNG, third edition, table 7)."""
+"""Chunks that count for nothing behind the pixels (PNG, third edition, table 7)."""
 _WANTED = _BEFORE_PIXELS | {b"eXIf"}
 _TEXTS = frozenset([b"tEXt", b"zTXt"])
 _EXIF_TEXTS = (b"Raw profile type exif\0", b"Raw profile type APP1\0")

@@ -197,7 +197,12 @@ class SdxlControlNetInpaintConfig(InpaintingConfig):
         1.0, ge=0, le=2, description="Weight of the ControlNet."
     )
     guidance_scale: float = Field(5.0, ge=0, le=100, description="How closely to follow prompts.")
-    strength: float = Field(0.9999, gt=0, le=1, description="As for sdxl-inpaint.")
+    strength: float = Field(
+        0.9999,
+        gt=0,
+        le=1,
+        description="1 starts from noise alone; less keeps some of the old background.",
+    )
     reference: IpAdapter | None = Field(None, description="A picture whose style is followed.")
 
 

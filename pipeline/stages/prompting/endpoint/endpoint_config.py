@@ -22,7 +22,7 @@ class EndpointConfig(AskingConfig):
     }
 
     kind: Literal["openai"] = Field("openai", description="An OpenAI-compatible endpoint.")
-    base_url: str = Field(description="Up to and with the version: 'http://llm:8000/v1'.")
+    base_url: str = Field(description="Address up to and with the version: 'http://llm:8000/v1'.")
     model: str = Field(min_length=1, description="The model's name there.")
     concurrency: int = Field(16, ge=1, le=256, description="Requests of one actor at a time.")
     requests_per_s: float | None = Field(
