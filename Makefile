@@ -40,7 +40,7 @@ demo: $(if $(wildcard $(READY)),$(READY),$(DEMO_READY))  ## Replace backgrounds 
 	$(BIN)/backlot demo
 
 bench: $(READY)  ## Measure what the machinery costs by itself
-	$(BIN)/backlot bench
+	$(BIN)/python -m benchmarks
 
 fmt: $(READY)  ## Format the code, and list the packages in ARCHITECTURE.md
 	$(BIN)/ruff format .

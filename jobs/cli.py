@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipeline.errors import FatalError, TransientError
 from pipeline.processes import interruption
 from pipeline.text.printable import of_error, one_line
+
+if TYPE_CHECKING:
+    import typer
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -21,10 +25,15 @@ _TYPER_INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
 
 
-def process(arguments: list[str] | None = None) -> int:
-    """The command line as a process of its own: signals are waited for until that has ended."""
+def process(arguments: list[str] | None = None, *, app: typer.Typer | None = None) -> int:
+    """The command line as a process of its own: signals are waited for until that has ended.
+
+    Args:
+        arguments: of the command line; None: this process's own.
+        app: the commands; None: those of `backlot`.
+    """
     watch = _watch(ends_process=True)
-    code = _watched(watch, sys.argv[1:] if arguments is None else arguments)
+    code = _watched(watch, sys.argv[1:] if arguments is None else arguments, app)
     if watch.is_ending():
         sys.stdout.flush()
         os._exit(code)  # without Ray's words of farewell
@@ -39,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     """
     watch = _watch(ends_process=False)
     try:
-        return _watched(watch, sys.argv[1:] if arguments is None else arguments)
+        return _watched(watch, sys.argv[1:] if arguments is None else arguments, None)
     finally:
         watch.close()
 
@@ -57,9 +66,9 @@ def _last_words(error: Exception | None) -> None:
     os.write(fd, (f"{_CURSOR}{line}" if os.isatty(fd) else line).encode())
 
 
-def _watched(watch: interruption.Watch, arguments: list[str]) -> int:
+def _watched(watch: interruption.Watch, arguments: list[str], app: typer.Typer | None) -> int:
     try:
-        code = watch.run(partial(_command, arguments))
+        code = watch.run(partial(_command, arguments, app))
     except _RefusedError as refused:
         return _said(refused.message, refused.code)
     except FatalError as error:  # what it was aborted with
@@ -75,13 +84,13 @@ class _RefusedError(Exception):
         self.message, self.code = message, code
 
 
-def _command(arguments: list[str]) -> int:
+def _command(arguments: list[str], app: typer.Typer | None) -> int:
     import typer  # only now: from here on signals are heard
 
-    from jobs.commands.app import app
+    from jobs.commands.app import app as ours
 
     try:
-        result = app(arguments, standalone_mode=False)
+        result = (app or ours)(arguments, standalone_mode=False)
     except typer.TyperException as error:
         raise _RefusedError(error.format_message(), EXIT_USAGE) from error
     except typer.Abort:

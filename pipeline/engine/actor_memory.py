@@ -4,8 +4,8 @@
             + the larger of: the largest picture, decoded and worked on; a result file being written
 
 Stages of one actor run one after another, so of their working sets only the largest counts. The
-figures are peaks measured by `backlot bench memory`, of a product that fills its photograph with
-soft edges, plus 15 %. Decoded pixels are counted at the largest photograph that the recipe
+figures are peaks measured by `python -m benchmarks memory`, of a product that fills its photograph
+with soft edges, plus 15 %. Decoded pixels are counted at the largest photograph that the recipe
 accepts, since one of those may come at any time; files at a mean size, since a block holds many.
 """
 

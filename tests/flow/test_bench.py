@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +13,7 @@ from benchmarks.control_plane import run_control_plane
 from benchmarks.s3_reads import run_objects
 from benchmarks.soak import run_soak
 from benchmarks.whole_flow import run_studio
+from tests.children import ROOT
 
 pytestmark = pytest.mark.ray
 
@@ -54,3 +58,21 @@ def test_reading_from_s3(capsys):
     assert found["over_plain"] == pytest.approx(
         found["backlot_per_s"] / found["plain_per_s"], abs=0.02
     )
+
+
+def test_they_are_started_from_a_checkout_whatever_python_is_told_of_paths():
+    command = [sys.executable, "-m", "benchmarks", "--rows", "96", "--rows-per-block", "8"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert '"rows": 96' in ended.stdout
+
+
+@pytest.mark.parametrize("words", [["nope"], ["matting", "--rows", "0"]])
+def test_a_wrong_request_is_one_line(words):
+    command = [sys.executable, "-m", "benchmarks", *words]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1

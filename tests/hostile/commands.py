@@ -353,8 +353,6 @@ def _options() -> Iterator[Request]:
         "a command with too much": ["recipes", "more"],
         "a format of logs": ["--log-format", "xml", "recipes"],
         "an option without its value": ["run", "studio", "--manifest"],
-        "a scenario that is none": ["bench", "nope"],
-        "rows of a bench": ["bench", "matting", "--rows", "0"],
         "a sample that is none": ["estimate", "studio", "--sample", "0"],
     }
     for name, arguments in wrong.items():

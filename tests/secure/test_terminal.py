@@ -137,8 +137,8 @@ def test_what_is_printed_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == "(pid=7) 1       2\nthree[U+001B][2J\n"
 
 
-_DOORS = {"screen.py", "display.py", "capture.py", "relay.py", "memory.py", "cli.py"}
-"""They write what has gone through here, or, `cli.py` and `bench/memory.py`, flush or hand over."""
+_DOORS = {"screen.py", "display.py", "capture.py", "relay.py", "cli.py"}
+"""They write what has gone through here, or, `cli.py`, flush."""
 
 
 def test_nobody_prints_beside_this_door() -> None:
