@@ -14,6 +14,9 @@ from jobs.terminal.logs import settings
 if TYPE_CHECKING:
     from pipeline.runs.run_config import RunConfig
 
+EXIT_FAILED = 1
+EXIT_OVER_BUDGET = 3
+
 _MOST_ROWS = 2**31 - 1
 """More than any manifest has, and within what SQL counts with."""
 
@@ -31,10 +34,14 @@ Where = Annotated[
     typer.Option("--where", help="SQL condition over manifest columns, such as \"brand = 'A'\"."),
 ]
 Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, max=_MOST_ROWS, help="At most so many rows.")
+    int | None,
+    typer.Option("--limit", min=1, max=_MOST_ROWS, help="Largest number of rows to take."),
 ]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a recipe field: section.field=value.")
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change a recipe field: section.field=value; may be given repeatedly."
+    ),
 ]
 Renamed = Annotated[
     list[str] | None,
@@ -45,12 +52,16 @@ Renamed = Annotated[
 CsvDelimiter = Annotated[
     str | None,
     typer.Option(
-        "--csv-delimiter", help="Between values of CSV files: a character, or 'tab'. Default: seen."
+        "--csv-delimiter",
+        help="Character between the values of CSV files, or 'tab'. Default: found from the file.",
     ),
 ]
 CsvEncoding = Annotated[
     str | None,
-    typer.Option("--csv-encoding", help="Of CSV files, such as cp1252. Default: UTF-8, or seen."),
+    typer.Option(
+        "--csv-encoding",
+        help="Encoding of CSV files, such as cp1252. Default: UTF-8, or found from the file.",
+    ),
 ]
 Untrusted = Annotated[
     bool | None,
@@ -68,16 +79,20 @@ SingleDriver = Annotated[
     bool,
     typer.Option(
         "--assume-single-driver",
-        help="For stores without conditional writes: you see to it that no other driver works on "
-        "the run.",
+        help="Work on a store without conditional writes: you see to it that no other driver "
+        "works on the run.",
     ),
 ]
+DatasetUri = Annotated[
+    str, typer.Argument(metavar="OUTPUT", help="Folder of a dataset, with its runs below it.")
+]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a run, .../run_id=X.")]
 Address = Annotated[
     str | None,
     typer.Option(
         "--address",
         envvar="RAY_ADDRESS",
-        help="Of a running Ray cluster; without one, a cluster on this machine is started.",
+        help="Address of a running Ray cluster. Default: a cluster is started on this machine.",
     ),
 ]
 Verbose = Annotated[
@@ -86,8 +101,8 @@ Verbose = Annotated[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is asked for: a recipe over the rows of a manifest, into a dataset."""
+class RecipeOptions:
+    """The options of a command that takes a recipe over a manifest, into a dataset."""
 
     recipe: RecipeName
     manifest: ManifestUri
@@ -122,16 +137,16 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskedRun(Asked):
-    """The same for a run that has a name."""
+class RunOptions(RecipeOptions):
+    """The same, with the name of the run."""
 
     run_id: RunId = None
 
 
-T = TypeVar("T", bound=Asked)
+T = TypeVar("T", bound=RecipeOptions)
 
 
-def takes(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_options(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the fields of `kind` as options; it gets them as its first argument.
 
     typer knows no groups of options: it goes by the signature, so that is what is put together.
@@ -143,8 +158,8 @@ def takes(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]
         hints = get_type_hints(kind, include_extras=True)
 
         def called(**given: Any) -> None:
-            asked = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
-            command(asked, **given)
+            options = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+            command(options, **given)
 
         shared = [
             inspect.Parameter(
@@ -167,7 +182,7 @@ def takes(kind: type[T]) -> Callable[[Callable[..., None]], Callable[..., None]]
     return decorate
 
 
-def loud(command: Callable[..., None]) -> Callable[..., None]:
+def with_verbose(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command that runs on Ray the option --verbose, which is also one of `backlot`."""
 
     def called(verbose: bool, **given: Any) -> None:  # noqa: FBT001 - typer names all arguments

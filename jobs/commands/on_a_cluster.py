@@ -25,11 +25,13 @@ JobsAddress = Annotated[
     typer.Option(
         "--address",
         envvar="RAY_API_SERVER_ADDRESS",
-        help="Of the cluster's dashboard, http://head:8265.",
+        help="Address of the cluster's dashboard, such as http://head:8265.",
     ),
 ]
 _LOCAL = "http://127.0.0.1:8265"
-JobId = Annotated[str, typer.Argument(metavar="RUN_ID", help="The job is called after its run.")]
+JobId = Annotated[
+    str, typer.Argument(metavar="RUN_ID", help="Name of the run, after which its job is called.")
+]
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -38,7 +40,8 @@ def submit(
     address: JobsAddress = _LOCAL,
     *,
     detach: Annotated[
-        bool, typer.Option("--detach", help="Do not wait: print the job's id and leave.")
+        bool,
+        typer.Option("--detach", help="Print the job's id and leave, without waiting for its end."),
     ] = False,
     with_code: Annotated[
         bool,
@@ -57,7 +60,7 @@ def submit(
     from jobs.remote import ray_jobs as remote
     from jobs.remote.submission import submission
 
-    asked = submission(context.args, parse=_parser(), with_code=with_code)
+    asked = submission(context.args, parse=parser(context.find_root().command), with_code=with_code)
     jobs = remote.connect(address)
     with tempfile.TemporaryDirectory(prefix="backlot-submit-") as folder:
         job_id = remote.submit(jobs, asked, Path(folder))
@@ -69,11 +72,12 @@ def submit(
 @app.command()
 def status(
     job_id: Annotated[
-        str | None, typer.Argument(metavar="[RUN_ID]", help="Default: every job of ours.")
+        str | None,
+        typer.Argument(metavar="[RUN_ID]", help="Name of a run. Default: every job of Backlot."),
     ] = None,
     address: JobsAddress = _LOCAL,
 ) -> None:
-    """Say how the jobs of a cluster are, or one of them and how far it is."""
+    """Show the jobs of a cluster, or one of them and how far it is."""
     from jobs.remote import ray_jobs as remote
 
     jobs = remote.connect(address)
@@ -94,7 +98,7 @@ def logs(
     address: JobsAddress = _LOCAL,
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on until the job ends; exit with its code.")
+        bool, typer.Option("--follow", help="Go on until the job ends, and exit with its code.")
     ] = False,
 ) -> None:
     """Print the log of a job."""
@@ -147,11 +151,12 @@ def _ask_to_stop(job_id: str) -> bool:
     return typer.confirm(f"\nStop job {job_id}? Otherwise it goes on without you", err=True)
 
 
-def _parser() -> Callable[[str, list[str]], Mapping[str, Any]]:
-    """How a command of ours understands its arguments, by its name."""
-    from jobs.commands.app import app as whole
+def parser(group: Any) -> Callable[[str, list[str]], Mapping[str, Any]]:
+    """How a command of `backlot` understands its arguments, by its name.
 
-    group: Any = typer.main.get_command(whole)
+    Args:
+        group: all commands, as typer makes them of an app.
+    """
 
     def parse(name: str, arguments: list[str]) -> Mapping[str, Any]:
         with group.make_context("backlot", [name], resilient_parsing=True) as parent:

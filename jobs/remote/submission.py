@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from jobs.options import Asked, AskedRun
+from jobs.options import RecipeOptions, RunOptions
 from jobs.remote.ray_jobs import COMMANDS, Submission, own_code
 from jobs.running.reprocess import begun_run
 from pipeline import storage
@@ -56,7 +56,7 @@ def submission(arguments: Sequence[str], *, parse: Parse, with_code: bool) -> Su
 
 def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> tuple[str, bool]:
     """What the job is called, and whether its run is to be called so too."""
-    kind = AskedRun if name in ("run", "nightly") else Asked
+    kind = RunOptions if name in ("run", "nightly") else RecipeOptions
     values = {field.name: given[field.name] for field in fields(kind)}
     config = kind(**{**values, "recipe": recipe}).config()
     if name not in ("run", "nightly"):

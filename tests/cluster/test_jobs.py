@@ -164,7 +164,7 @@ def test_plain_ray_job_submit_works_too(head, catalogue, tmp_path):
     client = JobSubmissionClient(head["dashboard"])
     words = ["studio", "--manifest", str(catalogue), "--output", str(tmp_path / "out")]
     words += ["--limit", "2", "--set", "budget.max_failures=0"]
-    job = client.submit_job(entrypoint=f"python -m jobs.running.run {' '.join(words)}")
+    job = client.submit_job(entrypoint=f"python -m jobs.cli run {' '.join(words)}")
     info = wait(client, job)
     assert (info.status.value, info.driver_exit_code) == ("FAILED", 3)
     report = json.loads(next(tmp_path.glob("out/run_id=*/report.json")).read_text())

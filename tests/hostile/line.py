@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from jobs.recipes import load_recipe
-from jobs.results.contact_sheet import cards
+from jobs.results.sheet_cards import cards
 from pipeline import schema
 from pipeline.engine.on_ray.execution import _packed
 from pipeline.engine.pools import pools

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.results.contact_sheet import _told, cards
+from jobs.results.sheet_cards import cards
+from jobs.results.sheet_html import _told
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobs.running.run import dry_run
+from jobs.previews.dry_run import dry_run
 from pipeline import storage
 from pipeline.errors import ErrorCode, RowError
 from pipeline.manifest.reader import open_manifest

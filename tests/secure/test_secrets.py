@@ -22,12 +22,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from jobs.cli import main
-from jobs.commands.on_a_cluster import _parser
+from jobs.commands.app import app
+from jobs.commands.on_a_cluster import parser
 from jobs.remote import ray_jobs as remote
 from jobs.remote.submission import submission
 from pipeline import storage
@@ -377,7 +379,7 @@ def test_a_job_carries_no_secret(
     folder.mkdir()
     remote.submit(
         jobs,  # type: ignore[arg-type]
-        submission(asked, parse=_parser(), with_code=False),
+        submission(asked, parse=parser(typer.main.get_command(app)), with_code=False),
         folder,
     )
     assert jobs.handed

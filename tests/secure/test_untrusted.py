@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from jobs.commands.app import app
+from jobs.previews.dry_run import dry_run
 from jobs.remote.submission import submission
-from jobs.running.run import dry_run
 from pipeline import flow
 from pipeline.errors import ErrorCode, RowError
 from pipeline.flow import stages

@@ -25,11 +25,12 @@ import jobs.running.run
 import pipeline.flow
 import pipeline.runs.driver
 from jobs.forecasting.estimate import estimate
+from jobs.previews.dry_run import dry_run
 from jobs.previews.preflight import preflight
 from jobs.previews.prompt_outcomes import prompt_outcomes
 from jobs.results.datasets import show_current, show_verdict, write_current
 from jobs.running.reprocess import reprocess
-from jobs.running.run import dry_run, run_and_report
+from jobs.running.run import run_and_report
 from pipeline.engine.on_ray.execution import check_wiring
 from pipeline.errors import ErrorCode, RowError
 from pipeline.recipe import parse_recipe

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.running.run import print_idle, print_summary
+from jobs.running.summary import print_idle, print_summary
 from pipeline import flow, storage
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.recipe import Recipe

@@ -9,9 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 
 from jobs.cli import main
-from jobs.commands.on_a_cluster import EXIT_UNKNOWN, _parser, watch
+from jobs.commands.app import app
+from jobs.commands.on_a_cluster import EXIT_UNKNOWN, parser, watch
 from jobs.recipes import load_recipe
 from jobs.remote import ray_jobs as remote
 from jobs.remote.ray_jobs import Submission
@@ -22,6 +24,8 @@ from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
 from pipeline.runs.identity import Request, run_uri
 from pipeline.runs.run_folder import start_ledger
+
+PARSE = parser(typer.main.get_command(app))
 
 
 class Status(Enum):
@@ -98,7 +102,7 @@ def asked(make_manifest, tmp_path, monkeypatch):
 
 
 def made(*arguments, with_code=False) -> Submission:
-    return submission(list(arguments), parse=_parser(), with_code=with_code)
+    return submission(list(arguments), parse=PARSE, with_code=with_code)
 
 
 def test_a_submitted_command_does_not_depend_on_where_it_was_typed(asked, tmp_path):
@@ -122,7 +126,7 @@ def test_a_submitted_command_does_not_depend_on_where_it_was_typed(asked, tmp_pa
 def test_what_is_submitted_is_what_a_command_line_understands(asked):
     job = made("run", *asked, "--limit", "3")
     name, *rest = job.command
-    again = _parser()(name, rest)
+    again = PARSE(name, rest)
     assert (again["limit"], again["run_id"]) == (3, job.run_id)
     assert made(*job.command) == job
 
@@ -323,13 +327,6 @@ def test_the_last_progress_line_is_found():
         "2 of 9 rows, 0 failed"
     )
     assert remote.last_line("nothing yet") is None
-
-
-def test_the_run_module_is_a_command(asked):
-    command = [sys.executable, "-m", "jobs.running.run", *asked, "--limit", "0"]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 2
-    assert "'--limit'" in run.stderr
 
 
 def _new(path: Path) -> Path:

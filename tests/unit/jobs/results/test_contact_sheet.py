@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
-from jobs.results import contact_sheet as report
-from jobs.results.contact_sheet import Card, allot, cards, render_html, words
+from jobs.results import sheet_html as report
+from jobs.results.sheet_cards import Card, allot, cards
+from jobs.results.sheet_html import render_html, words
 from pipeline import schema
 
 SUMMARY: dict[str, Any] = {

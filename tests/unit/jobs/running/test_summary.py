@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobs.running.run import print_idle, print_summary
+from jobs.running.summary import print_idle, print_summary
 from pipeline.recipe import Budget
 from pipeline.runs.report import Report
 from pipeline.runs.result_files import Tally
