@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -15,7 +16,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline import storage
@@ -33,6 +33,7 @@ from pipeline.runs.past_runs import (
     telling_names,
     vouched_files,
 )
+from pipeline.runs.stored_files import open_parquet
 from pipeline.stages.wrappers.stricter_limits import MARK
 from pipeline.storage.parallel import in_threads
 from pipeline.tables.sql import Stream, query
@@ -87,9 +88,9 @@ def held_columns(output: str, names: Sequence[str]) -> dict[str, Held]:
 def _planned_columns(run: PastRun) -> pa.Schema:
     """Of a run's plan; none where that is gone or was empty."""
     for name in run.document["plan"]["files"][:1]:
-        filesystem, path = storage.arrow_filesystem(storage.join(run.uri, name))
         try:
-            return pq.read_schema(path, filesystem=filesystem)
+            with open_parquet(storage.join(run.uri, name)) as file:
+                return file.schema_arrow
         except (pa.ArrowInvalid, FileNotFoundError) as error:
             logger.warning("the plan of run %s cannot be read: %s", run.run_id, error)
     return pa.schema([])
@@ -195,6 +196,22 @@ def current(output: str) -> pa.Table:
 def latest(output: str) -> pa.Table:
     """The newest row of every sample, with a picture or without; columns as `current`."""
     return _newest(output, telling_files, where="true")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pick:
+    """Rows of one result file that a view shows."""
+
+    run_id: str
+    file: str
+    rows: Sequence[int]
+    """Positions in the file, ascending."""
+
+
+def picks_of(view: pa.Table) -> list[Pick]:
+    """The rows of a view, file by file."""
+    by_file = view.group_by(["run_id", "file"], use_threads=False).aggregate([("row", "list")])
+    return [Pick(**pick) for pick in by_file.rename_columns(["run_id", "file", "rows"]).to_pylist()]
 
 
 def _newest(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import schema, storage
 from pipeline.runs.documents import as_json
+from pipeline.runs.earlier_runs import Pick, picks_of
+from pipeline.runs.stored_files import open_parquet
 from pipeline.storage.parallel import in_threads
 from pipeline.tables.writing import PartFiles, common_schema, conformed
 
@@ -40,7 +40,7 @@ def materialise(view: pa.Table, target: str) -> list[str]:
     """
     target = storage.absolute(target)
     replaced = _replaceable(target)
-    picks = _picks(view)
+    picks = picks_of(view)
     merged = _merged_schema([pick.file for pick in picks])
     for file in replaced:
         storage.remove(file)
@@ -109,15 +109,6 @@ def _check_mark(target: str, mark: str) -> None:
         raise ValueError(f"--materialise {target}: another call has begun there meanwhile")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Pick:
-    """Rows of one result file."""
-
-    file: str
-    rows: tuple[int, ...]
-    """Positions in the file, ascending."""
-
-
 def file_schema(
     uris: Sequence[str], *, wanted: Callable[[str], bool] = lambda _: True
 ) -> pa.Schema:
@@ -135,27 +126,18 @@ def file_schema(
 
 def _plain_schema(uri: str) -> pa.Schema:
     """Names and types alone: a description that was reworded makes no other schema."""
-    filesystem, path = storage.arrow_filesystem(uri)
-    found = pq.read_schema(path, filesystem=filesystem)
-    return pa.schema([pa.field(column.name, column.type) for column in found])
-
-
-def _picks(view: pa.Table) -> list[_Pick]:
-    by_file = view.group_by("file", use_threads=False).aggregate([("row", "list")])
-    return [
-        _Pick(file=group["file"], rows=tuple(group["row_list"])) for group in by_file.to_pylist()
-    ]
+    with open_parquet(uri) as file:
+        return pa.schema([pa.field(column.name, column.type) for column in file.schema_arrow])
 
 
 def _merged_schema(files: Sequence[str]) -> pa.Schema:
     return file_schema(files).append(schema.RUN_URI).with_metadata(schema.HUGGING_FACE_METADATA)
 
 
-def _rows(pick: _Pick, merged: pa.Schema) -> Iterator[pa.Table]:
-    filesystem, path = storage.arrow_filesystem(pick.file)
+def _rows(pick: Pick, merged: pa.Schema) -> Iterator[pa.Table]:
     run_uri = pick.file.rpartition("/results/")[0]
     first = 0
-    with pq.ParquetFile(path, filesystem=filesystem) as file:
+    with open_parquet(pick.file) as file:
         for batch in file.iter_batches(batch_size=_READ_ROWS):
             wanted = [row - first for row in pick.rows if first <= row < first + batch.num_rows]
             first += batch.num_rows

@@ -17,12 +17,12 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.processes.activity import doing
 from pipeline.runs.documents import decision, files_that_count, read_document
 from pipeline.runs.result_files import committed_files
+from pipeline.runs.stored_files import open_parquet
 from pipeline.storage.parallel import in_threads
 from pipeline.tables import AS_IT_IS, Reading
 
@@ -180,9 +180,8 @@ def adopted_names(runs: Sequence[PastRun]) -> defaultdict[str, set[str]]:
 
 def read_columns(uri: str, columns: Sequence[str]) -> pa.Table | None:
     """Columns of a result file, those that it has; None when it is torn or gone."""
-    filesystem, path = storage.arrow_filesystem(uri)
     try:
-        with pq.ParquetFile(path, filesystem=filesystem) as file:
+        with open_parquet(uri) as file:
             return file.read(columns=list(columns))
     except (pa.ArrowInvalid, FileNotFoundError) as error:
         logger.warning("result file %s cannot be read: %s", uri, error)

@@ -16,7 +16,6 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.processes.activity import doing
@@ -30,6 +29,7 @@ from pipeline.runs.result_files import (
     without,
     write_result,
 )
+from pipeline.runs.stored_files import open_parquet
 from pipeline.tables.sql import query
 
 logger = logging.getLogger(__name__)
@@ -156,6 +156,5 @@ def _num_distinct(committed: Sequence[Committed]) -> int:
 
 
 def _write_rest(run_uri: str, file: str, dropped: Sequence[str]) -> str:
-    filesystem, path = storage.arrow_filesystem(storage.join(run_uri, "results", file))
-    with pq.ParquetFile(path, filesystem=filesystem) as opened:
+    with open_parquet(storage.join(run_uri, "results", file)) as opened:
         return write_result(run_uri, without(opened.read(), dropped))

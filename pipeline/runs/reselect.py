@@ -15,14 +15,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.manifest.reader import open_manifest
 from pipeline.manifest.rows import Manifest, sql_type
-from pipeline.runs.earlier_runs import latest
+from pipeline.runs.earlier_runs import Pick, latest, picks_of
 from pipeline.runs.merged_view import file_schema
 from pipeline.runs.past_runs import PastRun, Source, past_runs, source_named
+from pipeline.runs.stored_files import open_parquet
 from pipeline.storage.parallel import in_threads
 from pipeline.tables import UNTYPED, readable, union
 from pipeline.tables.sql import Stream, check_condition, columns_of, query, quoted
@@ -66,10 +66,7 @@ def choose(output: str, condition: str, *, manifest: str | None = None) -> Chose
     named = None if manifest is None else source_named(manifest, runs.values())
     sources = {run_id: named or run.source for run_id, run in runs.items()}
     manifests = _manifests(sources[run_id] for run_id in view["run_id"].unique().to_pylist())
-    picks = view.group_by(["run_id", "file"], use_threads=False).aggregate([("row", "list")])
-    files = [
-        _Newest(**pick) for pick in picks.rename_columns(["run_id", "file", "rows"]).to_pylist()
-    ]
+    files = picks_of(view)
     try:
         columns = _result_columns([pick.file for pick in files], condition)
     except ValueError as error:
@@ -124,15 +121,6 @@ def write_manifest(chosen: Chosen, folder: str, *, used: Collection[str]) -> int
             num_rows += table.num_rows
         files.close()
     return num_rows
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Newest:
-    """Rows of a result file that are the newest of their samples."""
-
-    run_id: str
-    file: str
-    rows: Sequence[int]
 
 
 def _manifests(sources: Iterable[Source]) -> dict[Source, Manifest]:
@@ -191,7 +179,7 @@ def _columns_read(condition: str, results: pa.Schema, manifest: Manifest) -> pa.
 
 
 def _matching(
-    files: Sequence[_Newest],
+    files: Sequence[Pick],
     columns: pa.Schema,
     manifest: Manifest,
     own: pa.Schema,
@@ -221,9 +209,8 @@ _RUN = f"run_{uuid.uuid4().hex}"
 """A column of ours among those of others, which may have any name."""
 
 
-def _read(pick: _Newest, columns: pa.Schema) -> pa.Table:
-    filesystem, path = storage.arrow_filesystem(pick.file)
-    with pq.ParquetFile(path, filesystem=filesystem) as file:
+def _read(pick: Pick, columns: pa.Schema) -> pa.Table:
+    with open_parquet(pick.file) as file:
         present = [name for name in columns.names if name in file.schema_arrow.names]
         table = file.read(columns=present).take(pa.array(pick.rows, pa.int64()))
     run_id = pa.repeat(pa.scalar(pick.run_id), table.num_rows)

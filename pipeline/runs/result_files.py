@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import schema, storage
 from pipeline.recipe import Recipe
+from pipeline.runs.stored_files import open_parquet
+from pipeline.storage.parallel import in_threads
 from pipeline.tables.writing import PICTURES, encoded
 
-_READ_THREADS = 16
 _MOST_BYTES = 2**31 - 1
 """A chunk of `binary` ends there, which many large PNGs together exceed."""
 _RETRIES = ("fetch_retries", "store_retries")
@@ -206,10 +204,9 @@ def read_committed(run_uri: str) -> tuple[list[Committed], list[str]]:
         The readable files, and the names of torn ones (a write that was cut off).
     """
     files = committed_files(run_uri)
-    with ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="results") as pool:
-        read = list(pool.map(_read_one, files))
-    torn = [file for file, found in zip(files, read, strict=True) if found is _TORN]
-    return [found for found in read if isinstance(found, Committed)], torn
+    read = list(in_threads(_read_one, files))
+    torn = [file for file, content in zip(files, read, strict=True) if content is _TORN]
+    return [content for content in read if isinstance(content, Committed)], torn
 
 
 def read_without(run_uri: str, file: str, sample_ids: Sequence[str]) -> Committed:
@@ -244,13 +241,12 @@ def _read_one(uri: str) -> Committed | str | None:
 
 
 def _read_counted(uri: str) -> pa.Table:
-    filesystem, path = storage.arrow_filesystem(uri)
     try:
-        with pq.ParquetFile(path, filesystem=filesystem) as file:
+        with open_parquet(uri) as file:
             return file.read(columns=_COUNTED)
     except pa.ArrowInvalid:
         # Torn files are deleted, so one bad answer of the storage must not do: read it whole.
-        with pq.ParquetFile(io.BytesIO(storage.read(uri))) as file:
+        with open_parquet(uri, whole=True) as file:
             return file.read(columns=_COUNTED)
 
 

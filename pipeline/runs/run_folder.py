@@ -17,7 +17,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.planning.planner import BYTES_PER_FILE, ROWS_PER_FILE, Planner
@@ -37,6 +36,7 @@ from pipeline.runs.documents import as_json
 from pipeline.runs.finished_fingerprints import Settled, rechunked
 from pipeline.runs.identity import Request, begun_as, is_finished, run_id_of
 from pipeline.runs.result_files import Committed, ids_of, read_committed
+from pipeline.runs.stored_files import open_parquet
 from pipeline.tables.writing import PLANNED_ROWS, encoded
 
 
@@ -95,8 +95,7 @@ class Ledger:
         known = dict(planner.addresses())
         found = {}
         for name in dict.fromkeys(unit.plan_file for unit in units):
-            filesystem, path = storage.arrow_filesystem(storage.join(self.uri, name))
-            with pq.ParquetFile(path, filesystem=filesystem) as file:
+            with open_parquet(storage.join(self.uri, name)) as file:
                 planned = file.read(columns=["image_uri", "mask_uri", "reference_uris"])
             data = packed(pa.chunked_array([looked_up(planned, known)]))
             if data is not None:
@@ -184,8 +183,7 @@ _NUM_NAMED = 20
 
 def read_unit(run_uri: str, unit: WorkUnit) -> pa.Table:
     """The plan rows of a unit, and the whole addresses beside them. Runs inside the cluster."""
-    filesystem, path = storage.arrow_filesystem(storage.join(run_uri, unit.plan_file))
-    with pq.ParquetFile(path, filesystem=filesystem) as file:
+    with open_parquet(storage.join(run_uri, unit.plan_file)) as file:
         group_rows = file.metadata.row_group(0).num_rows
         first, last = unit.rows[0] // group_rows, unit.rows[-1] // group_rows
         table = file.read_row_groups(list(range(first, last + 1)))
@@ -332,12 +330,10 @@ def _next_moment(after: datetime | None) -> datetime:
 
 def planned_ids(uri: str) -> pa.Array:
     """The sample ids of a plan file, in order."""
-    filesystem, path = storage.arrow_filesystem(uri)
-    with pq.ParquetFile(path, filesystem=filesystem) as file:
+    with open_parquet(uri) as file:
         return file.read(columns=["sample_id"])["sample_id"].combine_chunks()
 
 
 def _num_rows(uri: str) -> int:
-    filesystem, path = storage.arrow_filesystem(uri)
-    with pq.ParquetFile(path, filesystem=filesystem) as file:
+    with open_parquet(uri) as file:
         return int(file.metadata.num_rows)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.runs.conservation import compare
 from pipeline.runs.documents import files_that_count, read_document
 from pipeline.runs.result_files import committed_files
 from pipeline.runs.run_folder import planned_ids
+from pipeline.runs.stored_files import open_parquet
 from pipeline.storage.parallel import in_threads
 from pipeline.text.printable import visible
 
@@ -116,11 +116,10 @@ def _compared(counts: Iterable[_FileCount], objects: Mapping[str, int]) -> Itera
 
 def _count(uri: str) -> _FileCount | None:
     """What a result file holds; None when it is torn or gone."""
-    filesystem, path = storage.arrow_filesystem(uri)
     sizes: dict[str, int | None] = {}
     ids: list[str] = []
     try:
-        with pq.ParquetFile(path, filesystem=filesystem) as file:
+        with open_parquet(uri) as file:
             for batch in file.iter_batches(_READ_ROWS, columns=["sample_id", "image"]):
                 ids += batch["sample_id"].to_pylist()
                 image = batch["image"]

@@ -22,13 +22,12 @@ from pipeline.runs import (
     conservation,
     driver,
     earlier_runs,
-    past_runs,
     reconcile,
     report,
     result_files,
     run_config,
     run_folder,
-    verify,
+    stored_files,
 )
 from pipeline.runs.identity import Request
 from pipeline.runs.result_files import ResultWriter
@@ -246,11 +245,8 @@ class World:
         patch.setattr(lease, "connection", lambda: SimpleNamespace(run=without_waiting))
         parts = {"Event": threading.Event, "Lock": threading.Lock, "Thread": Idle}
         patch.setattr(lease, "threading", SimpleNamespace(**parts))
-        patch.setattr(result_files, "ThreadPoolExecutor", InTurn)
         patch.setattr(parallel, "ThreadPoolExecutor", InTurn)
-        files = SimpleNamespace(ParquetFile=RememberedFile, write_table=pq.write_table)
-        for module in (earlier_runs, past_runs, run_folder, reconcile, result_files, verify):
-            patch.setattr(module, "pq", files)
+        patch.setattr(stored_files, "pq", SimpleNamespace(ParquetFile=RememberedFile))
         patch.setattr(earlier_runs, "_answers", answers)
         patch.setattr(earlier_runs, "_repeated", repeated)
         patch.setattr(result_files, "_committed", committed)
