@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, get_args
+from dataclasses import replace
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.engine.stage import Resources
 from pipeline.imaging.reading.limits import ImageLimits
@@ -20,8 +19,13 @@ from pipeline.stages.prompt import PromptConfig
 from pipeline.stages.render import RenderConfig
 from pipeline.stages.store import OutputConfig
 from pipeline.tables import type_named
-from pipeline.text.printable import one_line
-from pipeline.text.yaml_text import MOST_CHARACTERS, MOST_DEPTH, load_words, load_yaml
+from pipeline.text.config_tree import located
+from pipeline.text.settings_validation import validated
+from pipeline.text.validation_errors import explain, mistakes
+from pipeline.text.written_settings import Written, laid_over, read_settings, with_setting
+
+EXTENDS = "extends"
+"""The line of a recipe's file that names another recipe, whose settings hold where it says none."""
 
 
 class Budget(BaseModel):
@@ -217,17 +221,13 @@ class Recipe(BaseModel):
         return _hash([self.model_dump(mode="json", include=sections), revisions])
 
 
-_MOST_TOLD = 10
-"""Mistakes in one message."""
-
-
 def _hash(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def parse_recipe(text: str, *, overrides: Sequence[str] = (), source: str) -> Recipe:
-    """Build a recipe from YAML.
+    """Build a recipe from YAML that stands alone.
 
     Args:
         text: YAML.
@@ -235,252 +235,73 @@ def parse_recipe(text: str, *, overrides: Sequence[str] = (), source: str) -> Re
         source: what to call it in messages.
 
     Raises:
-        ValueError: one line naming the field, what is wrong with it and what is accepted.
+        ValueError: one line naming the field, what is wrong with it and what is accepted. Also
+            where the text extends another recipe: it may come from a dataset, whose recipe is the
+            whole one, and names no file here.
     """
-    try:
-        values, words = load_yaml(text), load_words(text)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
-            f"{source}: a recipe is a mapping of sections, such as 'name: mine'"
-        )
-    uncolored = _UNCOLORED.search(text)
-    if uncolored is not None:
-        line = text.count("\n", 0, uncolored.start(1)) + 1
+    written = read_written_recipe(text, source=source)
+    if EXTENDS in (written.entries or {}):
         raise ValueError(
-            f"{source}: line {line}: {uncolored[1]} is a comment to YAML: write '{uncolored[1]}'"
+            f"{source}: {EXTENDS}: only a recipe's own file may extend another one: write out what "
+            "it takes from there, as 'backlot recipes show' prints it"
         )
-    unread: dict[tuple[str, ...], ValueError] = {}
-    for override in overrides:
-        steps, said = _parted(override)
-        value, word, trouble = _value_of(override, said)
-        values = _placed(values, steps, value, override)
-        words = _placed(words, steps, word, override)
-        if trouble is not None:
-            unread[tuple(steps)] = trouble
-    values = _with_words_for_keys(values, words)
-    try:
-        return validated(values, words)
-    except ValidationError as error:
-        for detail in error.errors():
-            trouble = unread.get(tuple(_located(detail["loc"])[0]))
-            if trouble is not None:
-                raise trouble from None
-        raise ValueError(f"{source}: {explain(error, words)}") from None
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
+    return recipe_of(written, overrides=overrides)
 
 
-def validated(values: Any, words: Any) -> Recipe:
-    """The recipe that values make; where a field wants a word, what YAML took for something else.
+def read_written_recipe(text: str, *, source: str) -> Written:
+    """A recipe as it is written, not yet checked, but for being YAML and a mapping.
 
     Raises:
-        ValidationError: with everything that is wrong.
-        ValueError: true or false stands where a number should.
+        ValueError: it is not; one line.
     """
-    while True:
-        try:
-            recipe = Recipe.model_validate(values)
-        except ValidationError as error:
-            again = values
-            for detail in error.errors():
-                path, _ = _located(detail["loc"])
-                word = _at(words, path)
-                if detail["type"] in _WANT_WORDS and _at(values, path) != word is not None:
-                    again = _replaced(again, path, word)
-            if again is values:
-                raise
-            values = again
-        else:
-            _check_numbers(recipe, values, words)
-            return recipe
+    written = read_settings(text, source=source)
+    if written.entries is None:
+        raise ValueError(f"{source}: a recipe is a mapping of sections, such as 'name: mine'")
+    return written
 
 
-def read_recipe(path: Path, *, overrides: Sequence[str] = ()) -> Recipe:
-    """Build a recipe from a YAML file. Raises ValueError as `parse_recipe`, and for the file."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            text = file.read(MOST_CHARACTERS + 1)  # one that is larger is refused by its length
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"recipe {path}: cannot be read: {_one_line(error)}") from None
-    return parse_recipe(text, overrides=overrides, source=f"recipe {path.name}")
+def merged_recipe(chain: Sequence[Written]) -> Written:
+    """A recipe and those that it extends as one, which extends nothing.
 
-
-def _with_words_for_keys(values: Any, words: Any) -> Any:
-    """The same with keys as they are written, where YAML takes a word for something else."""
-    if not isinstance(values, Mapping) or not isinstance(words, Mapping):
-        return values
-    named = values
-    if len(values) == len(words) and not all(isinstance(key, str) for key in values):
-        named = dict(zip(words, values.values(), strict=True))
-    return {key: _with_words_for_keys(value, words.get(key)) for key, value in named.items()}
-
-
-def _check_numbers(model: BaseModel, values: Mapping[str, Any], words: Any, *path: str) -> None:
-    """Refuse numbers that are none as they stand there.
-
-    Of `off` pydantic makes nought, and YAML 90 of `1:30` and 8 of `010`.
-    """
-    for name, value in values.items():
-        found = getattr(model, name, None)
-        said = _at(words, [*path, name]) or ""
-        if isinstance(found, int | float) and _MISREAD.fullmatch(said) and value != _plain(said):
-            raise ValueError(
-                f"{'.'.join([*path, name])}: YAML reads {said} as {value}: write the number out, "
-                f"such as {value}"
-            )
-        if isinstance(value, bool) and isinstance(found, int | float) and found is not value:
-            written = _at(words, [*path, name])
-            raise ValueError(
-                f"{'.'.join([*path, name])}: input should be a number, got {written!r}"
-            )
-        if isinstance(value, Mapping) and isinstance(found, BaseModel):
-            _check_numbers(found, value, words, *path, name)
-
-
-_MISREAD = re.compile(r"[+-]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
-"""Octal and sexagesimal numbers of YAML 1.1."""
-
-
-def _plain(said: str) -> int | None:
-    """The whole number that everybody else reads; None: they read none."""
-    return None if ":" in said else int(said)
-
-
-_UNCOLORED = re.compile(r"^[ ]*\w*color:[ ]+(#[0-9A-Fa-f]{3,8})[ ]*$", re.MULTILINE)
-
-_WANT_WORDS = frozenset({"enum", "literal_error", "path_type", "string_type"})
-"""What pydantic says of a value that is no text where there should be some."""
-
-
-def _at(words: Any, path: Sequence[str]) -> str | None:
-    """The text at a path; None: there is none."""
-    for step in path:
-        if isinstance(words, Mapping):
-            words = words.get(step)
-        elif isinstance(words, list) and step.isdecimal() and int(step) < len(words):
-            words = words[int(step)]
-        else:
-            return None
-    return words if isinstance(words, str) else None
-
-
-def _replaced(values: Any, path: Sequence[str], word: str) -> Any:
-    if not path:
-        return word
-    first, *rest = path
-    if isinstance(values, list):
-        index = int(first)
-        return [*values[:index], _replaced(values[index], rest, word), *values[index + 1 :]]
-    return {**values, first: _replaced(values[first], rest, word)}
-
-
-def explain(error: ValidationError, words: Any = None) -> str:
-    """A pydantic error as one line: the fields, what is wrong, and what would be right.
+    Name and description are the recipe's own: those of another one would be wrong.
 
     Args:
-        error: what pydantic says.
-        words: what was written, as `load_words` gives it.
+        chain: the recipe, the one that it extends, the one that this extends, and so on.
     """
-    parts = []
-    details = error.errors()
-    for detail in details[:_MOST_TOLD]:
-        path, model = _located(detail["loc"])
-        where = ".".join(path)
-        what = detail["msg"].removeprefix("Value error, ")
-        if detail["type"] == "extra_forbidden":
-            names = list(getattr(model, "model_fields", {}))
-            what = f"there is no such field (there are: {', '.join(names)})"
-        elif detail["type"] not in ("missing", "value_error"):
-            given, written = detail["input"], _at(words, path)
-            as_meant = written is None or str(given) == written
-            value = one_line(repr(given if as_meant else written), most=200)
-            what = f"{what[0].lower()}{what[1:]}, got {value}"
-        parts.append(f"{where}: {what}" if where else what)
-    more = len(details) - len(parts)
-    return "; ".join(parts) + (f"; and {more} more" if more else "")
+    *children, merged = (_without(each, EXTENDS) for each in chain)
+    for child in reversed(children):  # the eldest first: a child may leave the kind to it
+        merged = laid_over(child, _without(merged, "name", "description"), Recipe)
+    return merged
 
 
-def _located(location: tuple[int | str, ...]) -> tuple[list[str], Any]:
-    """A field as a recipe writes it, and the model that it lies in.
+def recipe_of(written: Written, *, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe that settings make.
 
-    Where a section is one of several kinds, pydantic puts the kind's name into the location, which
-    a recipe does not have there.
+    Args:
+        written: all of a recipe's settings, merged where it extends others.
+        overrides: as of `parse_recipe`.
+
+    Raises:
+        ValueError: as `parse_recipe`. What is wrong in a file that the recipe extends is told with
+            that file.
     """
-    path: list[str] = []
-    model: Any = Recipe
-    below: Any = Recipe
-    for step in location:
-        kinds = _kinds_in(below)
-        if step in kinds:
-            below = kinds[step]
-            continue
-        models = _models_in(below)
-        model = models[0] if len(models) == 1 else None
-        path.append(str(step))
-        field = getattr(model, "model_fields", {}).get(step)
-        below = None if field is None else field.annotation
-    return path, model
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
-
-
-def _kinds_in(annotation: Any) -> dict[Any, Any]:
-    """The models that a section may be, by the name under which pydantic tells them apart."""
-    kinds = {
-        model.model_fields["kind"].default: model
-        for model in _models_in(annotation)
-        if "kind" in model.model_fields
-    }
-    parts = get_args(annotation)
-    kinds |= {part.tag: parts[0] for part in parts if isinstance(part, Tag)}
-    for part in parts:
-        kinds |= _kinds_in(part)
-    return kinds
-
-
-def _parted(override: str) -> tuple[list[str], str]:
-    """The fields on the way to the one that is set, and what is written for it."""
-    path, separator, said = override.partition("=")
-    steps = path.strip().split(".")
-    if not separator or not all(steps):
-        raise ValueError(f"--set {override}: write it as section.field=value")
-    if len(steps) > MOST_DEPTH:
-        raise ValueError(f"--set {override}: no field lies {len(steps)} sections deep")
-    # A comment to YAML, and never meant as one where a value is set: it may be a colour.
-    return steps, json.dumps(said.strip()) if said.lstrip().startswith("#") else said
-
-
-def _value_of(override: str, said: str) -> tuple[Any, Any, ValueError | None]:
-    """What is set, as YAML reads it and as it is written, and why YAML cannot read it.
-
-    What is no YAML is a word, for those fields that want one, such as a prompt's template.
-    """
+    source = written.source
+    for override in overrides:
+        written = with_setting(written, override)
+    if EXTENDS in (written.entries or {}):
+        raise ValueError(f"--set {EXTENDS}: a recipe's file says what it extends, no setting can")
     try:
-        value, word = load_yaml(said), load_words(said)
+        return validated(Recipe, written)
+    except ValidationError as error:
+        for mistake in mistakes(error):
+            trouble = written.trouble_at(located(Recipe, mistake.location)[0])
+            if trouble is not None:
+                raise trouble from None
+        raise ValueError(f"{source}: {explain(error, Recipe, written)}") from None
     except ValueError as error:
-        trouble = ValueError(f"--set {override}: the value is {error}")
-        if said.lstrip().startswith(("'", '"')):  # a quote that is left open
-            raise trouble from None
-        return said.strip(), said.strip(), trouble
-    is_laid_out = isinstance(value, list | dict) and not said.lstrip().startswith(("[", "{"))
-    return value, said.strip() if is_laid_out else word, None
+        raise ValueError(f"{source}: {error}") from None
 
 
-def _placed(values: Any, steps: Sequence[str], value: Any, override: str) -> dict[str, Any]:
-    if not isinstance(values, Mapping):
-        raise ValueError(  # noqa: TRY004 - the user's mistake, not the caller's
-            f"--set {override}: {steps[0]!r} lies below something that is no section"
-        )
-    first, *rest = steps
-    below = _placed(values.get(first) or {}, rest, value, override) if rest else value
-    return {**values, first: below}
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _without(section: Written, *names: str) -> Written:
+    entries = section.entries or {}
+    return replace(section, entries={k: v for k, v in entries.items() if k not in names})

@@ -63,8 +63,8 @@ class Submission:
     """Of the run; for a command that is none, a name of its own."""
     command: tuple[str, ...]
     """Ours, with its arguments: `("run", "studio", "--manifest", ...)`."""
-    files: Mapping[str, Path]
-    """What travels along, by its name in the job's working directory."""
+    files: Mapping[str, Path | bytes]
+    """What travels along, by its name in the job's working directory: where it lies, or itself."""
 
     @property
     def entrypoint(self) -> str:
@@ -97,7 +97,7 @@ def own_code() -> dict[str, Path]:
     return {name: here / name for name in _PACKAGES}
 
 
-def runtime_env(files: Mapping[str, Path], folder: Path) -> dict[str, Any]:
+def runtime_env(files: Mapping[str, Path | bytes], folder: Path) -> dict[str, Any]:
     """The job's environment: settings that are no secret, and the files that travel along.
 
     Credentials are never part of it: whoever may look at the dashboard can read it. A cluster's
@@ -115,12 +115,14 @@ def runtime_env(files: Mapping[str, Path], folder: Path) -> dict[str, Any]:
         refuse_secrets(name, value)
     environment: dict[str, Any] = {"env_vars": {**settings, "PYTHONUNBUFFERED": "1"}}
     if files:
-        for name, path in files.items():
-            if path.is_dir():
+        for name, file in files.items():
+            if isinstance(file, bytes):
+                (folder / name).write_bytes(file)
+            elif file.is_dir():
                 ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-                shutil.copytree(path, folder / name, ignore=ignore)
+                shutil.copytree(file, folder / name, ignore=ignore)
             else:
-                shutil.copyfile(path, folder / name)
+                shutil.copyfile(file, folder / name)
         environment["working_dir"] = str(folder)
     return environment
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.options import RecipeOptions, RunOptions
+from jobs.recipes import read_chain
+from jobs.recipes.merged import merged_text
 from jobs.remote.ray_jobs import COMMANDS, Submission, own_code
 from jobs.running.reprocess import begun_run
 from pipeline import storage
@@ -40,10 +42,10 @@ def submission(arguments: Sequence[str], *, parse: Parse, with_code: bool) -> Su
     given = parse(name, rest)
     if given.get("dry_run"):
         raise ValueError("--dry-run touches no cluster: run it here, without submit")
-    files = dict(own_code()) if with_code else {}
+    files: dict[str, Path | bytes] = {**own_code()} if with_code else {}
     recipe = given["recipe"]
     if recipe is not None and recipe.endswith((".yaml", ".yml")):
-        files[_RECIPE] = Path(recipe)
+        files[_RECIPE] = _standing_alone(recipe)
         given = {**given, "recipe": _RECIPE}
     if name == "reprocess":
         run_id, is_named = _reprocessing_id(given, recipe), True
@@ -52,6 +54,13 @@ def submission(arguments: Sequence[str], *, parse: Parse, with_code: bool) -> Su
     if "run_id" in given and is_named:
         given = {**given, "run_id": run_id}
     return Submission(run_id=run_id, command=(name, *_arguments(name, given)), files=files)
+
+
+def _standing_alone(recipe: str) -> Path | bytes:
+    """The file of a recipe; or its merged text if it extends others, which may be only here."""
+    if len(read_chain(recipe)) == 1:
+        return Path(recipe)
+    return merged_text(recipe).encode()
 
 
 def _run_id(name: str, given: Mapping[str, Any], recipe: str) -> tuple[str, bool]:

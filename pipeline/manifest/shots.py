@@ -27,6 +27,7 @@ from pipeline.imaging.compositing.solid_colors import Rgb8, hex_of, parse_color
 from pipeline.imaging.placing.layout import Align, Wish
 from pipeline.imaging.placing.placements import MAX_SIDE_PX, Placement, parse_placements
 from pipeline.manifest.channels import load_channel
+from pipeline.text.validation_errors import first_mistake
 
 Shadow = Literal["none", "contact", "soft", "hard", "floating"]
 Harmonise = Literal["off", "background", "product", "strict"]
@@ -383,9 +384,7 @@ def _is_gap(name: str, value: Any) -> bool:
 
 def _explained(error: ValidationError) -> str:
     """The first thing that is wrong, in one line that begins with the column."""
-    detail = error.errors()[0]
-    what = detail["msg"].removeprefix("Value error, ")
-    if not detail["loc"]:
-        return what
-    value = repr(detail["input"])
-    return f"{detail['loc'][0]}: {what[0].lower()}{what[1:]}, got {value[:80]}"
+    mistake = first_mistake(error)
+    if not mistake.location:
+        return mistake.what
+    return f"{mistake.location[0]}: {mistake.lowered}, got {repr(mistake.given)[:80]}"

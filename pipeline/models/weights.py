@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -34,6 +35,10 @@ class Checkpoint(BaseModel):
     """Which weights, exactly: a local directory, or a hub id at one commit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ALTERNATIVES: ClassVar[tuple[str, ...]] = ("path", "uri", "hub_id")
+    """One of them says where the weights are. A recipe that names another one than the recipe which
+    it extends takes over nothing else of that: pins and permissions were for those weights."""
 
     path: Path | None = Field(
         None, description="A local directory. Give one of `path`, `uri` and `hub_id`."
@@ -73,7 +78,7 @@ class Checkpoint(BaseModel):
 
     @model_validator(mode="after")
     def _one_pinned_source(self) -> Checkpoint:
-        if [self.path, self.uri, self.hub_id].count(None) != 2:
+        if [getattr(self, name) for name in self.ALTERNATIVES].count(None) != 2:
             raise ValueError("give one of path, uri and hub_id")
         if self.hub_id is not None and self.revision is None:
             raise ValueError(

@@ -14,6 +14,7 @@ from importlib import resources
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.prompts.folding import fold
+from pipeline.text.validation_errors import first_mistake
 from pipeline.text.yaml_text import load_yaml
 
 SHIPPED = ("celebrities", "brands", "unsafe")
@@ -104,12 +105,11 @@ def parse_policy(text: str, *, source: str) -> Policy:
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_mistake(error)
         known = {*Policy.model_fields, *Group.model_fields, *Term.model_fields}
-        steps = [step if step in known or isinstance(step, int) else "…" for step in first["loc"]]
+        steps = [step if step in known or isinstance(step, int) else "…" for step in first.location]
         where = ".".join(map(str, steps))
-        what = first["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{source}: {f'{where}: ' if where else ''}{what}") from None
+        raise ValueError(f"{source}: {f'{where}: ' if where else ''}{first.what}") from None
 
 
 @cache
@@ -143,8 +143,9 @@ def _onto(earlier: Policy, later: Policy) -> Policy:
     try:
         return Policy(name=later.name, action=later.action, groups=(*kept, *later.groups))
     except ValidationError as error:
-        what = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ValueError(f"{what}, and the list that it extends has some without") from None
+        raise ValueError(
+            f"{first_mistake(error).what}, and the list that it extends has some without"
+        ) from None
 
 
 def _without(terms: Sequence[Term], settled: set[str]) -> tuple[Term, ...]:

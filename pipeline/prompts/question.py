@@ -20,6 +20,7 @@ from pipeline.prompts.folding import fold
 from pipeline.prompts.length import estimate_tokens
 from pipeline.prompts.mending import tidy
 from pipeline.prompts.rules import Rules
+from pipeline.text.validation_errors import first_mistake
 
 
 class Reason(StrEnum):
@@ -165,9 +166,9 @@ def parse(text: str) -> Answer | Fallback:
     try:
         answer = Answer.model_validate_json(_unwrapped(text))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        return Fallback(Reason.MALFORMED, f"{where}: {first['type']}" if where else first["type"])
+        first = first_mistake(error)
+        told = f"{first.where}: {first.kind}" if first.where else first.kind
+        return Fallback(Reason.MALFORMED, told)
     if len(answer.subject.split()) > _MOST_SUBJECT_WORDS:
         return Fallback(Reason.MALFORMED, "subject: too many words")
     if any(not (character.isprintable()) for character in answer.prompt + answer.subject):

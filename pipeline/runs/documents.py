@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from pipeline import storage
+from pipeline.text.validation_errors import first_mistake
 
 # What is read goes by these names, and must not lead out of the run's folder.
 _ResultFile = Annotated[str, StringConstraints(pattern=r"^[^./\\][^/\\]*$")]
@@ -129,11 +130,11 @@ def read_document(run_uri: str, name: str) -> dict[str, Any] | None:
         document = json.loads(data)
         _MUST_HOLD[name].model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "all of it"
+        first = first_mistake(error)
+        where = first.where or "all of it"
         raise ValueError(
-            f"{uri}: not as a run writes it ({where}: {first['msg'].lower()}): bring the file "
-            "back, or remove the run's folder"
+            f"{uri}: not as a run writes it ({where}: {first.lowered}): bring the file back, or "
+            "remove the run's folder"
         ) from None
     except (ValueError, RecursionError) as error:
         raise ValueError(

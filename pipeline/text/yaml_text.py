@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from pipeline.text.printable import one_line
+from pipeline.text.printable import one_line, visible
 
 MOST_CHARACTERS = 500_000
 """A recipe has about a thousand; a list of thirty thousand terms fits."""
@@ -42,6 +42,37 @@ def load_yaml(text: str, *, quotes: bool = True) -> Any:
 def dump_yaml(value: Any) -> str:
     """YAML that `load_yaml` reads as the same value."""
     return yaml.safe_dump(value)
+
+
+def yaml_line(value: Any) -> str:
+    """A value as YAML in one line that a terminal prints as it is."""
+    line = _line(value, allow_unicode=True)
+    return line if visible(line) == line else _line(value, allow_unicode=False)
+
+
+def _line(value: Any, *, allow_unicode: bool) -> str:
+    document: str = yaml.dump(
+        value,
+        Dumper=_LineDumper,
+        default_flow_style=True,
+        width=float("inf"),
+        allow_unicode=allow_unicode,
+        sort_keys=False,
+    )
+    return document.removesuffix("...\n").rstrip(
+        "\n"
+    )  # YAML marks the end of a value that is alone
+
+
+class _LineDumper(yaml.SafeDumper):
+    """PyYAML's own, which folds no text that has several lines."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = '"' if len(data.splitlines()) > 1 or data.endswith("\n") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_LineDumper.add_representer(str, _LineDumper.represent_str)
 
 
 def _loaded(text: str, loader: type[_Loader], *, quotes: bool = True) -> Any:

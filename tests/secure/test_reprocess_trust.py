@@ -189,3 +189,13 @@ def test_no_document_of_a_dataset_names_a_file_outside_its_run(output: str, name
     change(output, plan=before_plan, adopted={"r1": [name]})
     with pytest.raises(ValueError, match="not as a run writes it"):
         current(output)
+
+
+@pytest.mark.parametrize("extends", ["bria", "/etc/other.yaml"])
+def test_the_recipe_of_a_dataset_names_no_other_to_extend(
+    output: str, recipe: Recipe, asked: list[RunConfig], extends: str
+) -> None:
+    change(output, recipe={**recipe.model_dump(mode="json"), "extends": extends})
+    with pytest.raises(ValueError, match=r"recipe of run r1: extends: only a recipe's own file"):
+        again(output, trusts_dataset=True)
+    assert not asked

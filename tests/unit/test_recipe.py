@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from jobs.recipes import load_recipe, shipped_recipes
-from pipeline.recipe import Budget, Recipe, parse_recipe, read_recipe
+from pipeline.recipe import Budget, Recipe, parse_recipe
 from pipeline.stages.rendering import foreground_color
 
 
@@ -173,14 +173,14 @@ def test_a_recipe_that_would_keep_no_picture_is_refused() -> None:
 
 def test_a_file_is_named_when_it_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"recipe .*absent\.yaml: cannot be read: .*No such file"):
-        read_recipe(tmp_path / "absent.yaml")
+        load_recipe(str(tmp_path / "absent.yaml"))
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "picture.yaml"
     path.write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(ValueError, match="cannot be read"):
-        read_recipe(path)
+        load_recipe(str(path))
 
 
 def test_a_recipe_cannot_be_changed_once_made() -> None:

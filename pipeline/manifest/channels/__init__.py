@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.imaging.writing.provenance_xmp import SourceType
+from pipeline.text.validation_errors import first_mistake
 from pipeline.text.yaml_text import load_yaml
 
 FileFormat = Literal["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"]
@@ -73,4 +74,4 @@ def load_channel(name: str) -> Channel:
     try:
         return Channel.model_validate(load_yaml(text))
     except ValidationError as error:
-        raise ValueError(f"channel {name}: {' '.join(str(error).split())}") from None
+        raise ValueError(f"channel {name}: {first_mistake(error).line}") from None

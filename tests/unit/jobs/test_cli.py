@@ -54,7 +54,10 @@ def refusal(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["run", "studio", "--manifest", "x"], "Missing option '--output'"),
         (["run", "studio", "--bogus"], "No such option: --bogus"),
         (["run", "studio", "--limit"], "requires an argument"),
-        (["recipes", "extra"], "unexpected extra argument"),
+        (["recipes", "extra"], "No such command 'extra'"),
+        (["schema", "extra"], "unexpected extra argument"),
+        (["recipes", "show"], "Missing argument 'RECIPE'"),
+        (["recipes", "show", "brai"], "did you mean 'bria'"),
         (["report"], "Missing argument 'RUN'"),
         (["report", "/nowhere/run_id=x"], "no report.json there; name the folder of a run"),
     ],
@@ -264,7 +267,17 @@ def test_recipes_lists_what_is_shipped(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_schema_prints_the_json_schema_of_a_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
-    assert json.loads(capsys.readouterr().out) == Recipe.model_json_schema()
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["properties"].pop("extends")["type"] == "string"
+    assert printed == Recipe.model_json_schema()
+
+
+def test_a_recipe_that_is_shown_can_be_run(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["recipes", "show", "rmbg-bria"]) == 0
+    (tmp_path / "shown.yaml").write_text(capsys.readouterr().out)
+    assert load_recipe(str(tmp_path / "shown.yaml")) == load_recipe("rmbg-bria")
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.prompts.policy import parse_policy
 from pipeline.recipe import parse_recipe
-from pipeline.text.yaml_text import MOST_CHARACTERS, MOST_DEPTH, dump_yaml, load_yaml
+from pipeline.text.yaml_text import MOST_CHARACTERS, MOST_DEPTH, dump_yaml, load_yaml, yaml_line
 
 
 def refusal(text: str) -> str:
@@ -121,3 +121,31 @@ def test_recipes_settings_and_policies_are_read_so() -> None:
             parse_policy(text, source="policy mine")
     with pytest.raises(ValueError, match=r"^--set keep=\[.* nested more than"):
         parse_recipe("name: mine", overrides=["keep=" + "[" * 100], source="recipe mine")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            "off",
+            "12:30",
+            "a\nb",
+            "a\n",
+            "\u2028",
+            "\x85x",
+            "a, b: #c",
+            "😀 é",
+            "\u202e",
+            "",
+            "...",
+        ),
+        *("- a", " a ", "\x1b[31m", "'", 'a "b"', "x y" * 500, None, True, 1, 1e-05, 0.1, [], {}),
+        ["a\nb", "c, d"],
+        {"a": {"b: c": ["no", None]}},
+        [[1], "\u202e\n"],
+    ],
+)
+def test_a_value_in_one_line_is_read_as_it_was(value: object) -> None:
+    line = yaml_line(value)
+    assert line.isprintable()
+    assert load_yaml(f"a:\n  b: {line}  # from c\n  d: 1") == {"a": {"b": value, "d": 1}}

@@ -42,6 +42,7 @@ from pipeline.models.generation.generator import (
     Settings,
 )
 from pipeline.models.weights import one_at_a_time, revision_of
+from pipeline.text.validation_errors import first_mistake
 
 Size = tuple[int, int]
 """Height and width, px."""
@@ -215,9 +216,7 @@ def asked_for(config: AnyDiffusionConfig, settings: Settings) -> AnyDiffusionCon
     try:
         return type(config).model_validate({**dict(config), **asked})
     except ValidationError as error:
-        (first, *_) = error.errors()
-        name = ".".join(map(str, first["loc"]))
-        raise RowError(ErrorCode.BAD_REQUEST, f"{name}: {first['msg'].lower()}") from None
+        raise RowError(ErrorCode.BAD_REQUEST, first_mistake(error).line) from None
 
 
 def fixed_arguments(config: AnyDiffusionConfig) -> dict[str, Any]:

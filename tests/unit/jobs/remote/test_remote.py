@@ -169,6 +169,21 @@ def test_a_recipe_of_ones_own_travels_along(asked, tmp_path):
     assert Path(environment["working_dir"], "recipe.yaml").read_text().startswith("name: mine")
 
 
+def test_a_recipe_that_extends_others_travels_with_all_that_they_say(asked, tmp_path):
+    (tmp_path / "house.yaml").write_text("name: house\nextends: studio\nrender: {quality: 70}\n")
+    (tmp_path / "mine.yaml").write_text("name: mine\nextends: house.yaml\nkeep: [title]\n")
+    here = load_recipe(str(tmp_path / "mine.yaml"))
+    job = made("mine.yaml", *asked[1:], "--set", "render.thumbnail_px=0")
+    folder = _new(tmp_path / "job")
+    remote.runtime_env(job.files, folder)
+    assert [path.name for path in folder.iterdir()] == ["recipe.yaml"]
+    assert "extends:" not in (folder / "recipe.yaml").read_text()
+    there = load_recipe(str(folder / "recipe.yaml"))
+    assert (there, there.config_hash) == (here, here.config_hash)
+    assert job.command[job.command.index("--set") + 1] == "render.thumbnail_px=0"
+    assert there.render.thumbnail_px != 0
+
+
 def test_the_code_travels_if_asked_for_and_runs_there(asked, tmp_path):
     job = made(*asked, with_code=True)
     folder = _new(tmp_path / "job")
