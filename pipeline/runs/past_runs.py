@@ -129,7 +129,7 @@ def source_named(manifest: str, runs: Iterable[PastRun]) -> Source:
     """A manifest with how the newest run that was made from it has read its files."""
     uri = storage.absolute(manifest)
     sources = [run.source for run in runs]
-    readings = [reading for named, reading in sources if named == uri]
+    readings = [reading for other, reading in sources if other == uri]
     return uri, readings[-1] if readings else AS_IT_IS
 
 

@@ -138,23 +138,23 @@ def _result_columns(files: Sequence[str], condition: str) -> pa.Schema:
     Raises:
         ValueError: SQL has no type for one that it names, or it is no expression.
     """
-    found = []
+    columns = []
     # Of the others, runs need not agree on the type.
     merged = file_schema(files, wanted=lambda name: name == "id" or _names(condition, name))
     named = columns_of(condition, merged.names) or ()
     for column in merged:
         if column.name == "id":
-            found.append(column)
+            columns.append(column)
         else:
             type_ = sql_type(column.type)
             if type_ is not None:
-                found.append(column.with_type(type_))
+                columns.append(column.with_type(type_))
             elif column.name in named:
                 raise ValueError(
                     f"column {column.name!r} is {column.type}, which a condition cannot read: "
                     "leave it out of the condition"
                 )
-    return pa.schema(found)
+    return pa.schema(columns)
 
 
 def _names(condition: str, column: str) -> bool:
@@ -194,13 +194,13 @@ def _matching(
     )
     picked = "".join(f", manifest.{quoted(name)}" for name in own.names)
     try:
-        found = query(
+        matching = query(
             f"SELECT DISTINCT id, {_RUN} AS run_id FROM (SELECT results.*{picked} FROM results "
             f"JOIN manifest ON results.id = manifest.id) WHERE ({condition})",
             results=Stream(with_run, batches),
             manifest=manifest.sql_stream(own),
         )
-        return found.read_all()
+        return matching.read_all()
     except ValueError as error:
         raise ValueError(f"--where {condition!r}: {error}") from None
 
@@ -235,9 +235,11 @@ def _written(opened: Mapping[Source, Manifest], used: frozenset[str]) -> dict[So
                 manifest.field(name)
     ways_out = "or select the rows of one manifest, such as with run_id = '...'"
     united = union((manifest.uri, manifest.schema) for manifest in opened.values())
-    said = next((united.conflicts[name] for name in sorted(used & united.conflicts.keys())), None)
-    if said is not None:
-        raise ValueError(f"--where selects rows whose manifests disagree: {said}, {ways_out}")
+    conflicts = [united.conflicts[name] for name in sorted(used & united.conflicts.keys())]
+    if conflicts:
+        raise ValueError(
+            f"--where selects rows whose manifests disagree: {conflicts[0]}, {ways_out}"
+        )
     schemas, spelled = dict[Source, pa.Schema](), dict[str, tuple[str, str]]()
     for source, manifest in opened.items():
         fields, left_out = list[pa.Field](), list[str]()
@@ -307,15 +309,15 @@ def _resolved(uri: Any, root: str) -> str | None:
     if not uri:
         return None if uri is None else str(uri)
     try:
-        found = storage.resolve(uri, against=root)
+        address = storage.resolve(uri, against=root)
     except ValueError:  # what is wrong with it is for the plan to say, and that there is none
         return storage.shown(str(uri))
-    if storage.address_fault(found) is None:
-        return storage.withheld(found)
-    if "@" not in found:
-        return found
+    if storage.address_fault(address) is None:
+        return storage.withheld(address)
+    if "@" not in address:
+        return address
     # Of a user and a password that they are there, which the plan refuses.
-    scheme, mark, rest = storage.shown(found).partition("://")
+    scheme, mark, rest = storage.shown(address).partition("://")
     return f"{scheme}{mark}@{rest}"
 
 

@@ -111,12 +111,12 @@ def _whole_addresses(config: RunConfig, origin: Origin, planner: Planner) -> dic
         sources = first_sources(origin.parent, {run.run_id: run for run in runs})
     else:
         sources = {source_named(config.taken_from, runs)}
-    found = dict[str, str]()
+    whole = dict[str, str]()
     for uri, reading in sources:
         manifest = open_manifest(uri, reading=reading)
-        there = Planner(recipe=config.recipe, manifest=manifest).addresses()
-        found |= {kept: whole for kept, whole in there if kept in wanted}
-    return found
+        addresses = Planner(recipe=config.recipe, manifest=manifest).addresses()
+        whole |= {kept: address for kept, address in addresses if kept in wanted}
+    return whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -93,14 +93,14 @@ class Ledger:
         if self.addresses or not self.num_withheld:
             return self
         known = dict(planner.addresses())
-        found = {}
+        addresses = {}
         for name in dict.fromkeys(unit.plan_file for unit in units):
             with open_parquet(storage.join(self.uri, name)) as file:
                 planned = file.read(columns=["image_uri", "mask_uri", "reference_uris"])
             data = packed(pa.chunked_array([looked_up(planned, known)]))
             if data is not None:
-                found[name] = data
-        return replace(self, addresses=found)
+                addresses[name] = data
+        return replace(self, addresses=addresses)
 
     def addressed(self, units: Sequence[WorkUnit]) -> list[WorkUnit]:
         """The units, each with the whole addresses of its rows."""
