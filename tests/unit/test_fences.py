@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parents[2]
 ROOTS = ("pipeline", "jobs", "benchmarks")
 ABOVE = {
     "pipeline": ("pipeline.flow", "jobs.cli"),
-    "jobs": ("tests",),
+    "jobs": ("benchmarks",),
     "benchmarks": ("tests",),
 }
 
