@@ -167,8 +167,8 @@ def parse(text: str) -> Answer | Fallback:
         answer = Answer.model_validate_json(_unwrapped(text))
     except ValidationError as error:
         first = first_mistake(error)
-        told = f"{first.where}: {first.kind}" if first.where else first.kind
-        return Fallback(Reason.MALFORMED, told)
+        detail = f"{first.where}: {first.kind}" if first.where else first.kind
+        return Fallback(Reason.MALFORMED, detail)
     if len(answer.subject.split()) > _MOST_SUBJECT_WORDS:
         return Fallback(Reason.MALFORMED, "subject: too many words")
     if any(not (character.isprintable()) for character in answer.prompt + answer.subject):

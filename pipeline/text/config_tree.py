@@ -32,10 +32,10 @@ def nested_models(config: BaseModel) -> Iterator[Nested]:
 
 def _below(model: BaseModel, above: tuple[str, ...]) -> Iterator[Nested]:
     for name in type(model).model_fields:
-        for steps, found in _models_held(getattr(model, name)):
+        for steps, held in _models_held(getattr(model, name)):
             path = (*above, name, *steps)
-            yield Nested(path, found, model)
-            yield from _below(found, path)
+            yield Nested(path, held, model)
+            yield from _below(held, path)
 
 
 def _models_held(value: Any) -> Iterator[tuple[tuple[str, ...], BaseModel]]:
@@ -45,12 +45,12 @@ def _models_held(value: Any) -> Iterator[tuple[tuple[str, ...], BaseModel]]:
             yield (), value
         case tuple() | list():
             for index, item in enumerate(value):
-                for steps, found in _models_held(item):
-                    yield (str(index), *steps), found
+                for steps, held in _models_held(item):
+                    yield (str(index), *steps), held
         case Mapping():
             for key, item in value.items():
-                for steps, found in _models_held(item):
-                    yield (str(key), *steps), found
+                for steps, held in _models_held(item):
+                    yield (str(key), *steps), held
 
 
 def rebuilt(config: Config, change: Callable[[BaseModel], BaseModel]) -> Config:

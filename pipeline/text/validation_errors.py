@@ -70,9 +70,9 @@ def explain(error: ValidationError, model: type[BaseModel], written: Written) ->
         model: what the settings were to make.
         written: the settings. What stands in another file than they themselves is told with it.
     """
-    told = mistakes(error)
-    parts = [_explained(mistake, model, written) for mistake in told[:_MOST_TOLD]]
-    more = len(told) - len(parts)
+    everything = mistakes(error)
+    parts = [_explained(mistake, model, written) for mistake in everything[:_MOST_TOLD]]
+    more = len(everything) - len(parts)
     return "; ".join(parts) + (f"; and {more} more" if more else "")
 
 

@@ -176,8 +176,8 @@ def _kind_of(
     models = models_in(annotation)
     if len(models) < 2:
         return models[0] if models else None
-    said = (section.entries or {}).get(kind_field(models))
-    return unsaid if said is None else model_of_kind(models, said.value)
+    kind = (section.entries or {}).get(kind_field(models))
+    return unsaid if kind is None else model_of_kind(models, kind.value)
 
 
 def _names_another(own: Written, below: Written, model: type[BaseModel] | None) -> bool:
@@ -203,45 +203,45 @@ def with_setting(written: Written, setting: str) -> Written:
     Raises:
         ValueError: it is not written like this, or names no place where a field could be.
     """
-    steps, said = _parted(setting)
-    return _placed(written, steps, _value_of(setting, said, written.source), setting)
+    steps, text = _parted(setting)
+    return _placed(written, steps, _value_of(setting, text, written.source), setting)
 
 
 def _parted(setting: str) -> tuple[list[str], str]:
     """The fields on the way to the one that is set, and what is written for it."""
-    path, separator, said = setting.partition("=")
+    path, separator, text = setting.partition("=")
     steps = path.strip().split(".")
     if not separator or not all(steps):
         raise ValueError(f"--set {setting}: write it as section.field=value")
     if len(steps) > MOST_DEPTH:
         raise ValueError(f"--set {setting}: no field lies {len(steps)} sections deep")
     # A comment to YAML, and never meant as one where a value is set: it may be a colour.
-    return steps, json.dumps(said.strip()) if said.lstrip().startswith("#") else said
+    return steps, json.dumps(text.strip()) if text.lstrip().startswith("#") else text
 
 
-def _value_of(setting: str, said: str, source: str) -> Written:
+def _value_of(setting: str, text: str, source: str) -> Written:
     """What is set. What is no YAML is a word, for fields that want one, such as a template."""
     try:
-        value, word = load_yaml(said), load_words(said)
+        value, word = load_yaml(text), load_words(text)
     except ValueError as error:
         trouble = ValueError(f"--set {setting}: the value is {error}")
-        if said.lstrip().startswith(("'", '"')):  # a quote that is left open
+        if text.lstrip().startswith(("'", '"')):  # a quote that is left open
             raise trouble from None
-        return Written(value=said.strip(), word=said.strip(), source=source, trouble=trouble)
+        return Written(value=text.strip(), word=text.strip(), source=source, trouble=trouble)
     written = _written(value, word, source)
-    is_laid_out = isinstance(value, list | dict) and not said.lstrip().startswith(("[", "{"))
-    return replace(written, word=said.strip()) if is_laid_out else written
+    is_laid_out = isinstance(value, list | dict) and not text.lstrip().startswith(("[", "{"))
+    return replace(written, word=text.strip()) if is_laid_out else written
 
 
-def _placed(within: Written, steps: Sequence[str], setting: Written, said: str) -> Written:
+def _placed(within: Written, steps: Sequence[str], value: Written, setting: str) -> Written:
     if within.entries is None and within.value:
-        raise ValueError(f"--set {said}: {steps[0]!r} lies below something that is no section")
+        raise ValueError(f"--set {setting}: {steps[0]!r} lies below something that is no section")
     first, *rest = steps
     entries = within.entries or {}
     if rest:
         empty = Written(entries={}, source=within.source)
-        setting = _placed(entries.get(first, empty), rest, setting, said)
-    return Written(entries={**entries, first: setting}, source=within.source)
+        value = _placed(entries.get(first, empty), rest, value, setting)
+    return Written(entries={**entries, first: value}, source=within.source)
 
 
 def _text_below(tree: Any, path: Sequence[str]) -> str | None:
