@@ -70,10 +70,10 @@ def _watched(watch: interruption.Watch, arguments: list[str], app: typer.Typer |
     try:
         code = watch.run(partial(_command, arguments, app))
     except _RefusedError as refused:
-        return _said(refused.message, refused.code)
+        return _end_with(refused.message, refused.code)
     except FatalError as error:  # what it was aborted with
-        return _said(str(error), EXIT_FAILED)
-    return _said(_INTERRUPTED, EXIT_FAILED) if code is None else code
+        return _end_with(str(error), EXIT_FAILED)
+    return _end_with(_INTERRUPTED, EXIT_FAILED) if code is None else code
 
 
 class _RefusedError(Exception):
@@ -106,7 +106,7 @@ def _command(arguments: list[str], app: typer.Typer | None) -> int:
     return int(result or 0)
 
 
-def _said(message: str, code: int) -> int:
+def _end_with(message: str, code: int) -> int:
     if message:  # with no arguments at all, the help was shown instead
         from jobs.terminal.display import say
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from jobs.forecasting.forecast import Forecast, Seen, forecast
+from jobs.forecasting.forecast import Forecast, SampleRun, forecast
 from jobs.forecasting.sampling import Mean, Sample, stratified, stratified_mean
 from jobs.running.cluster_address import check_address
 from jobs.terminal.quiet import quiet_cluster
@@ -85,7 +85,7 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
         with quiet_cluster(address):
             report = run(asked, on_progress=clock)
             return forecast(
-                _seen(report.run_uri, drawn, listed, clock),
+                _sample_run(report.run_uri, drawn, listed, clock),
                 num_rows=drawn.num_rows,
                 rows_per_block=block_rows(drawn.num_rows),
                 stages=listed,
@@ -95,7 +95,7 @@ def estimate(config: RunConfig, *, sample: int, address: str | None) -> Forecast
             )
 
 
-def _seen(run_uri: str, drawn: Sample, listed: Sequence[Stage], clock: Clock) -> Seen:
+def _sample_run(run_uri: str, drawn: Sample, listed: Sequence[Stage], clock: Clock) -> SampleRun:
     ended_s = clock.passed_s()
     rows = _rows(run_uri)
     zero_where_it_never_got = {
@@ -103,7 +103,7 @@ def _seen(run_uri: str, drawn: Sample, listed: Sequence[Stage], clock: Clock) ->
         for stage in listed
     }
     written = _bytes_below(run_uri)
-    return Seen(
+    return SampleRun(
         rows=len(rows),
         stage_s={
             name: stratified_mean(values, drawn) for name, values in zero_where_it_never_got.items()

@@ -27,7 +27,7 @@ small columns of a result file, which is read twice when a run is counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
+class SampleRun:
     """What the sample took."""
 
     rows: int
@@ -66,7 +66,7 @@ class Forecast:
 
 
 def forecast(
-    seen: Seen,
+    sample: SampleRun,
     *,
     num_rows: int,
     rows_per_block: int,
@@ -78,7 +78,7 @@ def forecast(
     """What `num_rows` take on these nodes.
 
     Args:
-        seen: what the sample took.
+        sample: what the sample took.
         num_rows: of the whole.
         rows_per_block: of the whole.
         stages: of the recipe.
@@ -89,19 +89,19 @@ def forecast(
     Raises:
         ValueError: the pools do not fit the nodes.
     """
-    means = {pool.name: _together(pool, seen.stage_s) for pool in pools(stages)}
+    means = {pool.name: _together(pool, sample.stage_s) for pool in pools(stages)}
     seconds = {name: mean.value for name, mean in means.items()}
     actors = allocated(stages, seconds, nodes)
     rates = {name: count / max(seconds[name], 1e-9) for name, count in actors.items()}
     bottleneck = min(rates, key=lambda name: rates[name])
-    measured = steady_rate(seen, actors[bottleneck])
+    measured = steady_rate(sample, actors[bottleneck])
     rate = measured or rates[bottleneck]
     # A block passes all stages before its rows count, and blocks of the whole may be larger.
-    latency_s = (rows_per_block - seen.rows_per_block) * sum(seconds.values())
-    fixed_s = max(0.0, seen.start_s + latency_s) + seen.end_s
+    latency_s = (rows_per_block - sample.rows_per_block) * sum(seconds.values())
+    fixed_s = max(0.0, sample.start_s + latency_s) + sample.end_s
     work_s = max(0, num_rows - rows_per_block) / rate
     slowest = means[bottleneck]
-    spread = math.hypot(slowest.half_width / max(slowest.value, 1e-9), unevenness(seen))
+    spread = math.hypot(slowest.half_width / max(slowest.value, 1e-9), unevenness(sample))
     hours = Mean(value=(fixed_s + work_s) / _HOUR_S, half_width=work_s * spread / _HOUR_S)
     puts, gets = requests(num_rows, rows_per_block, objects=objects)
     per_hour = sum(
@@ -109,7 +109,7 @@ def forecast(
     )
     scale = num_rows / 1e9
     gigabytes = Mean(
-        value=seen.bytes_per_row.value * scale, half_width=seen.bytes_per_row.half_width * scale
+        value=sample.bytes_per_row.value * scale, half_width=sample.bytes_per_row.half_width * scale
     )
     cost = Mean(
         value=hours.value * per_hour
@@ -166,20 +166,20 @@ def _together(pool: Pool, stage_s: Mapping[str, Mean]) -> Mean:
     )
 
 
-def steady_rate(seen: Seen, actors: int) -> float | None:
+def steady_rate(sample: SampleRun, actors: int) -> float | None:
     """Rows a second between the first and the last block; None if the sample was too short.
 
     All blocks pass the same stages, so that the gaps between them are those of the slowest one.
     """
-    if seen.rows < _FULL * actors or len(seen.blocks) < 4:
+    if sample.rows < _FULL * actors or len(sample.blocks) < 4:
         return None
-    (first_s, first_rows), *_, (last_s, last_rows) = seen.blocks
+    (first_s, first_rows), *_, (last_s, last_rows) = sample.blocks
     return (last_rows - first_rows) / (last_s - first_s) if last_s > first_s else None
 
 
-def unevenness(seen: Seen) -> float:
+def unevenness(sample: SampleRun) -> float:
     """How uneven the rate of the sample was: half the 95 % interval of its mean, as a share."""
-    pairs = zip(seen.blocks, seen.blocks[1:], strict=False)
+    pairs = zip(sample.blocks, sample.blocks[1:], strict=False)
     gaps = [(later - sooner) / max(1, more - less) for (sooner, less), (later, more) in pairs]
     if len(gaps) < 2 or not sum(gaps):
         return 0.0

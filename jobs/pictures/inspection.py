@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.pictures.named_files import DELIVERED, pictures, reader
-from jobs.pictures.picture_facts import PathSeen, Said, Seen
+from jobs.pictures.picture_facts import PictureFacts, Refusal, SavedPath
 from pipeline.errors import ErrorCode, RowError
 from pipeline.imaging.clipping_path.channel_names import channel_names
 from pipeline.imaging.clipping_path.saved_paths import saved_paths
@@ -72,7 +72,7 @@ class _Embedded:
         return coarse_HW
 
 
-def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[Seen]:
+def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[PictureFacts]:
     """Look at every file, one after another.
 
     Where a run would ask its network whether an alpha channel is a cut-out, the embedded one is
@@ -98,9 +98,11 @@ def inspect(names: Sequence[str], recipe: Recipe) -> Iterator[Seen]:
             uri = shown(uri)  # noqa: PLW2901 - from here on it is told, and may be signed
         if isinstance(fetched, RowError):
             unread = fetched.code in _NOT_READ
-            yield Seen(uri=uri, error=_said(fetched), run=_refused(fetched), is_readable=not unread)
+            yield PictureFacts(
+                uri=uri, error=_refusal(fetched), run=_refused(fetched), is_readable=not unread
+            )
         else:
-            yield _seen(uri, fetched.data, recipe, alphas)
+            yield _facts_of(uri, fetched.data, recipe, alphas)
 
 
 def _files(name: str) -> list[str]:
@@ -111,14 +113,14 @@ def _files(name: str) -> list[str]:
     return pictures(name, argument="FILE", suffixes=DELIVERED)
 
 
-def _seen(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> Seen:
+def _facts_of(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> PictureFacts:
     """Whatever can be told, up to where a run would give up."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks of libraries on damaged metadata: no line of ours
-        return _told_of(uri, data, recipe, alphas)
+        return _all_facts_of(uri, data, recipe, alphas)
 
 
-def _told_of(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> Seen:
+def _all_facts_of(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> PictureFacts:
     facts: dict[str, Any] = {"uri": uri, "num_bytes": len(data)}
     with suppress(RowError):  # what is wrong, the run's own functions say below
         facts["kind"] = identify(data)
@@ -131,8 +133,8 @@ def _told_of(uri: str, data: bytes, recipe: Recipe, alphas: AlphaSources) -> See
         facts |= _of_photo(photo) | {"colour": _meant(decoded.samples.meaning)}
         facts |= _of_run(data, photo, recipe, alphas)
     except RowError as error:
-        facts |= {"error": _said(error), "run": _refused(error)}
-    return Seen(**facts)
+        facts |= {"error": _refusal(error), "run": _refused(error)}
+    return PictureFacts(**facts)
 
 
 def _of_header(header: Header) -> dict[str, Any]:
@@ -158,7 +160,7 @@ def _beside_pixels(data: bytes, kind: str) -> dict[str, Any]:
     credits_ = taken_over(data, "credits").credits
     return {
         "paths": tuple(
-            PathSeen(name=path.name, is_clipping=path.is_clipping)
+            SavedPath(name=path.name, is_clipping=path.is_clipping)
             for path in saved_paths(resources)
         ),
         "channel_names": tuple(channel_names(resources)),
@@ -230,8 +232,8 @@ def _meant(meaning: ColorMeaning) -> str:
     return ", ".join(said) or "no profile"
 
 
-def _said(error: RowError) -> Said:
-    return Said(code=str(error.code), message=error.message)
+def _refusal(error: RowError) -> Refusal:
+    return Refusal(code=str(error.code), message=error.message)
 
 
 def _refused(error: RowError) -> str:

@@ -13,7 +13,7 @@ _SPACES = {"grey": "grey", "palette": "palette", "other": "of no known colours",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Refusal:
     """A refusal, as a run would record it."""
 
     code: str
@@ -21,7 +21,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PathSeen:
+class SavedPath:
     """A path that was saved with the picture."""
 
     name: str
@@ -30,7 +30,7 @@ class PathSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class PictureFacts:
     """A file, as far as it could be read. None and empty: not known, or not there."""
 
     uri: str
@@ -54,7 +54,7 @@ class Seen:
     """Whatever it declares, no pixel is transparent."""
     num_selections: int = 0
     channel_names: tuple[str, ...] = ()
-    paths: tuple[PathSeen, ...] = ()
+    paths: tuple[SavedPath, ...] = ()
     orientation: int | None = None
     """EXIF 2.32, tag 274."""
     resolution_dpi: tuple[float, float] | None = None
@@ -71,69 +71,69 @@ class Seen:
     """As in a result: what the colours of a cut-out are along its edge."""
     run: str | None = None
     """What a run would do, in words."""
-    error: Said | None = None
+    error: Refusal | None = None
     """Why a run would refuse it."""
     is_readable: bool = True
     """There are bytes at all."""
 
 
-def told(seen: Seen) -> str:
+def told(facts: PictureFacts) -> str:
     """A file in a line, whatever it is called."""
-    words = [part for part in (_stored(seen), *_besides(seen)) if part]
+    words = [part for part in (_stored(facts), *_besides(facts)) if part]
     what = f"  {', '.join(words)}" if words else ""
-    notes = f" ({'; '.join(seen.notes)})" if seen.notes else ""
-    return visible(f"{seen.uri}{what}; a run: {seen.run}{notes}")
+    notes = f" ({'; '.join(facts.notes)})" if facts.notes else ""
+    return visible(f"{facts.uri}{what}; a run: {facts.run}{notes}")
 
 
-def told_as_json(seen: Seen) -> str:
+def told_as_json(facts: PictureFacts) -> str:
     """A file as a line of JSON."""
-    return json.dumps(asdict(seen), ensure_ascii=False)
+    return json.dumps(asdict(facts), ensure_ascii=False)
 
 
-def _stored(seen: Seen) -> str:
-    if seen.kind is None:
+def _stored(facts: PictureFacts) -> str:
+    if facts.kind is None:
         return ""
-    space = seen.space or ""
-    if seen.width is None:
-        return seen.kind
+    space = facts.space or ""
+    if facts.width is None:
+        return facts.kind
     parts = [
-        f"{seen.kind}{'' if seen.decoder is None else f' by {seen.decoder}'}",
-        f"{seen.width} x {seen.height} px",
+        f"{facts.kind}{'' if facts.decoder is None else f' by {facts.decoder}'}",
+        f"{facts.width} x {facts.height} px",
         _SPACES.get(space, space.upper()),
-        f"{seen.depth} bits{' float' if seen.numbers == 'float' else ''}",
-        *filter(None, [seen.colour]),
+        f"{facts.depth} bits{' float' if facts.numbers == 'float' else ''}",
+        *filter(None, [facts.colour]),
     ]
     return ", ".join(parts)
 
 
-def _besides(seen: Seen) -> Iterator[str]:
+def _besides(facts: PictureFacts) -> Iterator[str]:
     """Only what is there: a line shall be read."""
-    if seen.alpha not in (None, "none"):
-        declared = "one colour transparent" if seen.alpha == "key" else f"{seen.alpha} alpha"
-        yield f"{declared} that hides nothing" if seen.is_opaque else declared
-    yield from _hand_made(seen)
-    if seen.orientation not in (None, 1):
-        yield f"turned upright from orientation {seen.orientation}"
-    if seen.resolution_dpi is not None:
-        across, down = (f"{dpi:.5g}" for dpi in seen.resolution_dpi)
+    if facts.alpha not in (None, "none"):
+        declared = "one colour transparent" if facts.alpha == "key" else f"{facts.alpha} alpha"
+        yield f"{declared} that hides nothing" if facts.is_opaque else declared
+    yield from _hand_made(facts)
+    if facts.orientation not in (None, 1):
+        yield f"turned upright from orientation {facts.orientation}"
+    if facts.resolution_dpi is not None:
+        across, down = (f"{dpi:.5g}" for dpi in facts.resolution_dpi)
         yield f"{across} dpi" if across == down else f"{across} x {down} dpi"
-    if seen.creator:
-        yield f"by {seen.creator!r}"
-    if seen.rights:
-        yield f"rights {seen.rights!r}"
-    if seen.has_gps:
+    if facts.creator:
+        yield f"by {facts.creator!r}"
+    if facts.rights:
+        yield f"rights {facts.rights!r}"
+    if facts.has_gps:
         yield "says where it was taken"
-    if seen.has_content_credentials:
+    if facts.has_content_credentials:
         yield "Content Credentials"
 
 
-def _hand_made(seen: Seen) -> Iterator[str]:
+def _hand_made(facts: PictureFacts) -> Iterator[str]:
     """Mattes that somebody has drawn."""
-    if seen.num_selections:
-        has_names = len(seen.channel_names) == seen.num_selections
-        yield _counted("saved selection", seen.num_selections, seen.channel_names * has_names)
-    marked = [path.name for path in seen.paths if path.is_clipping]
-    others = [path.name for path in seen.paths if not path.is_clipping]
+    if facts.num_selections:
+        has_names = len(facts.channel_names) == facts.num_selections
+        yield _counted("saved selection", facts.num_selections, facts.channel_names * has_names)
+    marked = [path.name for path in facts.paths if path.is_clipping]
+    others = [path.name for path in facts.paths if not path.is_clipping]
     if marked:
         yield f"clipping path {marked[0]!r}"
     if others:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from jobs.forecasting.forecast import Seen, allocated, forecast, requests, steady_rate
+from jobs.forecasting.forecast import SampleRun, allocated, forecast, requests, steady_rate
 from jobs.forecasting.sampling import Mean
 from pipeline.engine.nodes import Node, placed
 from pipeline.engine.stage import Resources, Stage
@@ -78,8 +78,8 @@ def test_the_slowest_pool_gets_the_room():
         allocated([stage("render", num_gpus=1)], {"render": 1.0}, [node(1)])
 
 
-def seen(blocks, rows=64) -> Seen:
-    return Seen(
+def seen(blocks, rows=64) -> SampleRun:
+    return SampleRun(
         rows=rows,
         stage_s={"matte": Mean(value=1.0, half_width=0.1), "render": Mean(value=0.5, half_width=0)},
         bytes_per_row=Mean(value=1e6, half_width=0),
