@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from pipeline.manifest.picture_columns import (
+    PHOTOGRAPH_COLUMNS,
+    SINGLE_ADDRESS_COLUMNS,
+    holds_photographs,
+    holds_text,
+)
 from pipeline.manifest.rows import Manifest
 from pipeline.manifest.shots import COLUMNS, ColumnKind
-from pipeline.tables import bare, is_kind, is_number, is_text, nearest, readable
+from pipeline.tables import bare, is_kind, is_number, nearest, readable
 
-_TEXT_COLUMNS = ("id", "image_uri", "mask_uri", "prompt")
+_TEXT_COLUMNS = ("id", *SINGLE_ADDRESS_COLUMNS, "prompt")
 _OURS = frozenset({*_TEXT_COLUMNS, "image", "seed", *COLUMNS})
 
 
@@ -87,8 +93,8 @@ def _holds(type_: pa.DataType, kind: ColumnKind) -> bool:
         # Whole numbers with nulls leave pandas as floats; fractions are refused row by row.
         return is_number(type_)
     if kind == "texts" and (pa.types.is_list(type_) or pa.types.is_large_list(type_)):
-        return _is_text(type_.value_type)
-    return _is_text(type_)
+        return holds_text(type_.value_type)
+    return holds_text(type_)
 
 
 def check_columns(manifest: Manifest) -> None:
@@ -115,7 +121,7 @@ def check_columns(manifest: Manifest) -> None:
             "add one unique string per row, or say which column it is, such as --map id='sku'"
             f"{nearest('id', schema.names)}"
         )
-    if there.isdisjoint({"image_uri", "image"}):
+    if there.isdisjoint(PHOTOGRAPH_COLUMNS):
         raise ValueError(
             f"manifest {manifest.uri}: column 'image_uri' (or 'image' with the bytes) is missing; "
             f"there are {schema.names}: add it, or say which column it is, such as "
@@ -125,7 +131,7 @@ def check_columns(manifest: Manifest) -> None:
         if name in manifest.table.conflicts:
             manifest.field(name)
     for name in _TEXT_COLUMNS:
-        if name in schema.names and not _is_text(schema.field(name).type):
+        if name in schema.names and not holds_text(schema.field(name).type):
             type_ = schema.field(name).type
             fix = "cast it"
             if name == "id" and type_ == pa.binary(16):
@@ -171,7 +177,7 @@ def check_names(manifest: Manifest, *, ignored: Sequence[str], used: Sequence[st
             continue
         # A shop's own column of paths is no mistake beside the one that is asked for.
         if meant == "image" and (
-            "image_uri" in there or not _is_bytes(manifest.schema.field(theirs).type)
+            "image_uri" in there or not holds_photographs(manifest.schema.field(theirs).type)
         ):
             continue
         otherwise = f"--map other_{meant}={theirs!r}"
@@ -190,7 +196,7 @@ def has_words(type_: pa.DataType) -> bool:
         return has_words(type_.value_type)
     if isinstance(type_, pa.BaseExtensionType):
         return has_words(type_.storage_type) or type_ == pa.uuid()
-    is_binary = pa.types.is_fixed_size_binary(type_) or _is_bytes(type_)
+    is_binary = pa.types.is_fixed_size_binary(type_) or holds_photographs(type_)
     return bool(pa.types.is_null(type_)) or not (pa.types.is_nested(type_) or is_binary)
 
 
@@ -198,7 +204,7 @@ def _check_image(manifest: Manifest) -> None:
     if "image" not in manifest.schema.names:
         return
     type_ = manifest.schema.field("image").type
-    if _is_text(type_) and not pa.types.is_null(type_):
+    if holds_text(type_) and not pa.types.is_null(type_):
         paths = "--map image_uri=image"
         if "image_uri" in manifest.schema.names:
             paths = "--map other_image=image, as image_uri is there as well"
@@ -206,7 +212,7 @@ def _check_image(manifest: Manifest) -> None:
             f"manifest {manifest.uri}: column 'image' is text, and holds photographs: paths and "
             f"URIs belong into image_uri; rename it, such as with {paths}"
         )
-    if not _is_bytes(type_):
+    if not holds_photographs(type_):
         raise ValueError(
             f"manifest {manifest.uri}: column 'image' must be binary (or a struct with binary "
             f"'bytes'), is {type_}: write the bytes of each file, or its path into image_uri"
@@ -216,21 +222,3 @@ def _check_image(manifest: Manifest) -> None:
 def _may_be_seed(manifest: Manifest) -> bool:
     type_ = manifest.schema.field("seed").type
     return "seed" in manifest.table.untyped or _holds(type_, "integer")
-
-
-def _is_text(type_: pa.DataType) -> bool:
-    if pa.types.is_dictionary(type_):
-        type_ = type_.value_type
-    return is_text(type_) or bool(pa.types.is_null(type_))
-
-
-def _is_bytes(type_: pa.DataType) -> bool:
-    if pa.types.is_struct(type_):  # a Hugging Face `Image`
-        held, named = (type_.get_field_index(name) for name in ("bytes", "path"))
-        is_named = named >= 0 and _is_text(type_.field(named).type)
-        if held < 0 or pa.types.is_null(type_.field(held).type):
-            return is_named
-        return _is_bytes(type_.field(held).type)
-    return bool(
-        pa.types.is_binary(type_) or pa.types.is_large_binary(type_) or pa.types.is_null(type_)
-    )

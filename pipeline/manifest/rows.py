@@ -10,11 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import storage
+from pipeline.manifest.picture_columns import ADDRESS_COLUMNS
 from pipeline.tables import NO_UTF8, Faults, Table, bounded, readable, types_of
 from pipeline.tables.sql import Stream, columns_of, query
 
-_ADDRESSES = frozenset({"image_uri", "mask_uri", "reference_uri"})
-"""Columns of addresses, whose length is looked at where they are resolved."""
 _NOTHING = pa.schema([])
 
 
@@ -65,7 +64,8 @@ class Manifest:
         """
         for batch in self._selected(columns):
             clean, unreadable = readable(batch, no_text=self.no_text)
-            short, too_long = bounded(clean, besides=_ADDRESSES)
+            # How long an address is, is looked at where it is resolved.
+            short, too_long = bounded(clean, besides=frozenset(ADDRESS_COLUMNS))
             yield short, {**too_long, **unreadable}
 
     def raw_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

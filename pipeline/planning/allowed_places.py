@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import storage
+from pipeline.manifest.picture_columns import SINGLE_ADDRESS_COLUMNS
 from pipeline.manifest.rows import Manifest
 from pipeline.storage import Bounds
 
 logger = logging.getLogger(__name__)
-
-_COLUMNS = ("image_uri", "mask_uri")
 
 
 def check_places(manifest: Manifest, bounds: Bounds) -> None:
@@ -26,7 +25,7 @@ def check_places(manifest: Manifest, bounds: Bounds) -> None:
     Raises:
         ValueError: all rows do; one line with the entry that would allow the first of them.
     """
-    columns = [name for name in _COLUMNS if name in manifest.schema.names]
+    columns = [name for name in SINGLE_ADDRESS_COLUMNS if name in manifest.schema.names]
     num_rows, num_outside, first = 0, 0, None
     for batch, _ in manifest.batches(["id", *columns]):
         outside = set[int]()

@@ -17,6 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import storage
+from pipeline.manifest.picture_columns import (
+    NESTED_ADDRESS_COLUMNS,
+    SINGLE_ADDRESS_COLUMNS,
+    change_nested_addresses,
+)
 from pipeline.manifest.reader import open_manifest
 from pipeline.manifest.rows import Manifest, sql_type
 from pipeline.runs.earlier_runs import Pick, latest, picks_of
@@ -294,17 +299,20 @@ def _rows_of(
         is_wanted = pc.is_in(clean.column("id").cast(pa.large_string()), wanted)
         rows, shown = raw.filter(is_wanted), clean.filter(is_wanted)
         table = pa.Table.from_batches([rows])
-        for name in {"image_uri", "mask_uri"}.intersection(table.column_names):
-            absolute = [_resolved(uri, root) for uri in shown.column(name).to_pylist()]
+        for name in set(SINGLE_ADDRESS_COLUMNS).intersection(table.column_names):
+            absolute = [_kept_address(uri, root) for uri in shown.column(name).to_pylist()]
             position = table.column_names.index(name)
             table = table.set_column(position, name, pa.array(absolute, pa.string()))
-        for name in {"image", "reference_uri"}.intersection(table.column_names):
+        for name in set(NESTED_ADDRESS_COLUMNS).intersection(table.column_names):
             position = table.column_names.index(name)
-            table = table.set_column(position, table.schema.field(name), _kept(table[name], root))
+            column = change_nested_addresses(
+                table[name], lambda uri: _kept_address(uri, root) if "://" in uri else uri
+            )
+            table = table.set_column(position, table.schema.field(name), column)
         yield table
 
 
-def _resolved(uri: Any, root: str) -> str | None:
+def _kept_address(uri: Any, root: str) -> str | None:
     """The address as a dataset keeps it: the run that makes the row looks the whole one up."""
     if not uri:
         return None if uri is None else str(uri)
@@ -319,21 +327,3 @@ def _resolved(uri: Any, root: str) -> str | None:
     # Of a user and a password that they are there, which the plan refuses.
     scheme, mark, rest = storage.shown(address).partition("://")
     return f"{scheme}{mark}@{rest}"
-
-
-def _kept(column: pa.ChunkedArray, root: str) -> pa.ChunkedArray:
-    """Addresses of references, and of photographs within an `Image`, as `_resolved`."""
-    if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
-        return column
-    values = [_kept_in(value, root) for value in column.to_pylist()]
-    return pa.chunked_array([pa.array(values, column.type)])
-
-
-def _kept_in(value: Any, root: str) -> Any:
-    if isinstance(value, str):
-        return _resolved(value, root) if "://" in value else value
-    if isinstance(value, list):
-        return [_kept_in(one, root) for one in value]
-    if isinstance(value, dict) and isinstance(value.get("path"), str):
-        return {**value, "path": _kept_in(value["path"], root)}
-    return value
