@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from pipeline.engine.row_clock import Overdue
 from pipeline.text.printable import one_line
@@ -46,6 +47,22 @@ class Snapshot:
     """Rows that have entered the first pool, those that came again counted again."""
     slow: Sequence[Overdue] = ()
     """What workers were ended for, so far."""
+
+
+class RollBook(Protocol):
+    """Where workers sign in, as they see it."""
+
+    def join(self, pool: str) -> Worker:
+        """Sign this process in as a worker of a pool."""
+        ...
+
+    def note(self, worker: Worker, path: Path) -> Path | None:
+        """Say where word will be left; returns where the process before this one did."""
+        ...
+
+    def take(self, worker: Worker, rows: int, *, is_first: bool) -> None:
+        """Say how many rows go again if this worker is lost; `is_first`: of the first pool."""
+        ...
 
 
 class Roll:

@@ -1,17 +1,17 @@
 """What is measured while a run goes on: declared as data, derived from the outcomes of a batch.
 
-`execution.py` hands it to Ray, whose nodes offer it to Prometheus as `ray_<name>`. Queues and the
-memory of GPUs are measured by Ray itself. Counts that must be exact are in `report.json`: what a
-worker has not yet sent when its machine is lost is missing here.
+`on_ray/metrics_export.py` hands it to Ray, whose nodes offer it to Prometheus as `ray_<name>`. Ray
+itself measures queues and the memory of GPUs. Counts that must be exact are in `report.json`: what
+a worker has not yet sent when its machine is lost is missing here.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Literal
+from typing import Literal, Protocol
 
 from pipeline.errors import Outcome, RowError
 
@@ -35,6 +35,21 @@ class Observation:
     metric: Metric
     value: float
     tags: dict[str, str] = field(default_factory=dict)
+
+
+class Meter(Protocol):
+    """Where a worker's observations go."""
+
+    def record(self, observations: Iterable[Observation]) -> None:
+        """Take what one batch adds."""
+        ...
+
+
+class Unmetered:
+    """A `Meter` for workers that nobody watches: it takes observations and forgets them."""
+
+    def record(self, observations: Iterable[Observation]) -> None:
+        """See `Meter`."""
 
 
 ROWS = Metric(

@@ -25,7 +25,11 @@ class RescueBook(Protocol):
     """Where it is known; it outlives the workers."""
 
     def rescue(self, rescued: Rescued) -> None:
-        """Note a file."""
+        """Note a file.
+
+        Raises:
+            OSError: nobody could be told.
+        """
         ...
 
     def rescued(self, ids: Sequence[str]) -> list[Rescued]:

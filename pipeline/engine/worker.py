@@ -3,6 +3,7 @@
 A mapper knows nothing of this: it gets rows and returns what it adds. Here, once for all of them,
 rows that already failed are skipped, failures are isolated, the clock is watched, one-out-per-in is
 checked, columns are attached under their declared types, and everything else is carried along.
+A worker knows no cluster either: the books it writes to and its meter are handed to it.
 """
 
 from __future__ import annotations
@@ -11,25 +12,20 @@ import contextlib
 import logging
 import pickle
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import ray
-import ray.data
-import ray.util.metrics
 from threadpoolctl import threadpool_limits
 
 from pipeline.engine.batching import index_after, num_bytes, num_together, sliced
 from pipeline.engine.isolation import isolate
-from pipeline.engine.metrics import Metric, Observation, of_batch
-from pipeline.engine.on_ray.worker_registry import (
-    RemoteRoll,
-    word_left_at,
-)
+from pipeline.engine.losses import RollBook
+from pipeline.engine.metrics import Meter, Unmetered, of_batch
 from pipeline.engine.pools import Pool
 from pipeline.engine.rescued_rows import RescueBook, Rescued
 from pipeline.engine.row_clock import Overdue, RowClock, read_note
@@ -48,18 +44,26 @@ from pipeline.text.printable import of_error
 
 logger = logging.getLogger(__name__)
 
+_UNMETERED = Unmetered()
+
 
 class StageWorker:
     """One actor of a stage: the mapper, and all that every mapper needs around it."""
 
     def __init__(
-        self, stage: Stage, book: StrikeBook, max_strikes: int, clock: RowClock | None = None
+        self,
+        stage: Stage,
+        book: StrikeBook,
+        max_strikes: int,
+        *,
+        clock: RowClock | None = None,
+        meter: Meter = _UNMETERED,
     ) -> None:
         self.batch_size = stage.batch_size
         self._stage = stage
         self._book = book
         self._guard = Guard(stage.name, book, max_strikes, clock, stage.patience_s, stage.slow_mark)
-        self._meter = _Meter()
+        self._meter = meter
         with self._told():
             self._mapper = stage.mapper(stage.config)
         self._idle_since = time.perf_counter()
@@ -147,7 +151,9 @@ class Work:
     """Of the first pool: turns a packed unit into its rows."""
     write: Callable[[pa.Table], str] | None = None
     """Of the last pool: takes finished rows to storage."""
-    roll: RemoteRoll | None = None
+    meter: Meter = _UNMETERED
+    """Where its actors' observations go."""
+    roll: RollBook | None = None
     """Where its actors sign in."""
     task_units: int = 1
     """Units that one task takes, at the most: all of them come again with it."""
@@ -155,6 +161,8 @@ class Work:
     """Of a pool that takes blocks in several batches: rows of a block."""
     max_row_seconds: float | None = None
     """None: nobody looks at the clock."""
+    new_note: Callable[[], Path] | None = None
+    """Where there is a clock: names a new file on the worker's node, in which it leaves word."""
     rescues: RescueBook | None = None
     """Of the last pool, if it writes: what was finished before a worker had to end."""
 
@@ -170,22 +178,26 @@ class PoolWorker:
         self._groups = work.pool.groups
         self._work = work
         self._signed_in = None if work.roll is None else work.roll.join(work.pool.name)
-        clock = None if work.max_row_seconds is None else self._clock(work.max_row_seconds)
+        clock = self._clock()
         # Many actors share a node: each keeps to its own CPUs, or all of them crawl.
         threadpool_limits(work.pool.resources.num_threads)
         self._workers = [
-            StageWorker(stage, work.book, work.max_strikes, clock) for stage in work.pool.stages
+            StageWorker(stage, work.book, work.max_strikes, clock=clock, meter=work.meter)
+            for stage in work.pool.stages
         ]
 
-    def _clock(self, limit_s: float) -> RowClock:
+    def _clock(self) -> RowClock | None:
         """Ends this process when a row is too slow; tells first what ended the one before it."""
-        note = word_left_at()
+        if self._work.max_row_seconds is None:
+            return None
+        assert self._work.new_note is not None
+        note = self._work.new_note()
         if self._work.roll is not None and self._signed_in is not None:
             before = self._work.roll.note(self._signed_in, note)
-            found = None if before is None else read_note(before)
-            if found is not None:
-                self._work.book.overdue(found)
-        return RowClock(limit_s, tell=self._overdue, note=note)
+            overdue = None if before is None else read_note(before)
+            if overdue is not None:
+                self._work.book.overdue(overdue)
+        return RowClock(self._work.max_row_seconds, tell=self._overdue, note=note)
 
     def __call__(self, table: pa.Table) -> Iterator[pa.Table]:
         """Take rows through all stages; a few at a time, so that none holds all the others up.
@@ -249,7 +261,7 @@ class PoolWorker:
             receipt = self._work.write(finished)
             ids = frozenset(finished["sample_id"].to_pylist())
             self._work.rescues.rescue(Rescued(receipt=receipt, ids=ids))
-        except (OSError, TransientError, FatalError, ray.exceptions.RayError) as error:
+        except (OSError, TransientError, FatalError) as error:
             logger.warning("%d finished rows go again: %s", finished.num_rows, error)
 
     def _through(self, table: pa.Table, first: int = 0) -> pa.Table:
@@ -370,30 +382,6 @@ def _telling(book: StrikeBook) -> Iterator[None]:
     except (OSError, TransientError) as error:
         book.fail(of_error(error))
         raise FatalError(of_error(error)) from error
-
-
-class _Meter:
-    """Hands observations to Ray, whose agents offer them to Prometheus."""
-
-    def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
-
-    def record(self, observations: Iterable[Observation]) -> None:
-        for seen in observations:
-            series = self._series(seen.metric)
-            if seen.metric.kind == "histogram":
-                series.observe(seen.value, tags=seen.tags)
-            elif seen.value > 0:  # Ray refuses a count that counts nothing
-                series.inc(seen.value, tags=seen.tags)
-
-    def _series(self, metric: Metric) -> Any:
-        if metric.name not in self._made:
-            options: dict[str, Any] = {"description": metric.description, "tag_keys": metric.tags}
-            if metric.kind == "histogram":
-                options["boundaries"] = list(metric.boundaries)
-            kinds = {"histogram": ray.util.metrics.Histogram, "counter": ray.util.metrics.Counter}
-            self._made[metric.name] = kinds[metric.kind](metric.name, **options)
-        return self._made[metric.name]
 
 
 def _replaced(table: pa.Table, name: str, values: pa.Array) -> pa.Table:

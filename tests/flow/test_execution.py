@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import ray
 
 from pipeline import schema
 from pipeline.engine.on_ray.execution import execute
+from pipeline.engine.on_ray.worker_registry import RemoteRescues, start_desk
+from pipeline.engine.rescued_rows import Rescued
 from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import ErrorCode, FatalError, Outcome, Row, RowError
 
@@ -170,3 +173,11 @@ def test_rows_go_from_pool_to_pool_and_each_unit_is_written_whole(tmp_path):
         "3": ["3 None None", "4 8 16", "5 None None", "6 12 24"],
         "7": ["7 14 28"],
     }
+
+
+def test_a_lost_desk_costs_a_rescue_and_nothing_else(local_ray):
+    desk = start_desk()
+    ray.get(desk.open_rows.remote())
+    ray.kill(desk)
+    with pytest.raises(ConnectionError):
+        RemoteRescues(desk).rescue(Rescued(receipt="1", ids=frozenset({"a"})))

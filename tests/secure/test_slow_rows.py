@@ -18,7 +18,6 @@ import pyarrow as pa
 import pytest
 
 import pipeline.engine.on_ray.execution
-import pipeline.engine.worker
 from pipeline.engine.isolation import each
 from pipeline.engine.pools import pools
 from pipeline.engine.rescued_rows import Rescues
@@ -264,7 +263,6 @@ class Ending(Sleeper):
 def test_what_was_finished_before_a_worker_ends_is_written_and_does_not_go_again(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(pipeline.engine.worker, "word_left_at", lambda: tmp_path / "note")
     written: list[list[str]] = []
 
     def keep(table: pa.Table) -> str:
@@ -275,7 +273,15 @@ def test_what_was_finished_before_a_worker_ends_is_written_and_does_not_go_again
         name="double", mapper=Ending, config={3: "", 5: ""}, reads=("number",), adds=DOUBLE
     )
     (pool,) = pools([stage])
-    work = Work(pool, Strikes(), 3, write=keep, max_row_seconds=600, rescues=Rescues())
+    work = Work(
+        pool,
+        Strikes(),
+        3,
+        write=keep,
+        max_row_seconds=600,
+        new_note=lambda: tmp_path / "note",
+        rescues=Rescues(),
+    )
     rows = read(range(8)).append_column("timings", pa.array([{"double_s": None}] * 8, TIMINGS))
     for _ in range(2):
         worker = PoolWorker(work)

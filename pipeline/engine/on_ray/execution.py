@@ -18,10 +18,12 @@ from pipeline.engine.actor_memory import ROWS_PER_BLOCK
 from pipeline.engine.capacity import by_cores, check_memory, limited_by_memory, room_for
 from pipeline.engine.nodes import NODE_GROUP_LABEL
 from pipeline.engine.on_ray.cluster import SPARE, Lookout
+from pipeline.engine.on_ray.metrics_export import RayMeter
 from pipeline.engine.on_ray.worker_registry import (
     RemoteRescues,
     RemoteRoll,
     RemoteStrikes,
+    new_note,
     start_desk,
 )
 from pipeline.engine.pools import Pool, pools
@@ -103,6 +105,8 @@ def execute(
             task_units=max(map(len, groups), default=1),
             max_row_seconds=max_row_seconds,
             rescues=None if others or writes is None else RemoteRescues(desk),
+            meter=RayMeter(),
+            new_note=new_note,
         ),
         batch_size=1,
         num_tasks=len(tasks),
@@ -122,6 +126,8 @@ def execute(
                 task_rows=most_rows,
                 max_row_seconds=max_row_seconds,
                 rescues=None if ends is None else RemoteRescues(desk),
+                meter=RayMeter(),
+                new_note=new_note,
             ),
             # What is written is a block, whole: then it is all one file when it comes again. Else
             # a larger batch than block would wait for a second block, and idle actors with it.

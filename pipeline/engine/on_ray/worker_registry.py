@@ -48,8 +48,8 @@ def start_desk() -> Any:
     return ray.remote(_Desk).options(scheduling_strategy=here, **options).remote()
 
 
-def word_left_at() -> Path:
-    """A new file in the folder of Ray's logs on this node, which is its users' alone."""
+def new_note() -> Path:
+    """A new file's name in the folder of Ray's logs on this node, which is its user's alone."""
     node: Any = ray_worker._global_node  # no part of Ray's own interface knows the folder
     return Path(node.get_logs_dir_path()) / f"backlot-row-{secrets.token_hex(8)}.note"
 
@@ -107,8 +107,15 @@ class RemoteRescues:
     desk: Any
 
     def rescue(self, rescued: Rescued) -> None:
-        """Within seconds, or not at all: then its rows are made once more."""
-        ray.get(self.desk.rescue.remote(rescued), timeout=_TOLD_S)
+        """Within seconds, or not at all: then its rows are made once more.
+
+        Raises:
+            ConnectionError: the desk did not answer.
+        """
+        try:
+            ray.get(self.desk.rescue.remote(rescued), timeout=_TOLD_S)
+        except ray.exceptions.RayError as error:
+            raise ConnectionError(str(error)) from error
 
     def rescued(self, ids: Sequence[str]) -> list[Rescued]:
         found: list[Rescued] = ray.get(self.desk.rescued.remote(ids))
