@@ -11,10 +11,10 @@ _NAMES, _UNICODE_NAMES = 1006, 1045
 
 def channel_names(resources: Sequence[Resource]) -> list[str]:
     """The names that Photoshop gives the channels after the colours; empty: it gives none."""
-    for one in resources:
-        if one.id == _UNICODE_NAMES:
-            return _unicode(one.data)
-    return next((_pascal(one.data) for one in resources if one.id == _NAMES), [])
+    for resource in resources:
+        if resource.id == _UNICODE_NAMES:
+            return _unicode(resource.data)
+    return next((_pascal(resource.data) for resource in resources if resource.id == _NAMES), [])
 
 
 def _unicode(data: bytes) -> list[str]:

@@ -112,10 +112,10 @@ def find_paths(
         exact = (path for path in saved if plain_name(path.name) == plain_name(asked))
         named = next(exact, None) or next((path for path in saved if path.is_called(asked)), None)
         if named is None:
-            there = f"there are {_listed(names)}" if names else f"a {file_format} without any"
+            contents = f"there are {_listed(names)}" if names else f"a {file_format} without any"
             raise RowError(
                 ErrorCode.BAD_REQUEST,
-                f"clipping_path: the photograph has no path {asked!r}: {there}",
+                f"clipping_path: the photograph has no path {asked!r}: {contents}",
             )
         return Paths(names=names, chosen=named)
     chosen = next((path for path in saved if path.is_clipping), None)

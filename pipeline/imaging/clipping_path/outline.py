@@ -60,13 +60,13 @@ def outlines(
     left = _MOST_VERTICES
     for subpath in subpaths:
         upright_N32 = (subpath.knots_N32 @ turn[:, :2].T + turn[:, 2]) * scale
-        vertices_V2 = _flattened(upright_N32, most=left)
+        vertices_V2 = _flattened(upright_N32, max_vertices=left)
         left -= len(vertices_V2)
         polygons.append(Polygon(vertices_V2, subpath.operation))
     return polygons
 
 
-def _flattened(knots_N32: Float, *, most: int) -> Float:
+def _flattened(knots_N32: Float, *, max_vertices: int) -> Float:
     """Each curve cut into equal steps of its parameter, as many as its bend asks for.
 
     In n steps a cubic stays within 3 / (4 n^2) of the larger of its two second differences (from
@@ -82,7 +82,7 @@ def _flattened(knots_N32: Float, *, most: int) -> Float:
     is_line = (start_K2 == leaving_K2).all(axis=1) & (entering_K2 == end_K2).all(axis=1)
     steps = np.ceil(np.sqrt(0.75 / _FLATNESS_PX * np.where(is_line, 0, bends)))
     counts = np.maximum(steps, 1).astype(np.int64)
-    if counts.sum() > most:
+    if counts.sum() > max_vertices:
         raise DamagedError("a path that winds more than any drawn by hand")
     curve = np.repeat(np.arange(len(counts)), counts)
     firsts = np.repeat(np.cumsum(counts) - counts, counts)

@@ -96,16 +96,18 @@ def saved_paths(resources: Sequence[Resource]) -> list[SavedPath]:
 
     Photoshop's nameless work path (1025) is not among them: it is whatever was drawn last.
     """
-    marked = {_pascal(one.data) for one in resources if one.id == _CLIPPING_PATH_NAME} - {b""}
+    marked = {
+        _pascal(resource.data) for resource in resources if resource.id == _CLIPPING_PATH_NAME
+    } - {b""}
     marked_texts = {plain_name(_text(name)) for name in marked}
-    paths = [one for one in resources if _FIRST_PATH <= one.id <= _LAST_PATH]
-    found: list[SavedPath] = []
-    for one in sorted(paths, key=lambda one: one.id):
-        name = _text(one.name)
-        is_marked = one.name in marked or plain_name(name) in marked_texts
-        is_first = not any(path.is_clipping for path in found)
-        found.append(SavedPath(name, one.data, is_marked and is_first, one.name))
-    return found
+    paths = [resource for resource in resources if _FIRST_PATH <= resource.id <= _LAST_PATH]
+    saved: list[SavedPath] = []
+    for resource in sorted(paths, key=lambda resource: resource.id):
+        name = _text(resource.name)
+        is_marked = resource.name in marked or plain_name(name) in marked_texts
+        is_first = not any(path.is_clipping for path in saved)
+        saved.append(SavedPath(name, resource.data, is_marked and is_first, resource.name))
+    return saved
 
 
 def without_repeats(subpaths: Sequence[Subpath]) -> list[Subpath]:
@@ -143,7 +145,7 @@ def plain_name(name: str) -> str:
 
 def marked_name(resources: Sequence[Resource]) -> str | None:
     """The name of the file's clipping path, be that there or not; None: it has none."""
-    names = [_pascal(one.data) for one in resources if one.id == _CLIPPING_PATH_NAME]
+    names = [_pascal(resource.data) for resource in resources if resource.id == _CLIPPING_PATH_NAME]
     return next((_text(name) for name in names if name), None)
 
 
@@ -171,7 +173,7 @@ def _subpaths(data: bytes) -> list[Subpath]:
         raise DamagedError(f"a path of more than {_MOST_RECORDS} records")
     whole = data[: count * _RECORD.itemsize]
     records, lengths = np.frombuffer(whole, _RECORD), np.frombuffer(whole, _LENGTH)
-    found: list[Subpath] = []
+    subpaths: list[Subpath] = []
     at = 0
     while at < count:
         selector = int(records["selector"][at])
@@ -187,9 +189,9 @@ def _subpaths(data: bytes) -> list[Subpath]:
             knots_N32 = knots["points"][..., ::-1].astype(np.float64) / 2**24
             if selector == _OPEN:
                 knots_N32[-1, 2], knots_N32[0, 0] = knots_N32[-1, 1], knots_N32[0, 1]
-            found.append(Subpath(knots_N32, _operation(int(lengths["operation"][at]))))
+            subpaths.append(Subpath(knots_N32, _operation(int(lengths["operation"][at]))))
         at += 1 + len(knots)
-    return found
+    return subpaths
 
 
 def _operation(stored: int) -> Operation:

@@ -120,22 +120,22 @@ def _check_ours(folder: Path) -> None:
     Raises:
         PermissionError: somebody else made it or may write to it.
     """
-    found = folder.lstat()
-    is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    if not is_ours or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    status = folder.lstat()
+    is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    if not is_ours or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise PermissionError(0, "somebody else can write there", str(folder))
 
 
 def _wait(lock: TextIO, folder: Path) -> None:
     """Take the lock, and say so if that takes long. Raises OSError: the disk has no locks."""
-    began, said = time.monotonic(), False
+    began, is_reported = time.monotonic(), False
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if not said and time.monotonic() - began > _SILENT_S:
+            if not is_reported and time.monotonic() - began > _SILENT_S:
                 logger.info("waiting for another process to compile functions into %s", folder)
-                said = True
+                is_reported = True
             time.sleep(_POLL_S)
         else:
             return
@@ -209,6 +209,6 @@ def _packages() -> Iterator[str]:
     if spec is None:
         raise ModuleNotFoundError(f"No module named {_PACKAGE!r}")
     yield _PACKAGE
-    for found in iter_modules(spec.submodule_search_locations):
-        if found.ispkg:
-            yield f"{_PACKAGE}.{found.name}"
+    for module in iter_modules(spec.submodule_search_locations):
+        if module.ispkg:
+            yield f"{_PACKAGE}.{module.name}"

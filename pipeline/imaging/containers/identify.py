@@ -45,25 +45,25 @@ def identify(data: bytes) -> str:
         raise RowError(ErrorCode.UNSUPPORTED_FORMAT, advice_for(raw))
     brands = _brands(data)
     if brands & {b"avif", b"avis"}:
-        found = "AVIF"
+        kind = "AVIF"
     elif brands & _HEIF_BRANDS:
-        found = "HEIF"
+        kind = "HEIF"
     elif data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        found = "WEBP"
+        kind = "WEBP"
     else:
-        found = next((name for magic, name in _SIGNATURES.items() if data.startswith(magic)), "")
-    if found in _OPTIONAL and not features.check(_OPTIONAL[found]):
+        kind = next((name for magic, name in _SIGNATURES.items() if data.startswith(magic)), "")
+    if kind in _OPTIONAL and not features.check(_OPTIONAL[kind]):
         raise RowError(
-            ErrorCode.UNSUPPORTED_FORMAT, f"this installation of Pillow cannot read {found}"
+            ErrorCode.UNSUPPORTED_FORMAT, f"this installation of Pillow cannot read {kind}"
         )
-    if not found:
+    if not kind:
         name = name_of(data)
         start = f"it is {name}" if name else f"it starts with {data[:12]!r}"
         raise RowError(
             ErrorCode.UNSUPPORTED_FORMAT,
             f"not JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF, BMP, JPEG 2000 or PSD: {start}",
         )
-    return found
+    return kind
 
 
 def _brands(data: bytes) -> set[bytes]:

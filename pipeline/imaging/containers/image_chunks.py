@@ -21,9 +21,9 @@ def riff_chunks(data: bytes, kind: bytes) -> Iterator[bytes]:
     """Content of the chunks of this kind (WebP: RFC 9649)."""
     at = 12
     for _ in range(_MOST_PARTS):
-        found, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        if len(found) < 4:
+        fourcc, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if len(fourcc) < 4:
             return
-        if found == kind:
+        if fourcc == kind:
             yield data[at + 8 : at + 8 + size]
         at += 8 + size + size % 2

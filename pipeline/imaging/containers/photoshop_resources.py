@@ -64,14 +64,14 @@ def image_resources(data: bytes, file_format: str) -> list[Resource]:
 
 
 def _blocks(section: bytes) -> list[Resource]:
-    found: list[Resource] = []
+    resources: list[Resource] = []
     at = 0
     while at + 4 <= len(section):
         if section[at : at + 4] not in _SIGNATURES:
             if not section[at:].strip(b"\0"):
                 break
             raise DamagedError("a block without its signature")
-        if len(found) == _MOST_BLOCKS:
+        if len(resources) == _MOST_BLOCKS:
             raise DamagedError(f"more than {_MOST_BLOCKS} blocks")
         (number,) = struct.unpack_from(">H", section, at + 4)
         length = section[at + 6]
@@ -81,9 +81,9 @@ def _blocks(section: bytes) -> list[Resource]:
         at += 4
         if at + size > len(section):
             raise DamagedError("a block that is cut off")
-        found.append(Resource(number, name, section[at : at + size]))
+        resources.append(Resource(number, name, section[at : at + size]))
         at += _even(size)
-    return found
+    return resources
 
 
 def _even(length: int) -> int:

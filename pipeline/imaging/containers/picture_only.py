@@ -105,7 +105,7 @@ def _associations(tables: ItemTables, *, is_wide: bool, has_long: bool) -> bytes
     for item, numbers in sorted(tables.owned.items()):
         body += item.to_bytes(4 if is_wide else 2, "big") + bytes([min(len(numbers), 255)])
         for number in numbers[:255]:
-            there = tables.properties[number - 1 : number] if number else []
-            is_essential = any(own.kind in _ESSENTIAL for own in there)
+            associated = tables.properties[number - 1 : number] if number else []
+            is_essential = any(own.kind in _ESSENTIAL for own in associated)
             body += (number | is_essential << (15 if has_long else 7)).to_bytes(1 + has_long, "big")
     return body

@@ -85,10 +85,10 @@ def _directory(file: TiffFile, data: bytes, at: int, *path: int) -> dict[int, En
         at = 0 if pointer is None else number_of(file, data, pointer) or 0
         if not at:
             return {}
-    found: dict[int, Entry] = {}
+    entries_by_code: dict[int, Entry] = {}
     for entry in entries(file, data, at):
-        found.setdefault(entry.code, entry)
-    return found
+        entries_by_code.setdefault(entry.code, entry)
+    return entries_by_code
 
 
 def _quotient(value: object) -> object:

@@ -113,9 +113,9 @@ def _bits(probability: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
 
 
-def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    union = int((one | other).sum())
-    return int((one & other).sum()) / union if union else 1.0
+def _overlap(first: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    union = int((first | other).sum())
+    return int((first & other).sum()) / union if union else 1.0
 
 
 def _frame_contact(solid_hw: NDArray[np.bool_]) -> float:

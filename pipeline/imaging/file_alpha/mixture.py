@@ -128,9 +128,11 @@ def _patch_means(
     """The length of each patch's mean difference, and the number of its pixels."""
     at_N = (edge.alpha_N > between[0]) & (edge.alpha_N < between[1])
     at_N &= ~np.isnan(away_N3).any(axis=1)
-    most = int(edge.patch_N.max()) + 1 if len(edge) else 0
-    count_P = np.bincount(edge.patch_N[at_N], minlength=most)
-    sums = [np.bincount(edge.patch_N[at_N], away_N3[at_N, c], minlength=most) for c in range(3)]
+    num_patches = int(edge.patch_N.max()) + 1 if len(edge) else 0
+    count_P = np.bincount(edge.patch_N[at_N], minlength=num_patches)
+    sums = [
+        np.bincount(edge.patch_N[at_N], away_N3[at_N, c], minlength=num_patches) for c in range(3)
+    ]
     mean_P3 = np.stack(sums, axis=1) / np.maximum(count_P, 1)[:, np.newaxis]
     count_P[count_P < _FEWEST_IN_PATCH] = 0
     return np.abs(mean_P3).mean(axis=1).astype(np.float32), count_P

@@ -57,8 +57,8 @@ def tiles_with(mask_HW: NDArray[np.bool_], *, side_px: int) -> list[Tile]:
     height, width = mask_HW.shape
     tops, lefts = range(0, height, side_px), range(0, width, side_px)
     by_row = np.logical_or.reduceat(mask_HW, tops, axis=0)
-    held = np.logical_or.reduceat(by_row, lefts, axis=1)
+    occupied = np.logical_or.reduceat(by_row, lefts, axis=1)
     return [
         Tile(tops[y], lefts[x], min(tops[y] + side_px, height), min(lefts[x] + side_px, width))
-        for y, x in np.argwhere(held).tolist()
+        for y, x in np.argwhere(occupied).tolist()
     ]

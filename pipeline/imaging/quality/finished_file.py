@@ -151,8 +151,8 @@ def inspect(data: bytes) -> Inspected:
 
 def _xmp(image: Image.Image) -> bytes:
     """The XMP packet, where the formats' specifications keep it; empty: none."""
-    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    return found.encode() if isinstance(found, str) else bytes(found)
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    return packet.encode() if isinstance(packet, str) else bytes(packet)
 
 
 def _is_srgb(image: Image.Image) -> bool:

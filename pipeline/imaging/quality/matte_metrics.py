@@ -136,21 +136,21 @@ def _largest(region: Mask) -> Mask:
     return np.asarray(pieces == 1 + int(np.bincount(pieces.ravel())[1:].argmax()))
 
 
-def overlap(one: Mask, other: Mask) -> float:
+def overlap(first: Mask, other: Mask) -> float:
     """Intersection over union; 1 where both are empty."""
-    union = int((one | other).sum())
-    return int((one & other).sum()) / union if union else 1.0
+    union = int((first | other).sum())
+    return int((first & other).sum()) / union if union else 1.0
 
 
 def boundary_f(solid: Mask, true: Mask, *, tolerance_px: int) -> float:
     """Harmonic mean of how much of each outline lies near the other; 1 where both are empty."""
-    found, wanted = _outline(solid), _outline(true)
-    if not found.any() or not wanted.any():
-        return float(found.any() == wanted.any())
+    predicted, wanted = _outline(solid), _outline(true)
+    if not predicted.any() or not wanted.any():
+        return float(predicted.any() == wanted.any())
     y, x = np.mgrid[-tolerance_px : tolerance_px + 1, -tolerance_px : tolerance_px + 1]
     disk = y**2 + x**2 <= tolerance_px**2 + 0.5
-    precision = float(binary_dilation(wanted, disk)[found].mean())
-    recall = float(binary_dilation(found, disk)[wanted].mean())
+    precision = float(binary_dilation(wanted, disk)[predicted].mean())
+    recall = float(binary_dilation(predicted, disk)[wanted].mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 

@@ -151,10 +151,10 @@ def check_work(data: bytes, header: Header, limits: ImageLimits) -> None:
     check_structure(data, header.kind)
     unpacked = header.unpacked
     if unpacked is not None and unpacked.pixels > unpacked.room * limits.max_megapixels * 1e6:
-        most = unpacked.room * limits.max_megapixels
+        max_megapixels = unpacked.room * limits.max_megapixels
         raise RowError(
             ErrorCode.TOO_MANY_PIXELS,
-            f"{header.kind}: {unpacked.words}, at most {most:g} megapixels are accepted",
+            f"{header.kind}: {unpacked.words}, at most {max_megapixels:g} megapixels are accepted",
         )
 
 

@@ -38,7 +38,7 @@ class Row:
 
     def fits(self, header: Header) -> bool:
         """Whether this row is about such a picture."""
-        asked = (
+        requirements = (
             (self.depths, header.depth),
             (self.numbers, header.numbers),
             (self.spaces, header.space),
@@ -48,22 +48,22 @@ class Row:
         )
         return (
             self.kind == header.kind
-            and all(wanted is None or value in wanted for wanted, value in asked)
+            and all(wanted is None or value in wanted for wanted, value in requirements)
             and self.has_selections in (None, header.num_selections > 0)
         )
 
     @property
     def words(self) -> str:
         """The requirements in words for people; of compressions only that there are some."""
-        said = [] if self.depths is None else [_depth_words(sorted(self.depths))]
-        said.extend(
+        requirements = [] if self.depths is None else [_depth_words(sorted(self.depths))]
+        requirements.extend(
             " or ".join(_WORDS.get(word, word) for word in sorted(wanted))
             for wanted in (self.numbers, self.spaces, self.alphas, self.layouts)
             if wanted is not None
         )
         if self.has_selections is False:
-            said.append("no further channels")
-        return "; ".join(said) or "all others"
+            requirements.append("no further channels")
+        return "; ".join(requirements) or "all others"
 
 
 _WORDS = {

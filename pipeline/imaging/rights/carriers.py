@@ -85,8 +85,8 @@ class Carriers:
 def carriers_of(photograph: bytes) -> Carriers:
     """Find what the file carries. What is damaged is left out: never an error."""
     try:
-        found = _FINDERS.get(identify(photograph))
-        return Carriers() if found is None else found(photograph)
+        finder = _FINDERS.get(identify(photograph))
+        return Carriers() if finder is None else finder(photograph)
     except RowError:
         return Carriers()
 
@@ -130,27 +130,27 @@ def _of_iso_media(data: bytes) -> Carriers:
 
 def _of_jpeg2000(data: bytes) -> Carriers:
     """Carriers in boxes of JPEG 2000 that have a UUID; the first of each."""
-    found: dict[bytes, bytes] = {}
+    contents: dict[bytes, bytes] = {}
     for box in boxes(data):
         uuid = data[box.start : min(box.start + 16, box.end)]
         if box.kind == b"uuid" and uuid in _JPEG_2000_CARRIERS:
-            found.setdefault(uuid, content(data, box)[16:])
+            contents.setdefault(uuid, content(data, box)[16:])
 
     def first(kinds: tuple[bytes, ...]) -> bytes:
-        return next(filter(None, (found.get(kind, b"") for kind in kinds)), b"")
+        return next(filter(None, (contents.get(kind, b"") for kind in kinds)), b"")
 
     return Carriers(
         exif=_exif_tags(first(_EXIF_BOXES)),
-        xmp=found.get(_XMP_BOX, b""),
-        iptc=_block(first(_IPTC_BOXES)) or _iptc_in(found.get(_RESOURCES_BOX, b"")),
+        xmp=contents.get(_XMP_BOX, b""),
+        iptc=_block(first(_IPTC_BOXES)) or _iptc_in(contents.get(_RESOURCES_BOX, b"")),
     )
 
 
 def _of_tiff(data: bytes) -> Carriers:
     """Carriers in the TIFF page that is the photograph, and those that only the first page has."""
     with opened_tiff(data) as file:
-        found = photograph_in(file)
-        own, first = (_tiff_tags(data, file, page) for page in (found.page, found.first))
+        photograph = photograph_in(file)
+        own, first = (_tiff_tags(data, file, page) for page in (photograph.page, photograph.first))
     tags = first | own
     return Carriers(
         exif=tags,
@@ -209,8 +209,8 @@ def _iptc_in(section: bytes) -> tuple[bytes, ...]:
         return (rest[at + 4 : at + 4 + int.from_bytes(rest[at : at + 4], "big")],)
 
 
-def _block(found: bytes | None) -> tuple[bytes, ...]:
-    return (found,) if found else ()
+def _block(block: bytes | None) -> tuple[bytes, ...]:
+    return (block,) if block else ()
 
 
 def _iptc_of(profile: bytes) -> tuple[bytes, ...]:

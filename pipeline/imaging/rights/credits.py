@@ -108,8 +108,8 @@ class Credits:
         web_statement = room.whole(self.web_statement)
         credit = room.text(self.credit)
         licensors = tuple(
-            Licensor(name=room.text(one.name), url=room.whole(one.url))
-            for one in self.licensors[:MOST_VALUES]
+            Licensor(name=room.text(licensor.name), url=room.whole(licensor.url))
+            for licensor in self.licensors[:MOST_VALUES]
         )
         return replace(
             self,
@@ -119,7 +119,7 @@ class Credits:
             copyright_owners=copyright_owners,
             web_statement=web_statement,
             credit=credit,
-            licensors=tuple(one for one in licensors if one.name or one.url),
+            licensors=tuple(licensor for licensor in licensors if licensor.name or licensor.url),
             usage_terms=room.words(self.usage_terms),
             description=room.words(self.description),
         )

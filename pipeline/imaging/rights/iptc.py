@@ -30,13 +30,13 @@ def _of_block(block: bytes) -> Credits:
     taken for it, be it cut within its last character, and all else for Windows-1252, whatever it
     says.
     """
-    found = _datasets(block)
-    is_utf_8 = found.get((1, _CODED_CHARACTER_SET)) == [_UTF_8]
+    datasets = _datasets(block)
+    is_utf_8 = datasets.get((1, _CODED_CHARACTER_SET)) == [_UTF_8]
 
     def texts(dataset: int) -> tuple[str, ...]:
         return each_once(
             decoded(value, may_be_cut=is_utf_8 and len(value) >= _LONGEST[dataset])
-            for value in found.get((2, dataset), ())
+            for value in datasets.get((2, dataset), ())
         )
 
     return Credits(
@@ -49,7 +49,7 @@ def _of_block(block: bytes) -> Credits:
 
 def _datasets(block: bytes) -> dict[tuple[int, int], list[bytes]]:
     """Values by record and dataset, of which some may be repeated."""
-    found: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
+    datasets: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
     at = 0
     for _ in range(_MOST_DATASETS):
         head = block[at : at + 5]
@@ -65,6 +65,6 @@ def _datasets(block: bytes) -> dict[tuple[int, int], list[bytes]]:
             at += added
         if at + size > len(block):
             break
-        found[head[1], head[2]].append(block[at : at + size])
+        datasets[head[1], head[2]].append(block[at : at + size])
         at += size
-    return found
+    return datasets

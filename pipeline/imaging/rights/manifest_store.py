@@ -30,7 +30,7 @@ def manifest_store(photograph: bytes) -> bytes:
         kind = identify(photograph)
     except RowError:
         return b""
-    found = {
+    store = {
         "JPEG": _of_jpeg,
         "PNG": _of_png,
         "WEBP": _of_webp,
@@ -40,7 +40,7 @@ def manifest_store(photograph: bytes) -> bytes:
         "TIFF": _of_tiff,
         "GIF": _of_gif,
     }.get(kind, lambda _: b"")(photograph)
-    return found if found[_TYPE_AT : _TYPE_AT + 16] == _STORE_TYPE else b""
+    return store if store[_TYPE_AT : _TYPE_AT + 16] == _STORE_TYPE else b""
 
 
 def _of_jpeg(data: bytes) -> bytes:

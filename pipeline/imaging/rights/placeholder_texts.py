@@ -39,19 +39,19 @@ _PATH_WITHIN = re.compile(
 """One among other words, as in the history of a scan."""
 
 
-def without_fillers(said: Credits, *, camera: str) -> Credits:
+def without_fillers(stated: Credits, *, camera: str) -> Credits:
     """The credits without fillers: texts that nobody meant to say.
 
     Args:
-        said: in one place of a file.
+        stated: in one place of a file.
         camera: maker and model.
     """
     return replace(
-        said,
-        creators=tuple(name for name in said.creators if not _is_nobody(name)),
-        rights=tuple(word for word in said.rights if not _is_nobody(word[1])),
-        description=_described(said.description, camera),
-        credit="" if _is_nobody(said.credit) else said.credit,
+        stated,
+        creators=tuple(name for name in stated.creators if not _is_nobody(name)),
+        rights=tuple(word for word in stated.rights if not _is_nobody(word[1])),
+        description=_described(stated.description, camera),
+        credit="" if _is_nobody(stated.credit) else stated.credit,
     )
 
 

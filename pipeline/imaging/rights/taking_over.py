@@ -54,12 +54,17 @@ def taken_over(photograph: bytes, policy: ExifPolicy) -> TakenOver:
     """
     if policy == "none":
         return TakenOver()
-    found = carriers_of(photograph)
-    xmp = rights_of(found.xmp).or_else(rights_of(found.extended_xmp))
-    capture = _capture(found.exif)
+    carriers = carriers_of(photograph)
+    xmp = rights_of(carriers.xmp).or_else(rights_of(carriers.extended_xmp))
+    capture = _capture(carriers.exif)
     xmp, iptc, exif, last = (
-        without_fillers(said, camera=f"{capture.make} {capture.model}")
-        for said in (xmp, credits_of_iptc(*found.iptc), _of_exif(found.exif), _of_texts(found))
+        without_fillers(source, camera=f"{capture.make} {capture.model}")
+        for source in (
+            xmp,
+            credits_of_iptc(*carriers.iptc),
+            _of_exif(carriers.exif),
+            _of_texts(carriers),
+        )
     )
     return TakenOver(
         credits=xmp.or_else(iptc).or_else(exif).or_else(last).bounded(),
@@ -122,11 +127,11 @@ def _of_windows(tags: Mapping[int, Any]) -> str:
     return value.decode("utf-16-le", "ignore").strip("\0") if isinstance(value, bytes) else ""
 
 
-def _of_texts(found: Carriers) -> Credits:
+def _of_texts(carriers: Carriers) -> Credits:
     return Credits(
-        creators=each_once([found.texts.get("author") or found.texts.get("artist", "")]),
-        rights=in_default(found.texts.get("copyright", "")),
-        description=in_default(found.texts.get("description", "")),
+        creators=each_once([carriers.texts.get("author") or carriers.texts.get("artist", "")]),
+        rights=in_default(carriers.texts.get("copyright", "")),
+        description=in_default(carriers.texts.get("description", "")),
     )
 
 
@@ -141,10 +146,10 @@ def _capture(tags: Mapping[int, Any]) -> Capture:
 
 def _date(text: str) -> str:
     """The date as EXIF writes it; empty: no such time, as where a clock was never set."""
-    found = _DATE.fullmatch(text)
-    if found is None:
+    match = _DATE.fullmatch(text)
+    if match is None:
         return ""
-    year, month, day, hour, minute, second = map(int, found.groups()[:6])
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
     try:
         datetime(year, month, day, hour, minute, second)
     except ValueError:

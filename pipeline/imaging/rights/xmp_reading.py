@@ -52,19 +52,21 @@ def rights_of(packet: bytes) -> Credits:
     root = _tree(packet)
     if root is None:
         return Credits()
-    found = _properties(root)
+    properties = _properties(root)
     return Credits(
-        creators=each_once(_texts(found.get(_DC + "creator"))) or _copied(found, "Artist"),
-        rights=_words(found.get(_DC + "rights")) or _words(found.get(_TIFF + "Copyright")),
-        description=_words(found.get(_DC + "description"))
-        or _words(found.get(_TIFF + "ImageDescription")),
-        credit=_text(found.get(_PHOTOSHOP + "Credit")),
-        usage_terms=_words(found.get(_RIGHTS + "UsageTerms")),
-        web_statement=_text(found.get(_RIGHTS + "WebStatement")),
-        marked=_truth(_text(found.get(_RIGHTS + "Marked"))),
-        owners=each_once(_texts(found.get(_RIGHTS + "Owner"))),
-        copyright_owners=each_once(_owner_names(found.get(_PLUS + "CopyrightOwner"))),
-        licensors=tuple(_licensors(found.get(_PLUS + "Licensor"))),
+        creators=each_once(_texts(properties.get(_DC + "creator")))
+        or _copied(properties, "Artist"),
+        rights=_words(properties.get(_DC + "rights"))
+        or _words(properties.get(_TIFF + "Copyright")),
+        description=_words(properties.get(_DC + "description"))
+        or _words(properties.get(_TIFF + "ImageDescription")),
+        credit=_text(properties.get(_PHOTOSHOP + "Credit")),
+        usage_terms=_words(properties.get(_RIGHTS + "UsageTerms")),
+        web_statement=_text(properties.get(_RIGHTS + "WebStatement")),
+        marked=_truth(_text(properties.get(_RIGHTS + "Marked"))),
+        owners=each_once(_texts(properties.get(_RIGHTS + "Owner"))),
+        copyright_owners=each_once(_owner_names(properties.get(_PLUS + "CopyrightOwner"))),
+        licensors=tuple(_licensors(properties.get(_PLUS + "Licensor"))),
     )
 
 
@@ -88,9 +90,11 @@ def _tree(packet: bytes) -> Element | None:
     return root
 
 
-def _copied(found: dict[str, Value], tag: str) -> tuple[str, ...]:
+def _copied(properties: dict[str, Value], tag: str) -> tuple[str, ...]:
     """Names in a tag of TIFF as XMP repeats it (part 2, 3.3): in one text, or in an array."""
-    return each_once(name for text in _texts(found.get(_TIFF + tag)) for name in text.split(";"))
+    return each_once(
+        name for text in _texts(properties.get(_TIFF + tag)) for name in text.split(";")
+    )
 
 
 def _is_windows_1252(packet: bytes) -> bool:
@@ -164,14 +168,14 @@ def _expanded(name: str) -> str:
 
 def _properties(root: Element) -> dict[str, Value]:
     """Properties of the picture itself by name, the first of each."""
-    found: dict[str, Value] = {}
+    properties: dict[str, Value] = {}
     rdf = root if root.tag == _RDF + "RDF" else root.find(_RDF + "RDF")
     for description in () if rdf is None else rdf.findall(_RDF + "Description"):
         for name, text in description.attrib.items():
-            found.setdefault(name, text)
+            properties.setdefault(name, text)
         for element in description:
-            found.setdefault(element.tag, element)
-    return found
+            properties.setdefault(element.tag, element)
+    return properties
 
 
 def _items(value: Value | None) -> Iterator[Value]:
@@ -215,16 +219,16 @@ def _unqualified(value: Value | None) -> Value | None:
 
 def _words(value: Value | None) -> Words:
     """A text in its languages, the default first."""
-    found: dict[str, str] = {}
+    words: dict[str, str] = {}
     for item in _items(value):
         text, language = _own_text(item), _language(item)
         if not _LANGUAGE_TAG.fullmatch(language):
             language = DEFAULT_LANGUAGE
         if text:
-            found.setdefault(language, text)
-    if found and DEFAULT_LANGUAGE not in found:  # the first stands for it, as readers take it
-        found = {DEFAULT_LANGUAGE: next(iter(found.values())), **found}
-    return tuple(sorted(found.items(), key=lambda word: word[0] != DEFAULT_LANGUAGE))
+            words.setdefault(language, text)
+    if words and DEFAULT_LANGUAGE not in words:  # the first stands for it, as readers take it
+        words = {DEFAULT_LANGUAGE: next(iter(words.values())), **words}
+    return tuple(sorted(words.items(), key=lambda word: word[0] != DEFAULT_LANGUAGE))
 
 
 def _language(item: Value) -> str:
@@ -262,8 +266,8 @@ def _fields(item: Element) -> dict[str, Value]:
     """The fields of a structure: its own attributes and elements, or its description's."""
     inner = item.find(_RDF + "Description")
     holders = [item] if inner is None else [item, inner]
-    found: dict[str, Value] = {}
+    fields: dict[str, Value] = {}
     for holder in holders:
-        found |= holder.attrib
-        found |= {element.tag: element for element in holder}
-    return found
+        fields |= holder.attrib
+        fields |= {element.tag: element for element in holder}
+    return fields

@@ -79,11 +79,11 @@ def xmp_packet(provenance: Provenance | None, credits: Credits | None = None) ->
         provenance: how the picture came about; None: not said.
         credits: of the photograph it was made from, `bounded`; None or empty: not said.
     """
-    said = [] if provenance is None else _of_provenance(provenance)
-    said += [] if credits is None else _of_credits(credits)
-    used = {name for name, _ in said}
+    written = [] if provenance is None else _of_provenance(provenance)
+    written += [] if credits is None else _of_credits(credits)
+    used = {name for name, _ in written}
     spaces = "".join(f' xmlns:{name}="{uri}"' for name, uri in _NAMESPACES.items() if name in used)
-    properties = "".join(f"   {element}\n" for _, element in said)
+    properties = "".join(f"   {element}\n" for _, element in written)
     packet = (
         '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
@@ -111,8 +111,10 @@ def _of_provenance(provenance: Provenance) -> list[_Property]:
         "AIPromptInformation": None if prompt is None else prompt[:MOST_PROMPT_CHARACTERS],
         "AIPromptWriterName": provenance.ai_prompt_writer,
     }
-    said = [_simple("xmp", "CreatorTool", "Backlot")]
-    return said + [_simple("Iptc4xmpExt", name, text) for name, text in fields.items() if text]
+    properties = [_simple("xmp", "CreatorTool", "Backlot")]
+    return properties + [
+        _simple("Iptc4xmpExt", name, text) for name, text in fields.items() if text
+    ]
 
 
 def _of_credits(credits: Credits) -> list[_Property]:  # noqa: A002
@@ -127,13 +129,13 @@ def _of_credits(credits: Credits) -> list[_Property]:  # noqa: A002
         '<rdf:li rdf:parseType="Resource">'
         + "".join(
             f"<plus:Licensor{part}>{_text(text)}</plus:Licensor{part}>"
-            for part, text in (("Name", one.name), ("URL", one.url))
+            for part, text in (("Name", licensor.name), ("URL", licensor.url))
             if text
         )
         + "</rdf:li>"
-        for one in credits.licensors
+        for licensor in credits.licensors
     )
-    said = [
+    properties = [
         _property("dc", "creator", authors and f"<rdf:Seq>{authors}</rdf:Seq>"),
         _property("dc", "rights", _alternatives(credits.rights)),
         _property("dc", "description", _alternatives(credits.description)),
@@ -147,7 +149,7 @@ def _of_credits(credits: Credits) -> list[_Property]:  # noqa: A002
         ),
         _property("plus", "Licensor", licensors and f"<rdf:Seq>{licensors}</rdf:Seq>"),
     ]
-    return [(prefix, element) for prefix, element in said if element]
+    return [(prefix, element) for prefix, element in properties if element]
 
 
 def _items(names: tuple[str, ...]) -> str:
@@ -174,8 +176,8 @@ def read_source_uri(packet: bytes) -> str | None:
 
     It is looked for in the first 256 kB.
     """
-    found = _SOURCE.search(packet, 0, _MOST_BYTES)
-    return None if found is None else found[1].decode()
+    match = _SOURCE.search(packet, 0, _MOST_BYTES)
+    return None if match is None else match[1].decode()
 
 
 def _text(value: str) -> str:

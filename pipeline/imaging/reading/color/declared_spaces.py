@@ -107,5 +107,5 @@ def _primaries(xy: tuple[float, ...]) -> Primaries:
 def _is_srgb(primaries: Primaries) -> bool:
     """Whether primaries are sRGB's within .005: more than any rounding, less than any other set."""
     wanted = (SRGB.white, SRGB.red, SRGB.green, SRGB.blue)
-    found = (primaries.white, primaries.red, primaries.green, primaries.blue)
-    return bool(np.abs(np.subtract(found, wanted)).max() < 0.005)
+    declared = (primaries.white, primaries.red, primaries.green, primaries.blue)
+    return bool(np.abs(np.subtract(declared, wanted)).max() < 0.005)

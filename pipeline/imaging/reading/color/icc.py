@@ -118,8 +118,8 @@ def to_srgb8_by_profile(
         if space == described and _tells_colours_apart(profile, space):
             return _convert(values_HWC, space, profile), name
     except _UNREADABLE as error:
-        taken = "taken as sRGB" if space in ("grey", "rgb") else "ignored"
-        raise UnusableProfileError(f"ICC profile unreadable, {taken}") from error
+        treatment = "taken as sRGB" if space in ("grey", "rgb") else "ignored"
+        raise UnusableProfileError(f"ICC profile unreadable, {treatment}") from error
     if space == described:
         raise UnusableProfileError(f"ICC profile {name!r} cannot tell colours apart, ignored")
     kind = "grey" if space == "grey" else _MODES[space]

@@ -28,16 +28,16 @@ class _Name:
 
 
 def remembered(
-    most: int,
+    max_entries: int,
 ) -> Callable[[Callable[[bytes, *Rest], R]], Callable[[bytes, *Rest], R]]:
-    """Keep the last `most` answers of a function whose first argument is a profile.
+    """Keep the last `max_entries` answers of a function whose first argument is a profile.
 
     An `lru_cache` would hold the profiles as well: every photograph of a supplier can bring one of
     its own, of megabytes.
     """
 
     def decorated(function: Callable[[bytes, *Rest], R]) -> Callable[[bytes, *Rest], R]:
-        @lru_cache(maxsize=most)
+        @lru_cache(maxsize=max_entries)
         def by_name(name: _Name, rest: tuple[*Rest]) -> R:
             return function(name.profile, *rest)
 

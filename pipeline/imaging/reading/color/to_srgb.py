@@ -100,8 +100,8 @@ def _with_numbers_of_profile(meaning: ColorMeaning) -> ColorMeaning:
     """The meaning with the profile's HDR numbers, if it names HDR and no others count before it."""
     if meaning.icc is None or (meaning.cicp is not None and _counts_first(meaning.cicp)):
         return meaning
-    told = numbers_of_profile(meaning.icc)
-    return replace(meaning, cicp=told) if told is not None and _is_hdr(told) else meaning
+    numbers = numbers_of_profile(meaning.icc)
+    return replace(meaning, cicp=numbers) if numbers is not None and _is_hdr(numbers) else meaning
 
 
 def _ways(meaning: ColorMeaning) -> list[_Way]:
@@ -191,11 +191,11 @@ def _by_gamma(values_HWC: NDArray[Any], space: Space, meaning: ColorMeaning) -> 
     chromaticities = None if space == "grey" else meaning.chromaticities
     if gamma is None and chromaticities is None:
         return None
-    told = "gAMA" if chromaticities is None else "cHRM" if gamma is None else "gAMA and cHRM"
+    sources = "gAMA" if chromaticities is None else "cHRM" if gamma is None else "gAMA and cHRM"
     return _by_space(
         by_gamma(gamma, chromaticities, num_levels=_num_levels(values_HWC)),
         values_HWC,
-        f"colours by {told} converted to sRGB",
+        f"colours by {sources} converted to sRGB",
     )
 
 

@@ -39,9 +39,9 @@ def look_at_avif(data: bytes) -> Header:
     if item.has_alpha:
         alpha = "premultiplied" if item.is_premultiplied else "straight"
     cicp = item.meaning.cicp
-    said = ""
+    refusal = ""
     if cicp is not None and cicp.matrix in _UNKNOWN_MATRICES:
-        said = (
+        refusal = (
             f"an AVIF with matrix coefficients {cicp.matrix}, which libavif cannot convert to RGB. "
             "Save it with those of BT.709 or BT.2020"
         )
@@ -58,7 +58,7 @@ def look_at_avif(data: bytes) -> Header:
         alpha=alpha,
         layout="" if item.alpha_has_size else "alpha without a size",
         meaning=item.meaning,
-        said=said,
+        said=refusal,
         orientation=item.orientation,
     )
 

@@ -55,11 +55,11 @@ def look_at_bmp(data: bytes) -> Header:
     if size < _V3_HEADER and compression != _ALPHA_BIT_FIELDS:  # three masks, and pixels behind
         masks = (*masks[:3], 0)
     red, green, blue, alpha = masks
-    said = ""
+    refusal = ""
     if size == _OS2_HEADER or compression not in masked or bits not in (0, 16, 32):
-        said = f"a BMP of {bits} bits packed in way {compression}. Save it with 24 bits"
+        refusal = f"a BMP of {bits} bits packed in way {compression}. Save it with 24 bits"
     elif compression in (_JPEG, _PNG):
-        said = "a BMP around a JPEG or PNG. Send that picture itself"
+        refusal = "a BMP around a JPEG or PNG. Send that picture itself"
     elif not all(_is_field(mask, bits) for mask in masks[:3]) or (
         alpha and not _is_field(alpha, bits)
     ):
@@ -72,7 +72,7 @@ def look_at_bmp(data: bytes) -> Header:
         alpha="straight" if alpha else "none",
         layout="bit fields",
         meaning=_meaning(data, size),
-        said=said,
+        said=refusal,
         masks=(red, green, blue, alpha),
         bits=bits,
         pixels_at=_number(data, 10, 4),

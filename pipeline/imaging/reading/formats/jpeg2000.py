@@ -73,25 +73,25 @@ def look_at_jpeg2000(data: bytes) -> Jpeg2000Header:
     Raises:
         RowError: `corrupt_image`.
     """
-    found: dict[bytes, bytes] = {}
+    contents: dict[bytes, bytes] = {}
     codestream_at = 0
     if not data.startswith(CODESTREAM):
         for box in boxes(data):
             if box.kind == b"jp2h":
                 for inner in boxes(data, box.start, box.end):
                     if inner.kind == b"res ":
-                        found |= {
+                        contents |= {
                             b.kind: content(data, b) for b in boxes(data, inner.start, inner.end)
                         }
-                    elif inner.kind != b"colr" or not _is_colour(found.get(b"colr", b"")):
-                        found[inner.kind] = content(data, inner)
+                    elif inner.kind != b"colr" or not _is_colour(contents.get(b"colr", b"")):
+                        contents[inner.kind] = content(data, inner)
             elif box.kind == b"jp2c":
                 codestream_at = box.start
                 break
     siz = _siz(data, codestream_at)
-    palette = _palette(found, len(siz.depths))
-    depths = siz.depths if palette is None else _palette_depths(found[b"pclr"])
-    return _header(siz, palette, depths, found, codestream_at)
+    palette = _palette(contents, len(siz.depths))
+    depths = siz.depths if palette is None else _palette_depths(contents[b"pclr"])
+    return _header(siz, palette, depths, contents, codestream_at)
 
 
 def _siz(data: bytes, at: int) -> _Siz:
@@ -122,15 +122,15 @@ def _header(
     siz: _Siz,
     palette: Palette | None,
     depths: tuple[int, ...],
-    found: dict[bytes, bytes],
+    contents: dict[bytes, bytes],
     codestream_at: int,
 ) -> Jpeg2000Header:
     num_channels = len(depths) if palette is None else len(palette.components)
-    colr = found.get(b"colr", b"")
+    colr = contents.get(b"colr", b"")
     space = _space(colr, num_channels)
     num_colours = _NUM_COLOURS.get(space, 0)
     colours_at, alpha_at, selection_at, alpha = _channels(
-        found.get(b"cdef", b""), num_channels, num_colours
+        contents.get(b"cdef", b""), num_channels, num_colours
     )
     layout = {
         "subsampled": siz.is_subsampled,
@@ -152,7 +152,7 @@ def _header(
         alpha_at=alpha_at,
         selection_at=selection_at,
         palette=palette,
-        resolution_dpi=_resolution(found.get(b"resc") or found.get(b"resd") or b""),
+        resolution_dpi=_resolution(contents.get(b"resc") or contents.get(b"resd") or b""),
         codestream_at=codestream_at,
     )
 
@@ -202,9 +202,9 @@ def _palette_depths(pclr: bytes) -> tuple[int, ...]:
     return tuple((bits & 127) + 1 for bits in pclr[3 : 3 + pclr[2]])
 
 
-def _palette(found: dict[bytes, bytes], num_components: int) -> Palette | None:
+def _palette(contents: dict[bytes, bytes], num_components: int) -> Palette | None:
     """ISO/IEC 15444-1, I.5.3.4 and I.5.3.5."""
-    pclr, cmap = found.get(b"pclr"), found.get(b"cmap")
+    pclr, cmap = contents.get(b"pclr"), contents.get(b"cmap")
     if pclr is None or cmap is None:
         return None
     num_entries, num_columns = int.from_bytes(pclr[:2], "big"), pclr[2] if len(pclr) > 2 else 0

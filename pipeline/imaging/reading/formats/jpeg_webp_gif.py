@@ -73,11 +73,11 @@ def _header_of_frame(marker: int, frame: bytes, before: list[tuple[int, bytes]])
         kind == _APP14 and body.startswith(_ADOBE) and body[11:12] == b"\1" for kind, body in before
     )
     depth, num_channels = frame[0], frame[5]
-    said = ""
+    refusal = ""
     if num_channels not in (1, 3):
-        said = f"a JPEG of {num_channels} channels with {depth} bits. Save it with 8 bits"
+        refusal = f"a JPEG of {num_channels} channels with {depth} bits. Save it with 8 bits"
     elif is_ycc and marker in _LOSSLESS:
-        said = "a lossless JPEG of YCbCr. Save it as RGB"
+        refusal = "a lossless JPEG of YCbCr. Save it as RGB"
     return JpegHeader(
         kind="JPEG",
         width=int.from_bytes(frame[3:5], "big"),
@@ -86,7 +86,7 @@ def _header_of_frame(marker: int, frame: bytes, before: list[tuple[int, bytes]])
         space="grey" if num_channels == 1 else "rgb",
         layout="lossless" if marker in _LOSSLESS else "",
         meaning=ColorMeaning(icc=b"".join(part for _, part in icc) or None),
-        said=said,
+        said=refusal,
         exif=next(exif, b""),
     )
 

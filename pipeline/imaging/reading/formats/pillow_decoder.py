@@ -115,10 +115,10 @@ def _resolution(image: ImageFile.ImageFile, facts: ExifFacts) -> tuple[float, fl
 
 def _by_photoshop(resources: object) -> tuple[float, float] | None:
     """The resolution in the image resource ResolutionInfo, whatever unit it is shown in."""
-    said = resources.get(_RESOLUTION_INFO) if isinstance(resources, dict) else None
-    if not isinstance(said, dict):
+    resource = resources.get(_RESOLUTION_INFO) if isinstance(resources, dict) else None
+    if not isinstance(resource, dict):
         return None
-    return dots_per_inch(said.get("XResolution"), said.get("YResolution"), unit=2)
+    return dots_per_inch(resource.get("XResolution"), resource.get("YResolution"), unit=2)
 
 
 def look_by_pillow(

@@ -83,13 +83,15 @@ def look_at_psd(data: bytes) -> PsdHeader:
     if pixels_at + 2 > len(data):
         raise RowError(ErrorCode.CORRUPT_IMAGE, "PSD: its pixels are not in the file")
     try:
-        resources = {one.id: one.data for one in reversed(image_resources(data, "PSD"))}
+        resources = {
+            resource.id: resource.data for resource in reversed(image_resources(data, "PSD"))
+        }
     except DamagedError as error:
         raise RowError(ErrorCode.CORRUPT_IMAGE, f"PSD: {error}") from error
     num_layers, has_alpha = _layers(data, layers_at + room, pixels_at, is_big=is_big)
     space, num_colours = _MODES.get(mode, ("other", 0))
-    said = _refusal(data, pixels_at, resources, space=space, depth=depth, num_layers=num_layers)
-    if not said and num_channels < num_colours:
+    refusal = _refusal(data, pixels_at, resources, space=space, depth=depth, num_layers=num_layers)
+    if not refusal and num_channels < num_colours:
         raise RowError(ErrorCode.CORRUPT_IMAGE, "PSD: a channel is missing")
     has_alpha = has_alpha and num_channels > num_colours
     others = range(num_colours + has_alpha, num_channels)
@@ -108,7 +110,7 @@ def look_at_psd(data: bytes) -> PsdHeader:
             icc=resources.get(_ICC) or None,
             is_adobe_rgb=exif_facts(resources.get(_EXIF, b"")).is_adobe_rgb,
         ),
-        said=said,
+        said=refusal,
         num_channels=num_channels,
         num_colours=num_colours,
         selection_at=selections[0] if selections else None,

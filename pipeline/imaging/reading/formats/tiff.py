@@ -61,11 +61,11 @@ def look_at_tiff(data: bytes) -> TiffHeader:
         RowError: `corrupt_image`.
     """
     with opened_tiff(data) as file:
-        found = photograph_in(file)
-        advice = camera_raw_advice([_summary(page) for page in found.pages])
-        has_damage = _has_damaged_words(file, found.page, data)
-        facts = facts_of_page(file, found.page, data, preview=found.first)
-        return _header(found, advice, facts, has_damage=has_damage)
+        photograph = photograph_in(file)
+        advice = camera_raw_advice([_summary(page) for page in photograph.pages])
+        has_damage = _has_damaged_words(file, photograph.page, data)
+        facts = facts_of_page(file, photograph.page, data, preview=photograph.first)
+        return _header(photograph, advice, facts, has_damage=has_damage)
 
 
 _WORDS = frozenset([*range(269, 273), 281, 282, 283, *range(285, 292), *range(296, 298), 305, 306])
@@ -108,9 +108,9 @@ def _text(page: TiffPage, code: int) -> str:
 
 
 def _header(
-    found: TiffPhotograph, advice: str, facts: TiffFacts, *, has_damage: bool
+    photograph: TiffPhotograph, advice: str, facts: TiffFacts, *, has_damage: bool
 ) -> TiffHeader:
-    page = found.page
+    page = photograph.page
     space, num_colours = _SPACES.get(int(page.photometric), ("other", 0))
     extras = tuple(int(extra) for extra in page.extrasamples)
     num_extras = max(0, page.samplesperpixel - num_colours)
@@ -122,7 +122,7 @@ def _header(
     bits = page.bitspersample
     depths = bits if isinstance(bits, tuple) else (bits,)
     layout = {
-        "page inside of a page": found.sub_index is not None,
+        "page inside of a page": photograph.sub_index is not None,
         "planar": page.planarconfig == _PLANAR and page.samplesperpixel > 1,
         "shared chroma": chroma_sampling(page) != (1, 1),
         "tiles called strips": page.is_tiled and _TILE_OFFSETS not in page.tags,
@@ -133,7 +133,7 @@ def _header(
         "ICC Lab": page.photometric == PHOTOMETRIC.ICCLAB,
         "big-endian BigTIFF": page.parent.is_bigtiff and page.parent.byteorder == ">",
     }
-    said = advice or _refusal(page, space, num_colours, depths)
+    refusal = advice or _refusal(page, space, num_colours, depths)
     return TiffHeader(
         kind="TIFF",
         width=int(page.imagewidth),
@@ -146,13 +146,13 @@ def _header(
         num_selections=len(extras) - num_alphas,
         layout=", ".join(word for word, is_so in layout.items() if is_so),
         packing=_packing(page),
-        said=said,
+        said=refusal,
         alpha_at=alpha_at,
         selection_at=next((at for at, extra in enumerate(extras) if extra not in alphas), None),
-        page=found.index,
-        sub_page=found.sub_index,
+        page=photograph.index,
+        sub_page=photograph.sub_index,
         facts=facts,
-        notes=found.notes,
+        notes=photograph.notes,
     )
 
 

@@ -23,11 +23,15 @@ def chroma_sampling(page: TiffPage) -> tuple[int, int]:
     """The columns and rows that share their chroma; (1, 1): none do, or a JPEG inside tells it."""
     if page.photometric != PHOTOMETRIC.YCBCR or page.compression in _JPEGS:
         return 1, 1
-    said = page.tags.valueof(_SAMPLING, (2, 2))
+    sampling = page.tags.valueof(_SAMPLING, (2, 2))
     known = (1, 2, 4)
-    if not (isinstance(said, tuple) and len(said) == 2 and all(step in known for step in said)):
+    if not (
+        isinstance(sampling, tuple)
+        and len(sampling) == 2
+        and all(step in known for step in sampling)
+    ):
         raise RowError(ErrorCode.CORRUPT_IMAGE, "TIFF: its chroma has no known size")
-    return said
+    return sampling
 
 
 def with_shared_chroma(page: TiffPage, data: bytes) -> NDArray[np.uint8]:
@@ -48,7 +52,7 @@ def with_shared_chroma(page: TiffPage, data: bytes) -> NDArray[np.uint8]:
     part_height = page.tilelength if is_tiled else min(page.rowsperstrip or height, height)
     num_across = -(-width // part_width)
     ycc_HWC = np.zeros((height, width, 3), np.uint8)
-    most = -(-part_height // down) * -(-part_width // across) * (across * down + 2)
+    max_samples = -(-part_height // down) * -(-part_width // across) * (across * down + 2)
     unpack = TIFF.DECOMPRESSORS[page.compression]
     for number, (at, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=False)):
         top, left = number // num_across * part_height, number % num_across * part_width
@@ -59,7 +63,7 @@ def with_shared_chroma(page: TiffPage, data: bytes) -> NDArray[np.uint8]:
         size = num_down * num_units * (across * down + 2)
         packed = data[at : at + count]
         if page.compression != COMPRESSION.NONE:
-            packed = unpack(packed, out=most)
+            packed = unpack(packed, out=max_samples)
         unpacked = np.frombuffer(packed, np.uint8)
         if unpacked.size < size:
             raise RowError(ErrorCode.CORRUPT_IMAGE, "TIFF: a part of its pixels is missing")
@@ -96,10 +100,10 @@ def rgb_of(ycc_HWC: NDArray[Any], page: TiffPage) -> NDArray[np.uint8]:
 
 def _numbers(page: TiffPage, code: int, usual: Sequence[float]) -> Sequence[float]:
     """The numbers of a tag: of RATIONALs, which tifffile gives as pairs, or of integers."""
-    said = page.tags.valueof(code)
-    if said is None:
+    stored = page.tags.valueof(code)
+    if stored is None:
         return usual
-    values = said if isinstance(said, tuple) else (said,)
+    values = stored if isinstance(stored, tuple) else (stored,)
     if len(values) == 2 * len(usual) and page.tags[code].dtype in (5, 10):
         pairs = zip(values[::2], values[1::2], strict=True)
         return [above / below if below else 0.0 for above, below in pairs]

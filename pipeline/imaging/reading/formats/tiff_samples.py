@@ -109,13 +109,13 @@ def _check_segments(page: TiffPage, data: bytes) -> None:
     packing = _FILES_INSIDE.get(page.compression)
     if packing is None:
         return
-    most = int(np.prod(page.chunks))
+    max_samples = int(np.prod(page.chunks))
     for at, count in zip(offsets, counts, strict=False):
         segment = data[at : at + count]
         look = look_at_jpeg if packing == "JPEG" else partial(look_by_pillow, kind=packing)
         inside = look(segment)
         check_structure(segment, packing)
-        if inside.width * inside.height > most:
+        if inside.width * inside.height > max_samples:
             raise RowError(
                 ErrorCode.CORRUPT_IMAGE,
                 f"TIFF: a tile of {inside.width} x {inside.height} px instead of {page.chunks}",
@@ -266,14 +266,14 @@ def _float_levels(stored_HWC: NDArray[Any]) -> tuple[NDArray[np.float32], tuple[
     if stored_HWC.dtype.kind == "u":
         return (stored_HWC / np.iinfo(stored_HWC.dtype).max).astype(np.float32), ()
     values_HWC = stored_HWC.astype(np.float32)
-    least, most = float(values_HWC.min()), float(values_HWC.max())
-    white = next((white for white in _WHITES if most <= white * _OVERSHOOT), None)
+    least, greatest = float(values_HWC.min()), float(values_HWC.max())
+    white = next((white for white in _WHITES if greatest <= white * _OVERSHOOT), None)
     if white is None or not least >= -white * (_OVERSHOOT - 1):  # also where one is no number
         raise RowError(
             ErrorCode.UNSUPPORTED_FORMAT,
-            f"TIFF: float levels from {least:g} to {most:g}. Write them from 0 to 1",
+            f"TIFF: float levels from {least:g} to {greatest:g}. Write them from 0 to 1",
         )
-    notes = () if white == 1 else (f"float levels that reach {most:g}, taken as 0 to {white}",)
+    notes = () if white == 1 else (f"float levels that reach {greatest:g}, taken as 0 to {white}",)
     return np.clip(values_HWC / np.float32(white), 0, 1), notes
 
 
