@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 _LONGEST_LINE = 1000
-"""Of a refusal, in characters: it quotes what was asked, however long that is."""
+"""The most characters of a refusal: it quotes what was asked, however long that is."""
 _INTERRUPTED = "interrupted; the same command goes on from here"
 _CURSOR = "\x1b[?25h\r\x1b[K"
 """Brings the cursor back that a moving line has hidden, and takes its place."""
@@ -58,7 +58,7 @@ def _watch(*, ends_process: bool) -> interruption.Watch:
 
 
 def _last_words(error: Exception | None) -> None:
-    """In another thread than the main one, which may hold the stream."""
+    """Print the last words, in another thread than the main one, which may hold the stream."""
     from jobs.terminal.capture import terminal_fd
 
     fd = terminal_fd()

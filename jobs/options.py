@@ -138,7 +138,7 @@ class RecipeOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions(RecipeOptions):
-    """The same, with the name of the run."""
+    """The options of a recipe, with the name of the run."""
 
     run_id: RunId = None
 

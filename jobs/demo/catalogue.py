@@ -72,7 +72,7 @@ PHOTOGRAPHS = {
         changes="cropped, saved as JPEG",
     ),
 }
-"""By the name of the file, without its ending."""
+"""The entries of the catalogue, by the name of the file without its ending."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

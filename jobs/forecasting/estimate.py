@@ -129,7 +129,7 @@ def _rows(run_uri: str) -> dict[str, dict[str, float | None]]:
 
 
 def _bytes_below(uri: str) -> int:
-    """Of the result files and the picture objects."""
+    """The size in bytes of the result files and the picture objects."""
     folders = (storage.join(uri, folder) for folder in ("results", "images"))
     return sum(size for folder in folders for size in storage.sizes(folder).values())
 

@@ -1,4 +1,4 @@
-"""From what a sample took to what the whole takes: arithmetic, without a cluster or a file.
+"""Forecasts: arithmetic from what a sample took to what the whole takes.
 
 A pipeline is as fast as its slowest stage: a stage with `a` actors that take `t` seconds a row
 passes `a / t` rows a second. Where the sample was long enough to see the pipeline run full, its own
@@ -32,12 +32,12 @@ class SampleRun:
 
     rows: int
     stage_s: Mapping[str, Mean]
-    """By stage: seconds in an actor for a row of the manifest."""
+    """The seconds in an actor for a row of the manifest, by stage."""
     bytes_per_row: Mean
     start_s: float
-    """Until the first block of rows was written."""
+    """The seconds until the first block of rows was written."""
     end_s: float
-    """After the last."""
+    """The seconds after the last block."""
     blocks: Sequence[tuple[float, int]]
     """When a block was written, seconds after the start, and how many rows were done then."""
     rows_per_block: int
@@ -49,7 +49,7 @@ class Forecast:
 
     rows: int
     actors: Mapping[str, int]
-    """By stage: as many as the cluster has room for within the recipe's bounds."""
+    """The actors of each stage: as many as the cluster has room for within the recipe's bounds."""
     bottleneck: str
     rate: float
     """Rows a second, all stages full."""
@@ -62,7 +62,7 @@ class Forecast:
     puts: int
     gets: int
     balanced: Mapping[str, float]
-    """By pool: actors that would keep up with the bottleneck's."""
+    """The actors of each pool that would keep up with the bottleneck's."""
 
 
 def forecast(

@@ -21,9 +21,9 @@ class Sample:
     """Rows chosen to stand for a manifest."""
 
     strata: Mapping[str, int]
-    """By id: the stratum the row was drawn from."""
+    """The stratum that each row was drawn from, by id."""
     sizes: Mapping[int, int]
-    """By stratum: how many rows of the manifest are in it."""
+    """The number of rows of the manifest in each stratum."""
 
     @property
     def num_rows(self) -> int:
@@ -37,7 +37,7 @@ class Mean:
 
     value: float
     half_width: float
-    """Of the 95 % interval."""
+    """Half the width of the 95 % interval, in the unit of the value."""
 
 
 def stratified(manifest: Manifest, size: int) -> Sample:
@@ -96,7 +96,7 @@ def stratified_mean(values: Mapping[str, float], sample: Sample) -> Mean:
 
 
 def _variance(measured: Sequence[float], by_stratum: Mapping[int, Sequence[float]]) -> float:
-    """Of a stratum; of everything where a stratum has a single row, which errs on the safe side."""
+    """The variance in strata; of everything where one has a single row, to be on the safe side."""
     if len(measured) > 1:
         return variance(measured)
     everything = [value for others in by_stratum.values() for value in others]

@@ -47,14 +47,14 @@ _NOT_READ = frozenset(
         ErrorCode.BAD_REQUEST,
     }
 )
-"""Of reading: there are no bytes to look at."""
+"""The error codes of reading: there are no bytes to look at."""
 
 _USED = {
     "file": "uses the alpha channel",
     "clipping_path": "uses the clipping path",
     "saved_selection": "uses the saved selection",
 }
-"""By what a result calls the source of its alpha. A file alone has no mask."""
+"""The words for each source of alpha, by its name in a result. A file alone has no mask."""
 
 
 class _Embedded:

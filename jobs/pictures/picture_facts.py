@@ -44,12 +44,12 @@ class PictureFacts:
     depth: int | None = None
     """Bits of a channel."""
     numbers: str | None = None
-    """Of the samples: unsigned, float ..."""
+    """The kind of number of the samples: unsigned, float ..."""
     space: str | None = None
     colour: str | None = None
     """What the file says its colours mean."""
     alpha: str | None = None
-    """As the file declares it: none, straight, premultiplied, key."""
+    """The kind of alpha that the file declares: none, straight, premultiplied, key."""
     is_opaque: bool | None = None
     """Whatever it declares, no pixel is transparent."""
     num_selections: int = 0
@@ -66,9 +66,9 @@ class PictureFacts:
     notes: tuple[str, ...] = ()
     """What reading it changed."""
     alpha_source: str | None = None
-    """As in a result."""
+    """The source of the alpha, in the words of a result."""
     alpha_colors: str | None = None
-    """As in a result: what the colours of a cut-out are along its edge."""
+    """The colours of a cut-out along its edge, in the words of a result."""
     run: str | None = None
     """What a run would do, in words."""
     error: Refusal | None = None

@@ -53,7 +53,7 @@ class Check:
     fix: str = ""
 
     def lines(self) -> list[str]:
-        """For people: how it is and, where it is not well, what to do."""
+        """The check in lines for people: how it is and, where it is not well, what to do."""
         line = f"{'pass' if self.ok else 'FAIL'}  {self.name:<12} {self.said}"
         return [line, f"      {'':<12} fix: {self.fix}"] if self.fix and not self.ok else [line]
 
@@ -76,11 +76,11 @@ class Findings:
     unreadable: tuple[str, ...]
     unwritable: str | None
     weights: Mapping[str, str]
-    """By stage: why its weights cannot be used."""
+    """The reasons why weights cannot be used, by stage."""
     key: str | None
     """Why its key must not be sent to the recipe's endpoint."""
     gpu_memory_mb: tuple[int, ...]
-    """Of each device."""
+    """The memory of each GPU, in MB."""
 
 
 def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:

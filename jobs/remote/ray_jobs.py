@@ -60,7 +60,7 @@ class Submission:
     """A command, ready to be handed in."""
 
     run_id: str
-    """Of the run; for a command that is none, a name of its own."""
+    """The name of the run; for a command that is none, a name of its own."""
     command: tuple[str, ...]
     """Ours, with its arguments: `("run", "studio", "--manifest", ...)`."""
     files: Mapping[str, Path | bytes]

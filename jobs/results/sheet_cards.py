@@ -51,7 +51,7 @@ class Card:
     matting_model: str | None = None
     generation_model: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """Per stage the row got to."""
+    """The seconds of each stage that the row got to."""
     thumbs: Mapping[str, bytes | None] = field(default_factory=dict)
     """WebP files: source, cutout, result."""
     image_uri: str | None = None
@@ -71,7 +71,7 @@ class Place(NamedTuple):
     file: int
     row_group: int
     row: int
-    """Within its row group."""
+    """The index of the row within its row group."""
 
 
 # --- reading ----------------------------------------------------------------------------------

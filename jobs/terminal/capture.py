@@ -22,7 +22,7 @@ from pipeline.processes import interruption
 
 _FDS = (1, 2)
 _RELAYED_S = 5.0
-"""For the relay to pass on the last lines."""
+"""The time, in seconds, for the relay to pass on the last lines."""
 
 _TOLD = (ValueError, OSError, FatalError, TransientError)
 """What ends a command in a line that says all there is to say."""
@@ -113,7 +113,7 @@ def _is_over(stream: Any, fd: int) -> bool:
 
 
 def _read(file: IO[bytes], position: int) -> bytes:
-    """From there to the end; where others write is not moved."""
+    """The bytes from a position to the end; where others write is not moved."""
     pieces = []
     while piece := os.pread(file.fileno(), 2**20, position):
         pieces.append(piece)

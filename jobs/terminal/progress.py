@@ -131,7 +131,7 @@ def rate_of(images_per_s: float) -> str:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Within this block, what takes long says what it is."""
+    """Have whatever takes long within this block tell what it is."""
     over = threading.Event()
     thread = threading.Thread(target=_explain, args=(over,), name="explaining", daemon=True)
     thread.start()

@@ -20,7 +20,7 @@ from pipeline.storage import absolute, scheme_of
 logger = logging.getLogger(__name__)
 
 _FOLDER = "logs"
-"""In a run's folder."""
+"""The folder of logs in a run's folder."""
 
 
 @contextlib.contextmanager

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 MARK = "| "
-"""Before a line that is not ours."""
+"""The mark before a line that is not ours."""
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _UNSEEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""As in `pipeline.text.printable`, of which nothing can be imported here."""
+"""Characters not to print, like `pipeline.text.printable`'s, which cannot be imported here."""
 
 
 def marked(line: str, *, as_json: bool) -> str:

@@ -79,7 +79,7 @@ class Spelled:
                 yield Segment(visible_lines(segment.text), segment.style)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """As wide as what it holds."""
+        """Measure the content: this is as wide as what it holds."""
         from rich.measure import Measurement
 
         return Measurement.get(console, options, self._renderable)

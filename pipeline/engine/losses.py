@@ -40,7 +40,7 @@ class Snapshot:
     """The roll as it is now."""
 
     now: Mapping[str, InHand]
-    """By the worker's key."""
+    """The rows in hand, by their worker's key."""
     before: Mapping[str, InHand]
     """The process that each worker was before it was started again, as it was then."""
     taken: int
@@ -88,7 +88,7 @@ class Roll:
         self._taken += rows if is_first else 0
 
     def snapshot(self) -> Snapshot:
-        """For the driver, who looks now and then."""
+        """Report to the driver, who looks now and then."""
         return Snapshot(now=dict(self._now), before=dict(self._before), taken=self._taken)
 
 

@@ -25,7 +25,7 @@ class Metric:
     description: str
     tags: tuple[str, ...]
     boundaries: tuple[float, ...] = ()
-    """Of a histogram: upper ends of its buckets."""
+    """The upper ends of a histogram's buckets; empty: it is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

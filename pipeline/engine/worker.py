@@ -148,9 +148,9 @@ class Work:
     max_strikes: int
     _: KW_ONLY
     read: Callable[[pa.Table], pa.Table] | None = None
-    """Of the first pool: turns a packed unit into its rows."""
+    """The function of the first pool that turns a packed unit into its rows."""
     write: Callable[[pa.Table], str] | None = None
-    """Of the last pool: takes finished rows to storage."""
+    """The function of the last pool that takes finished rows to storage."""
     meter: Meter = _UNMETERED
     """Where its actors' observations go."""
     roll: RollBook | None = None
@@ -158,13 +158,13 @@ class Work:
     task_units: int = 1
     """Units that one task takes, at the most: all of them come again with it."""
     task_rows: int = 0
-    """Of a pool that takes blocks in several batches: rows of a block."""
+    """The number of rows of a block, where a pool takes blocks in several batches."""
     max_row_seconds: float | None = None
     """None: nobody looks at the clock."""
     new_note: Callable[[], Path] | None = None
     """Where there is a clock: names a new file on the worker's node, in which it leaves word."""
     rescues: RescueBook | None = None
-    """Of the last pool, if it writes: what was finished before a worker had to end."""
+    """The book of the last pool, if it writes: rows that were finished before a worker ended."""
 
 
 class PoolWorker:
@@ -174,7 +174,7 @@ class PoolWorker:
         self._read = work.read
         self._write = None if work.write is None else Receipt(work.write, work.book)
         self._finished: list[pa.Table] = []
-        """Of the block in hand: what has been through all stages."""
+        """The rows of the block in hand that have been through all stages."""
         self._groups = work.pool.groups
         self._work = work
         self._signed_in = None if work.roll is None else work.roll.join(work.pool.name)

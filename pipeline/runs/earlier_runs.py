@@ -86,7 +86,7 @@ def held_columns(output: str, names: Sequence[str]) -> dict[str, Held]:
 
 
 def _planned_columns(run: PastRun) -> pa.Schema:
-    """Of a run's plan; none where that is gone or was empty."""
+    """The columns of a run's plan; none where that is gone or was empty."""
     for name in run.document["plan"]["files"][:1]:
         try:
             with open_parquet(storage.join(run.uri, name)) as file:
@@ -160,7 +160,7 @@ def settled(
 def _lacking(
     past: pa.Table, runs: Sequence[PastRun], keep: Sequence[str]
 ) -> dict[str, NDArray[np.bytes_]]:
-    """By column: the fingerprints whose newest rows are of runs that do not keep it."""
+    """The fingerprints, by column, whose newest rows are of runs that do not keep it."""
     lacking = {}
     of_runs: dict[str, NDArray[np.bytes_]] = {}
     for name in keep:

@@ -43,7 +43,7 @@ class PastRun:
     run_id: str
     created_at: datetime
     document: Mapping[str, Any]
-    """Its `run.json`."""
+    """The content of the run's `run.json`."""
     listed: tuple[str, ...] | None
     """Names of the result files that count, by its own word; None: it has not come that far."""
     is_finished: bool

@@ -121,7 +121,7 @@ def _with(table: pa.Table, column: pa.Field, values: pa.Array | pa.ChunkedArray)
 
 
 def _whole_timings(table: pa.Table) -> tuple[pa.Field, pa.Array]:
-    """With every stage that there is, so that files of all recipes have one type."""
+    """The timings with every stage that there is: files of all recipes have one type."""
     timings = table["timings"].combine_chunks()
     names = [child.name for child in timings.type]
     stages = dict.fromkeys([*schema.STAGES, *(name.removesuffix("_s") for name in names)])

@@ -83,7 +83,7 @@ class Ledger:
     """The whole ones, packed, by plan file; empty where the run was planned by another driver."""
 
     def with_addresses(self, planner: Planner, units: Sequence[WorkUnit]) -> Ledger:
-        """The same run, with the whole addresses of what is to be done, looked up again.
+        """The run with the whole addresses of what is to be done, looked up again.
 
         Those of a manifest that was signed anew since it was planned are the newer ones.
 

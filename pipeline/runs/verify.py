@@ -52,7 +52,7 @@ class _FileCount:
 
     sample_ids: tuple[str, ...]
     object_sizes: Mapping[str, int | None] = field(default_factory=dict)
-    """By path relative to the run; None: the row has no bytes to compare with."""
+    """The sizes of objects in bytes, by path relative to the run; None: the row has no bytes."""
 
 
 def verify(run_uri: str) -> Verdict:

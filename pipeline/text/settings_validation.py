@@ -1,4 +1,4 @@
-"""From settings as they are written to the model that they make."""
+"""Validation: settings as they are written become the model that they make."""
 
 from __future__ import annotations
 

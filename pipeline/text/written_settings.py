@@ -58,7 +58,7 @@ class Written:
         return None if rest else node.trouble
 
     def with_word_at(self, path: Sequence[str]) -> Written:
-        """The same with the word for the value at a path."""
+        """The settings with the word for the value at a path."""
         if self.entries is not None and path:
             first, *rest = path
             below = self.entries[first].with_word_at(rest)
@@ -67,7 +67,7 @@ class Written:
         return replace(self, value=value, entries=None)
 
     def elsewhere(self, path: Sequence[str]) -> str:
-        """In which files a mistake at a path stands, to end its message; empty if only in this one.
+        """The files of a mistake at a path, to end its message; empty if only in this one.
 
         What is missing stands nowhere: it is missed in the file that says the nearest thing.
         """

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 Unit = TypeVar("Unit")
 
 _BLOCKS_PER_CORE = 8
-"""At the end, actors wait for the last of them: on average as long as half a block takes."""
+"""The number of blocks per core. At the end, actors wait half a block's time on average."""
 _MOST_TASKS = 20_000
 """Each costs the driver up to 100 kB for the length of a run: in longer ones they do more."""
 _TASKS_AHEAD = (2, 8)
@@ -46,11 +46,11 @@ next, in which an actor of quick tasks has nothing to do; what waits at one cann
 _TURNS = 32
 """The tasks that wait at the actors are no more than one in so many: the end stays even."""
 _LONGEST_REASON = 300
-"""Of what Ray says, in characters: it may explain itself over pages."""
+"""The most characters of a reason that Ray gives: it may explain itself over pages."""
 _NO_PROGRESS_TIMEOUT_S = 2 * 60 * 60
 """Waiting for machines, loading models and a block of slow rows all look like no progress."""
 _ROWS_WITHOUT_PROGRESS = 4
-"""So many rows may take all of their time before that."""
+"""The number of rows that may take all of their time before a lack of progress counts."""
 _MOST_NAMED = 5
 _LONGEST_ID = 100
 

@@ -22,11 +22,11 @@ from pipeline.engine.strikes import Strikes
 logger = logging.getLogger(__name__)
 
 _ANSWERS_S = 10.0
-"""For an actor that does next to nothing."""
+"""The time, in seconds, that an actor has to answer which does next to nothing."""
 _TOLD_S = 4.0
-"""Within the grace that the row clock gives, see `row_clock.py`."""
+"""The time, in seconds, to tell of a slow row: within the grace of `row_clock.py`."""
 _LOOKS_S = 1.0
-"""For an answer that can be had the next time."""
+"""The time, in seconds, to wait for an answer that can be had the next time."""
 
 
 class _Desk(Strikes, Roll, Rescues):
@@ -72,7 +72,7 @@ class RemoteStrikes:
         self.desk.end.remote(stage, ids)  # nobody waits: a lost one costs a row its company
 
     def overdue(self, found: Overdue) -> None:
-        """Within seconds, or not at all: who was too slow is then one that died for some reason."""
+        """Report a slow row within seconds, or not at all: then its worker died for some reason."""
         try:
             ray.get(self.desk.overdue.remote(found), timeout=_TOLD_S)
         except ray.exceptions.RayError as error:
@@ -107,7 +107,7 @@ class RemoteRescues:
     desk: Any
 
     def rescue(self, rescued: Rescued) -> None:
-        """Within seconds, or not at all: then its rows are made once more.
+        """Hand rescued rows over within seconds, or not at all: then they are made once more.
 
         Raises:
             ConnectionError: the desk did not answer.

@@ -70,7 +70,7 @@ class Holder(BaseModel):
         return self.model_dump_json(indent=1).encode()
 
     def after_a_beat(self) -> Holder:
-        """The same, one heartbeat later."""
+        """The holder one heartbeat later."""
         return self.model_copy(update={"beat": self.beat + 1})
 
     def is_dead(self) -> bool:

@@ -32,7 +32,7 @@ _TURNS = 10
 """Each turn lost means that a latch of the dead was removed, or that the store shows what was
 written only after a while."""
 _WAITS_PER_TTL = 10
-"""Of its ttl, what may pass at most between a lease's first write and its first heartbeat."""
+"""The divisor of a lease's ttl that gives the most time from first write to first heartbeat."""
 _WAY_OUT = (
     "so that two drivers could work on one run: if you see to it that there is only one, say "
     "--assume-single-driver; else use another store"
