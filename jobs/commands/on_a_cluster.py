@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -57,14 +58,15 @@ def submit(
     Follows the job's log. Ctrl-C asks whether to stop the job. Exit codes: the job's own; 1 if it
     was stopped; 130 if it was left running.
     """
-    from jobs.remote import ray_jobs as remote
+    from jobs.remote import ray_jobs
     from jobs.remote.submission import submission
 
-    asked = submission(context.args, parse=parser(context.find_root().command), with_code=with_code)
-    jobs = remote.connect(address)
+    parse = parser(context.find_root().command)
+    job = submission(context.args, parse=parse, with_code=with_code)
+    jobs = ray_jobs.connect(address)
     with tempfile.TemporaryDirectory(prefix="backlot-submit-") as folder:
-        job_id = remote.submit(jobs, asked, Path(folder))
-    advise(*_how_to(job_id, asked, address))
+        job_id = ray_jobs.submit(jobs, job, Path(folder))
+    advise(*_how_to(job_id, job, address))
     if not detach:
         raise typer.Exit(watch(jobs, job_id))
 
@@ -78,16 +80,16 @@ def status(
     address: JobsAddress = _LOCAL,
 ) -> None:
     """Show the jobs of a cluster, or one of them and how far it is."""
-    from jobs.remote import ray_jobs as remote
+    from jobs.remote import ray_jobs
 
-    jobs = remote.connect(address)
+    jobs = ray_jobs.connect(address)
     if job_id is None:
-        for job in remote.ours(jobs):
-            tell(remote.describe(job))
+        for job in ray_jobs.ours(jobs):
+            tell(ray_jobs.describe(job))
         return
-    info = remote.find(jobs, job_id)
-    tell(remote.describe(info))
-    progress = remote.last_line(jobs.get_job_logs(info.submission_id))
+    info = ray_jobs.find(jobs, job_id)
+    tell(ray_jobs.describe(info))
+    progress = ray_jobs.last_progress(jobs.get_job_logs(info.submission_id))
     if progress is not None:
         tell(progress)
 
@@ -102,10 +104,10 @@ def logs(
     ] = False,
 ) -> None:
     """Print the log of a job."""
-    from jobs.remote import ray_jobs as remote
+    from jobs.remote import ray_jobs
 
-    jobs = remote.connect(address)
-    found: str = remote.find(jobs, job_id).submission_id
+    jobs = ray_jobs.connect(address)
+    found: str = ray_jobs.find(jobs, job_id).submission_id
     if follow:
         raise typer.Exit(watch(jobs, found))
     tell_log(jobs.get_job_logs(found))
@@ -114,12 +116,12 @@ def logs(
 @app.command()
 def stop(job_id: JobId, address: JobsAddress = _LOCAL) -> None:
     """Stop a job. What it has finished stays; handed in again, it goes on from there."""
-    from jobs.remote import ray_jobs as remote
+    from jobs.remote import ray_jobs
 
-    jobs = remote.connect(address)
-    found: str = remote.find(jobs, job_id).submission_id
+    jobs = ray_jobs.connect(address)
+    found: str = ray_jobs.find(jobs, job_id).submission_id
     jobs.stop_job(found)
-    tell(remote.describe(remote.wait(jobs, found)))
+    tell(ray_jobs.describe(ray_jobs.wait(jobs, found)))
 
 
 def watch(jobs: Jobs, job_id: str, *, may_stop: Callable[[], bool] | None = None) -> int:
@@ -131,20 +133,20 @@ def watch(jobs: Jobs, job_id: str, *, may_stop: Callable[[], bool] | None = None
         may_stop: asked on Ctrl-C whether to stop the job; None: whoever sits at the terminal, and
             if nobody does, the job is left alone.
     """
-    from jobs.remote import ray_jobs as remote
+    from jobs.remote import ray_jobs
 
     try:
-        info = remote.follow(jobs, job_id, tell_log)
+        info = ray_jobs.follow(jobs, job_id, tell_log)
     except KeyboardInterrupt:
         interruption.forget()
-        ask = may_stop or (lambda: remote.is_terminal() and _ask_to_stop(job_id))
+        ask = may_stop or (lambda: sys.stdin.isatty() and _ask_to_stop(job_id))
         if not ask():
             advise(f"job {job_id} goes on: 'backlot stop {job_id}' would end it")
             return EXIT_UNKNOWN
         jobs.stop_job(job_id)
-        info = remote.wait(jobs, job_id)
-    advise(remote.describe(info))
-    return remote.exit_code(info)
+        info = ray_jobs.wait(jobs, job_id)
+    advise(ray_jobs.describe(info))
+    return ray_jobs.exit_code(info)
 
 
 def _ask_to_stop(job_id: str) -> bool:
@@ -166,11 +168,11 @@ def parser(group: Any) -> Callable[[str, list[str]], Mapping[str, Any]]:
     return parse
 
 
-def _how_to(job_id: str, asked: Submission, address: str) -> tuple[str, ...]:
+def _how_to(job_id: str, job: Submission, address: str) -> tuple[str, ...]:
     where = "" if address == _LOCAL else f" --address {address}"
     return (
-        f"job {job_id}: {asked.entrypoint}",
-        f"  backlot status {asked.run_id}{where}",
-        f"  backlot logs {asked.run_id} --follow{where}",
-        f"  backlot stop {asked.run_id}{where}",
+        f"job {job_id}: {job.entrypoint}",
+        f"  backlot status {job.run_id}{where}",
+        f"  backlot logs {job.run_id} --follow{where}",
+        f"  backlot stop {job.run_id}{where}",
     )

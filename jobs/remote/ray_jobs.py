@@ -10,49 +10,37 @@ import asyncio
 import os
 import shlex
 import shutil
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pipeline.engine.on_ray.forwarded_settings import FORWARDED, refuse_secrets
 from pipeline.errors import FatalError
 from pipeline.text.printable import one_line
 
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+    Jobs: TypeAlias = JobSubmissionClient
+
 COMMANDS = ("run", "nightly", "reprocess", "preflight", "estimate")
 """What can be handed in."""
+
+TRAVELLING_RECIPE = "recipe.yaml"
+"""Name of a recipe file in the working directory of its job."""
 
 _PACKAGES = ("pipeline", "jobs")
 _FORWARDED = (*FORWARDED, "BACKLOT_LOG_FORMAT")
 _COMMAND, _RUN = "backlot-command", "backlot-run"
 """What a job's metadata say of it."""
-_FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 _POLL_S = 1.0
 _NO_AGENT = "No available agent"
-"""What Ray's dashboard says before it has found where jobs can be started."""
+"""What Ray's dashboard says that has looked for ten seconds where it can start a job."""
 _AGENT_S = 60.0
 _MOST_BROKEN = 5
 """Times in a row that the log's connection may break before following is given up."""
-
-
-class Jobs(Protocol):
-    """What we need of Ray's `JobSubmissionClient`."""
-
-    def submit_job(
-        self,
-        *,
-        entrypoint: str,
-        submission_id: str | None,
-        runtime_env: dict[str, Any] | None,
-        metadata: dict[str, str] | None,
-    ) -> str: ...
-    def stop_job(self, job_id: str) -> bool: ...
-    def get_job_info(self, job_id: str) -> Any: ...
-    def list_jobs(self) -> list[Any]: ...
-    def get_job_logs(self, job_id: str) -> str: ...
-    def tail_job_logs(self, job_id: str) -> AsyncIterator[str]: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,8 +51,10 @@ class Submission:
     """The name of the run; for a command that is none, a name of its own."""
     command: tuple[str, ...]
     """Ours, with its arguments: `("run", "studio", "--manifest", ...)`."""
-    files: Mapping[str, Path | bytes]
-    """What travels along, by its name in the job's working directory: where it lies, or itself."""
+    recipe: bytes | None = None
+    """A recipe of one's own, which travels along as the file `TRAVELLING_RECIPE`."""
+    with_code: bool = False
+    """Whether this installation's packages travel too, before the cluster's own."""
 
     @property
     def entrypoint(self) -> str:
@@ -91,21 +81,15 @@ def connect(address: str) -> Jobs:
         ) from None
 
 
-def own_code() -> dict[str, Path]:
-    """The packages of this installation, for a cluster that has none or another version."""
-    here = Path(__file__).resolve().parents[2]
-    return {name: here / name for name in _PACKAGES}
-
-
-def runtime_env(files: Mapping[str, Path | bytes], folder: Path) -> dict[str, Any]:
-    """The job's environment: settings that are no secret, and the files that travel along.
+def runtime_env(submission: Submission, folder: Path) -> dict[str, Any]:
+    """The job's environment: settings that are no secret, and what travels along.
 
     Credentials are never part of it: whoever may look at the dashboard can read it. A cluster's
     nodes have their own.
 
     Args:
-        files: what travels, by name.
-        folder: an empty one, in which the job's working directory is put together.
+        submission: what is handed in.
+        folder: an empty one, for the job's working directory.
 
     Raises:
         ValueError: a setting holds a password.
@@ -114,15 +98,14 @@ def runtime_env(files: Mapping[str, Path | bytes], folder: Path) -> dict[str, An
     for name, value in settings.items():
         refuse_secrets(name, value)
     environment: dict[str, Any] = {"env_vars": {**settings, "PYTHONUNBUFFERED": "1"}}
-    if files:
-        for name, file in files.items():
-            if isinstance(file, bytes):
-                (folder / name).write_bytes(file)
-            elif file.is_dir():
-                ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-                shutil.copytree(file, folder / name, ignore=ignore)
-            else:
-                shutil.copyfile(file, folder / name)
+    if submission.with_code:
+        # Not by py_modules: the folder that a job starts in goes before those.
+        here, ignore = Path(__file__).resolve().parents[2], shutil.ignore_patterns("__pycache__")
+        for name in _PACKAGES:
+            shutil.copytree(here / name, folder / name, ignore=ignore)
+    if submission.recipe is not None:
+        (folder / TRAVELLING_RECIPE).write_bytes(submission.recipe)
+    if submission.with_code or submission.recipe is not None:
         environment["working_dir"] = str(folder)
     return environment
 
@@ -141,14 +124,14 @@ def submit(jobs: Jobs, submission: Submission, folder: Path) -> str:
         FatalError: the cluster did not take the job.
     """
     run_id = submission.run_id
-    earlier = of_run(jobs, run_id)
+    earlier = [job for job in ours(jobs) if job.metadata[_RUN] == run_id]
     for job in earlier:
-        if job.status.value not in _FINISHED:
+        if not job.status.is_terminal():
             raise ValueError(
                 f"job {job.submission_id} is {job.status.value}: follow it with 'backlot logs "
                 f"{run_id} --follow', or end it with 'backlot stop {run_id}'"
             )
-    environment = runtime_env(submission.files, folder)
+    environment = runtime_env(submission, folder)
     end = time.monotonic() + _AGENT_S
     while True:
         try:
@@ -172,11 +155,6 @@ def ours(jobs: Jobs) -> list[Any]:
     return sorted(known, key=lambda job: job.start_time or 0, reverse=True)
 
 
-def of_run(jobs: Jobs, run_id: str) -> list[Any]:
-    """The jobs of a run, newest first."""
-    return [job for job in ours(jobs) if job.metadata[_RUN] == run_id]
-
-
 def find(jobs: Jobs, name: str) -> Any:
     """A job by its own id, or the newest of a run by the run's.
 
@@ -184,11 +162,11 @@ def find(jobs: Jobs, name: str) -> Any:
         ValueError: there is none.
     """
     known = ours(jobs)
-    exact = [job for job in known if job.submission_id == name and job.metadata[_RUN] != name]
-    found = exact or [job for job in known if job.metadata[_RUN] == name]
-    if not found:
+    of_run = [job for job in known if job.metadata[_RUN] == name]
+    later_starts = [job for job in known if job.submission_id == name and job not in of_run]
+    if not (later_starts or of_run):
         raise ValueError(f"job {name}: the cluster knows none of that id; 'backlot status' lists")
-    return found[0]
+    return (later_starts or of_run)[0]
 
 
 def follow(jobs: Jobs, job_id: str, say: Callable[[str], None]) -> Any:
@@ -222,7 +200,7 @@ def follow(jobs: Jobs, job_id: str, say: Callable[[str], None]) -> Any:
         try:
             asyncio.run(listen())
             info = jobs.get_job_info(job_id)
-            if info.status.value in _FINISHED:
+            if info.status.is_terminal():
                 return info
         except (RuntimeError, OSError) as error:
             broken = broken + 1 if heard == before else 1
@@ -236,7 +214,7 @@ def follow(jobs: Jobs, job_id: str, say: Callable[[str], None]) -> Any:
 
 def wait(jobs: Jobs, job_id: str) -> Any:
     """Wait until a job has ended; returns what the cluster knows of it then."""
-    while (info := jobs.get_job_info(job_id)).status.value not in _FINISHED:
+    while not (info := jobs.get_job_info(job_id)).status.is_terminal():
         time.sleep(_POLL_S)
     return info
 
@@ -256,19 +234,14 @@ def describe(info: Any) -> str:
     if started:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(started))
         parts += [f"{at} UTC", f"{ended - started:8.0f} s"]
-    if info.status.value in _FINISHED:
+    if info.status.is_terminal():
         parts.append(f"exit code {exit_code(info)}")
     if info.status.value == "FAILED" and info.driver_exit_code is None:
         parts.append(" ".join((info.message or "").split())[:300])
     return "  ".join(parts)
 
 
-def last_line(log: str, marks: Sequence[str] = (" rows, ", " rows: ")) -> str | None:
+def last_progress(log: str) -> str | None:
     """The newest line of a log that tells how far the run is."""
-    lines = [line for line in log.splitlines() if any(mark in line for mark in marks)]
+    lines = [line for line in log.splitlines() if " rows, " in line or " rows: " in line]
     return lines[-1] if lines else None
-
-
-def is_terminal() -> bool:
-    """Whether somebody is there to be asked."""
-    return sys.stdin.isatty()

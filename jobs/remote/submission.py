@@ -10,7 +10,7 @@ from typing import Any
 from jobs.options import RecipeOptions, RunOptions
 from jobs.recipes import read_chain
 from jobs.recipes.merged import merged_text
-from jobs.remote.ray_jobs import COMMANDS, Submission, own_code
+from jobs.remote.ray_jobs import COMMANDS, TRAVELLING_RECIPE, Submission
 from jobs.running.reprocess import begun_run
 from pipeline import storage
 from pipeline.errors import TransientError
@@ -19,7 +19,6 @@ from pipeline.runs.identity import Request, fresh_run_id, identify, nightly_run_
 
 Parse = Callable[[str, list[str]], Mapping[str, Any]]
 
-_RECIPE = "recipe.yaml"
 _FLAGS = {"settings": "--set", "renamed": "--map"}
 
 
@@ -42,24 +41,29 @@ def submission(arguments: Sequence[str], *, parse: Parse, with_code: bool) -> Su
     given = parse(name, rest)
     if given.get("dry_run"):
         raise ValueError("--dry-run touches no cluster: run it here, without submit")
-    files: dict[str, Path | bytes] = {**own_code()} if with_code else {}
     recipe = given["recipe"]
+    own_recipe = None
     if recipe is not None and recipe.endswith((".yaml", ".yml")):
-        files[_RECIPE] = _standing_alone(recipe)
-        given = {**given, "recipe": _RECIPE}
+        own_recipe = _standing_alone(recipe)
+        given = {**given, "recipe": TRAVELLING_RECIPE}
     if name == "reprocess":
         run_id, is_named = _reprocessing_id(given, recipe), True
     else:
         run_id, is_named = _run_id(name, given, recipe)
     if "run_id" in given and is_named:
         given = {**given, "run_id": run_id}
-    return Submission(run_id=run_id, command=(name, *_arguments(name, given)), files=files)
+    return Submission(
+        run_id=run_id,
+        command=(name, *_arguments(name, given)),
+        recipe=own_recipe,
+        with_code=with_code,
+    )
 
 
-def _standing_alone(recipe: str) -> Path | bytes:
-    """The file of a recipe; or its merged text if it extends others, which may be only here."""
+def _standing_alone(recipe: str) -> bytes:
+    """A recipe's file; or its merged text if it extends others, which may be only here."""
     if len(read_chain(recipe)) == 1:
-        return Path(recipe)
+        return Path(recipe).read_bytes()
     return merged_text(recipe).encode()
 
 

@@ -4,12 +4,12 @@ import os
 import subprocess
 import sys
 from collections import deque
-from enum import Enum
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import typer
+from ray.job_submission import JobStatus
 
 from jobs.cli import main
 from jobs.commands.app import app
@@ -26,13 +26,6 @@ from pipeline.runs.identity import Request, run_uri
 from pipeline.runs.run_folder import start_ledger
 
 PARSE = parser(typer.main.get_command(app))
-
-
-class Status(Enum):
-    RUNNING = "RUNNING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    STOPPED = "STOPPED"
 
 
 class FakeJobs:
@@ -58,14 +51,14 @@ class FakeJobs:
     def submit_job(self, *, entrypoint, submission_id, runtime_env, metadata):
         if submission_id in self.jobs:
             raise RuntimeError("500: already exists")
-        self.add(submission_id, Status.RUNNING, metadata=metadata)
+        self.add(submission_id, JobStatus.RUNNING, metadata=metadata)
         self.jobs[submission_id].entrypoint = entrypoint
         self.jobs[submission_id].runtime_env = runtime_env
         return submission_id
 
     def stop_job(self, job_id):
         self.stopped.append(job_id)
-        self.jobs[job_id].status = Status.STOPPED
+        self.jobs[job_id].status = JobStatus.STOPPED
         return True
 
     def get_job_info(self, job_id):
@@ -120,7 +113,7 @@ def test_a_submitted_command_does_not_depend_on_where_it_was_typed(asked, tmp_pa
     )  # fmt: skip
     assert job.entrypoint.startswith("python -m jobs.cli run studio --manifest ")
     assert """--where 'id = '"'"'a b'"'"''""" in job.entrypoint
-    assert job.files == {}
+    assert (job.recipe, job.with_code) == (None, False)
 
 
 def test_what_is_submitted_is_what_a_command_line_understands(asked):
@@ -165,7 +158,7 @@ def test_a_recipe_of_ones_own_travels_along(asked, tmp_path):
     (tmp_path / "mine.yaml").write_text("name: mine\nrender: {quality: 70}\n")
     job = made("mine.yaml", *asked[1:])
     assert job.command[:2] == ("run", "recipe.yaml")
-    environment = remote.runtime_env(job.files, _new(tmp_path / "job"))
+    environment = remote.runtime_env(job, _new(tmp_path / "job"))
     assert Path(environment["working_dir"], "recipe.yaml").read_text().startswith("name: mine")
 
 
@@ -175,7 +168,7 @@ def test_a_recipe_that_extends_others_travels_with_all_that_they_say(asked, tmp_
     here = load_recipe(str(tmp_path / "mine.yaml"))
     job = made("mine.yaml", *asked[1:], "--set", "render.thumbnail_px=0")
     folder = _new(tmp_path / "job")
-    remote.runtime_env(job.files, folder)
+    remote.runtime_env(job, folder)
     assert [path.name for path in folder.iterdir()] == ["recipe.yaml"]
     assert "extends:" not in (folder / "recipe.yaml").read_text()
     there = load_recipe(str(folder / "recipe.yaml"))
@@ -187,7 +180,7 @@ def test_a_recipe_that_extends_others_travels_with_all_that_they_say(asked, tmp_
 def test_the_code_travels_if_asked_for_and_runs_there(asked, tmp_path):
     job = made(*asked, with_code=True)
     folder = _new(tmp_path / "job")
-    remote.runtime_env(job.files, folder)
+    remote.runtime_env(job, folder)
     assert not list(folder.rglob("__pycache__"))
     run = subprocess.run(
         [sys.executable, "-m", "jobs.cli", "recipes"],
@@ -204,12 +197,12 @@ def test_settings_travel_and_secrets_do_not(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:9000")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "hush")
-    environment = remote.runtime_env({}, tmp_path)
+    environment = remote.runtime_env(A_RUN, tmp_path)
     assert environment["env_vars"]["AWS_ENDPOINT_URL"] == "http://store:9000"
     assert "hush" not in str(environment)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:hush@store:9000")
     with pytest.raises(ValueError, match="AWS_ENDPOINT_URL holds a user name or password"):
-        remote.runtime_env({}, tmp_path)
+        remote.runtime_env(A_RUN, tmp_path)
 
 
 def test_within_a_job_only_settings_that_did_not_come_with_it_are_passed_on():
@@ -254,7 +247,7 @@ def test_a_wrong_submission_is_one_line_and_exit_code_2(
 
 def test_a_job_under_way_is_not_started_twice_and_a_later_one_gets_a_number(tmp_path):
     jobs = FakeJobs()
-    job = Submission(run_id="r1", command=("run", "studio"), files={})
+    job = Submission(run_id="r1", command=("run", "studio"))
     assert remote.submit(jobs, job, tmp_path) == "r1"
     with pytest.raises(ValueError, match="job r1 is RUNNING: follow it with"):
         remote.submit(jobs, job, tmp_path)
@@ -269,21 +262,21 @@ def test_a_job_under_way_is_not_started_twice_and_a_later_one_gets_a_number(tmp_
 @pytest.mark.parametrize(
     ("status", "code", "exit_code"),
     [
-        (Status.SUCCEEDED, 0, 0),
-        (Status.FAILED, 3, 3),
-        (Status.FAILED, 137, 137),
-        (Status.FAILED, None, 1),
-        (Status.STOPPED, None, 1),
+        (JobStatus.SUCCEEDED, 0, 0),
+        (JobStatus.FAILED, 3, 3),
+        (JobStatus.FAILED, 137, 137),
+        (JobStatus.FAILED, None, 1),
+        (JobStatus.STOPPED, None, 1),
     ],
 )
 def test_the_exit_code_is_that_of_the_job(capsys, status, code, exit_code):
     jobs = FakeJobs([["1 of 2 rows\n", (status, code)]])
-    jobs.add("r1", Status.RUNNING)
+    jobs.add("r1", JobStatus.RUNNING)
     assert watch(jobs, "r1") == exit_code
     said = capsys.readouterr()
     assert said.out == "1 of 2 rows\n"
     assert f"exit code {exit_code}" in said.err
-    assert ("the head is gone" in said.err) is (status is Status.FAILED and code is None)
+    assert ("the head is gone" in said.err) is (status is JobStatus.FAILED and code is None)
 
 
 def test_a_log_goes_on_where_its_connection_broke(capsys):
@@ -291,17 +284,17 @@ def test_a_log_goes_on_where_its_connection_broke(capsys):
         [
             ["one\n", RuntimeError("closed")],
             ["one\ntwo\n", RuntimeError("closed")],
-            ["on", "e\ntwo\nthree\n", (Status.SUCCEEDED, 0)],
+            ["on", "e\ntwo\nthree\n", (JobStatus.SUCCEEDED, 0)],
         ]
     )
-    jobs.add("r1", Status.RUNNING)
+    jobs.add("r1", JobStatus.RUNNING)
     assert watch(jobs, "r1") == 0
     assert capsys.readouterr().out == "one\ntwo\nthree\n"
 
 
 def test_a_cluster_that_is_gone_is_not_waited_for_for_ever():
     jobs = FakeJobs([[RuntimeError("refused")]] * 20)
-    jobs.add("r1", Status.RUNNING)
+    jobs.add("r1", JobStatus.RUNNING)
     with pytest.raises(FatalError, match="does not answer any more"):
         watch(jobs, "r1")
     assert len(jobs.pieces) > 10
@@ -310,7 +303,7 @@ def test_a_cluster_that_is_gone_is_not_waited_for_for_ever():
 @pytest.mark.parametrize(("answer", "code", "stopped"), [(True, 1, ["r1"]), (False, 130, [])])
 def test_an_interrupt_asks_before_it_stops(capsys, answer, code, stopped):
     jobs = FakeJobs([["1 of 2 rows\n", KeyboardInterrupt()]])
-    jobs.add("r1", Status.RUNNING)
+    jobs.add("r1", JobStatus.RUNNING)
     assert watch(jobs, "r1", may_stop=lambda: answer) == code
     assert jobs.stopped == stopped
     assert ("goes on" in capsys.readouterr().err) is not answer
@@ -318,16 +311,16 @@ def test_an_interrupt_asks_before_it_stops(capsys, answer, code, stopped):
 
 def test_without_a_terminal_an_interrupt_leaves_the_job_alone():
     jobs = FakeJobs([[KeyboardInterrupt()]])
-    jobs.add("r1", Status.RUNNING)
+    jobs.add("r1", JobStatus.RUNNING)
     assert watch(jobs, "r1") == EXIT_UNKNOWN
     assert jobs.stopped == []
 
 
 def test_only_our_jobs_are_listed_newest_first():
     jobs = FakeJobs()
-    jobs.add("r1", Status.FAILED, 3)
-    jobs.add("theirs", Status.RUNNING, metadata={})
-    jobs.add("r2", Status.RUNNING)
+    jobs.add("r1", JobStatus.FAILED, 3)
+    jobs.add("theirs", JobStatus.RUNNING, metadata={})
+    jobs.add("r2", JobStatus.RUNNING)
     jobs.jobs["r2"].start_time = 9_000
     assert [job.submission_id for job in remote.ours(jobs)] == ["r2", "r1"]
     assert remote.describe(jobs.jobs["r1"]).endswith(
@@ -338,10 +331,10 @@ def test_only_our_jobs_are_listed_newest_first():
 
 
 def test_the_last_progress_line_is_found():
-    assert remote.last_line("start\n1 of 9 rows, 0 failed\n2 of 9 rows, 0 failed\nnoise\n") == (
+    assert remote.last_progress("start\n1 of 9 rows, 0 failed\n2 of 9 rows, 0 failed\nnoise\n") == (
         "2 of 9 rows, 0 failed"
     )
-    assert remote.last_line("nothing yet") is None
+    assert remote.last_progress("nothing yet") is None
 
 
 def _new(path: Path) -> Path:
@@ -362,7 +355,7 @@ class StartingJobs(FakeJobs):
         return super().submit_job(**asked)
 
 
-A_RUN = Submission(run_id="r1", command=("run", "studio"), files={})
+A_RUN = Submission(run_id="r1", command=("run", "studio"))
 NO_AGENT = "No available agent to submit job, please try again later."
 
 
