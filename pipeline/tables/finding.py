@@ -53,8 +53,8 @@ def find(name: str) -> Found:
     """
     try:
         if storage.is_folder(name):
-            listed = storage.list_files(name)
-            return _without_hidden(listed, root=name.rstrip("/"), spelled=(), is_folder=True)
+            files = storage.list_files(name)
+            return _without_hidden(files, root=name.rstrip("/"), spelled=(), is_folder=True)
         # A file that is named itself is read, whatever its name begins with or looks like.
         if storage.exists(name):
             return Found(files=[name], root=storage.parent(name))

@@ -52,10 +52,10 @@ class _Parquet:
     def batches_by_file(self, columns: Sequence[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
         wanted = [self.schema.field(name) for name in columns]
         # Files of one schema are scanned together: Arrow reads ahead from one to the next.
-        asked = groupby(
+        files_by_schema = groupby(
             self.numbers, lambda file: (self.numbers[file], self._weight(file, columns))
         )
-        for (number, weight), files in asked:
+        for (number, weight), files in files_by_schema:
             schema = self.distinct[number]
             if weight is None:
                 yield from _scanned(list(files), schema, wanted)
@@ -71,9 +71,9 @@ class _Parquet:
         weights, schema = self.weights.get(file, {}), self.distinct[self.numbers[file]]
         weight = sum(weights.get(name, 0.0) for name in columns)
         # What comes from a dictionary is larger than it is in the file.
-        there = (name for name in columns if name in schema.names)
+        present = (name for name in columns if name in schema.names)
         is_heavy = weight > _LIGHT_ROW_BYTES or any(
-            _is_of_bytes(schema.field(name).type) for name in there
+            _is_of_bytes(schema.field(name).type) for name in present
         )
         return weight if is_heavy else None
 
@@ -103,7 +103,7 @@ def open_parquet(files: Sequence[str], *, key: str | None = None) -> FileTable:
         numbers.append(kinds[schema])
         num_rows += rows
     distinct = list(kinds)
-    check_key(key, {file: one.names for file, one in zip(firsts, distinct, strict=True)})
+    check_key(key, {file: own.names for file, own in zip(firsts, distinct, strict=True)})
     united = union(zip(firsts, distinct, strict=True))
     untyped = frozenset(
         field.name
@@ -199,10 +199,10 @@ def _scanned(
         columns=present, batch_size=_BATCH_ROWS, fragment_readahead=_FILES_AHEAD
     )
     try:
-        for found in scanner.scan_batches():
-            if found.record_batch.num_rows:
-                file = paths[found.fragment.path]
-                yield file, fitted(_unfolded(found.record_batch, schema), wanted, file)
+        for scanned in scanner.scan_batches():
+            if scanned.record_batch.num_rows:
+                file = paths[scanned.fragment.path]
+                yield file, fitted(_unfolded(scanned.record_batch, schema), wanted, file)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _refusal(where, error) from None
 
@@ -302,5 +302,5 @@ def _no_parquet(file: str, error: Exception) -> ValueError:
         return ValueError(
             f"{file}: not readable as parquet: it is encrypted: write it in the clear"
         )
-    told = what_it_is(start) or "is no Parquet file: call it what it is, such as .csv or .jsonl"
-    return ValueError(f"{file}: not readable as parquet: it {told}")
+    fault = what_it_is(start) or "is no Parquet file: call it what it is, such as .csv or .jsonl"
+    return ValueError(f"{file}: not readable as parquet: it {fault}")

@@ -47,9 +47,9 @@ def with_partitions(table: FileTable, files: Sequence[str], root: str) -> Table:
     values: dict[str, dict[str, str | None]] = {}
     conflicts: dict[str, str] = {}
     for file in files:
-        found = partitions(file, root)
-        values[file] = dict(found)
-        for name, value in found:
+        folders = partitions(file, root)
+        values[file] = dict(folders)
+        for name, value in folders:
             if values[file][name] != value:
                 conflicts[name] = f"column {name!r} is twice in the folders of {file}: rename one"
     if not any(values.values()):
@@ -82,8 +82,8 @@ class _Partitioned:
     @property
     def doubtful(self) -> frozenset[str]:
         """The doubtful columns, and those that files and folders both have, which may disagree."""
-        said = frozenset(name for values in self.values.values() for name in values)
-        both = said.intersection(self.table.schema.names)
+        in_paths = frozenset(name for values in self.values.values() for name in values)
+        both = in_paths.intersection(self.table.schema.names)
         return (self.table.doubtful | both) - set(self.in_folders)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -91,22 +91,26 @@ class _Partitioned:
         fields = [schema.field(name) for name in columns]
         own = set(self.table.schema.names)
         # Of no column a table would have no rows.
-        asked = [name for name in columns if name in own] or [_lightest(self.table.schema)]
-        for file, batch in self.table.batches_by_file(asked):
-            said, there = self.values[file], self.table.columns_of(file)
+        read_columns = [name for name in columns if name in own] or [_lightest(self.table.schema)]
+        for file, batch in self.table.batches_by_file(read_columns):
+            folder_values, file_columns = self.values[file], self.table.columns_of(file)
             arrays = []
             for field in fields:
-                if field.name not in said:
+                if field.name not in folder_values:
                     is_own = field.name in own
                     nothing = pa.nulls(batch.num_rows, field.type)
                     arrays.append(batch.column(field.name) if is_own else nothing)
-                elif field.name in there:
+                elif field.name in file_columns:
                     array = batch.column(field.name)
-                    _check_agrees(array, said[field.name], f"{file}: column {field.name!r}")
+                    _check_agrees(
+                        array, folder_values[field.name], f"{file}: column {field.name!r}"
+                    )
                     arrays.append(array)
                 else:
                     place = f"{file}: column {field.name!r}"
-                    arrays.append(_repeated(said[field.name], field.type, batch.num_rows, place))
+                    arrays.append(
+                        _repeated(folder_values[field.name], field.type, batch.num_rows, place)
+                    )
             if arrays:
                 yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
             else:
@@ -136,8 +140,8 @@ def _lightest(schema: pa.Schema) -> str:
         for field in schema
         if not (pa.types.is_nested(field.type) or "binary" in str(field.type))
     )
-    found: str = next(light, schema.names[0])
-    return found
+    lightest: str = next(light, schema.names[0])
+    return lightest
 
 
 def _repeated(value: str | None, type_: pa.DataType, times: int, place: str) -> pa.Array:
@@ -164,9 +168,9 @@ def _check_agrees(array: pa.Array, value: str | None, place: str) -> None:
         same = pc.equal(plain, _as_type(value, plain.type, place))
         differs = pc.invert(pc.fill_null(same, False))  # noqa: FBT003 - Arrow takes it so
     if pc.any(differs).as_py():
-        found = array.filter(differs)[0]
+        differing = array.filter(differs)[0]
         try:
-            said = repr(str(found.as_py()))[:80]
+            said = repr(str(differing.as_py()))[:80]
         except (UnicodeDecodeError, ArithmeticError, ValueError):
             said = "something else"
         raise ValueError(

@@ -24,20 +24,20 @@ class Reading:
 
     def as_json(self) -> dict[str, Any]:
         """The options that are set, as JSON."""
-        said = {
+        options = {
             "names": dict(self.names),
             "csv_delimiter": self.csv_delimiter,
             "csv_encoding": self.csv_encoding,
         }
-        return {name: value for name, value in said.items() if value}
+        return {name: value for name, value in options.items() if value}
 
     @classmethod
-    def from_json(cls, said: Mapping[str, Any]) -> Reading:
+    def from_json(cls, options: Mapping[str, Any]) -> Reading:
         """The options that `as_json` wrote down."""
         return cls(
-            names=tuple(sorted(said.get("names", {}).items())),
-            csv_delimiter=said.get("csv_delimiter"),
-            csv_encoding=said.get("csv_encoding"),
+            names=tuple(sorted(options.get("names", {}).items())),
+            csv_delimiter=options.get("csv_delimiter"),
+            csv_encoding=options.get("csv_encoding"),
         )
 
     def column(self, name: str) -> str:
@@ -66,16 +66,16 @@ def parse_reading(
         ValueError: one of it says nothing; one line that names the option.
     """
     names: dict[str, str] = {}
-    for said in renamed:
-        new, is_there, old = said.partition("=")
+    for pair in renamed:
+        new, is_there, old = pair.partition("=")
         if not (new and is_there and old):
             raise ValueError(
-                f"--map {said!r}: write the name that Backlot knows, '=', and the name of the "
+                f"--map {pair!r}: write the name that Backlot knows, '=', and the name of the "
                 "manifest's column, such as image_uri='Image Src'"
             )
         if names.get(new, old) != old:
             raise ValueError(
-                f"--map {said!r}: {new!r} is mapped to {names[new]!r} as well: keep one of them"
+                f"--map {pair!r}: {new!r} is mapped to {names[new]!r} as well: keep one of them"
             )
         names[new] = old
     return Reading(
@@ -85,25 +85,25 @@ def parse_reading(
     )
 
 
-def _delimiter(said: str) -> str:
-    found = _WORDS.get(said.lower(), said)
-    if len(found) != 1 or found in '"\r\n\0\ufeff' or not is_utf8(found):
+def _delimiter(option: str) -> str:
+    delimiter = _WORDS.get(option.lower(), option)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0\ufeff' or not is_utf8(delimiter):
         raise ValueError(
-            f"--csv-delimiter {said!r}: give one character, such as ';', or a name: "
+            f"--csv-delimiter {option!r}: give one character, such as ';', or a name: "
             f"{', '.join(name for name in _WORDS if name.isalpha())}"
         )
-    return found
+    return delimiter
 
 
-def _encoding(said: str) -> str:
+def _encoding(option: str) -> str:
     try:
-        found = codecs.lookup(said)
-        "".encode(found.name)  # hex, rot13 and their like are no encodings of text
-        codecs.getincrementaldecoder(found.name)("surrogateescape").decode(b"")
-        "a".encode(found.name, "surrogateescape")  # and idna's no encoding of lines
+        codec = codecs.lookup(option)
+        "".encode(codec.name)  # hex, rot13 and their like are no encodings of text
+        codecs.getincrementaldecoder(codec.name)("surrogateescape").decode(b"")
+        "a".encode(codec.name, "surrogateescape")  # and idna's no encoding of lines
     except (LookupError, ValueError, TypeError):
         raise ValueError(
-            f"--csv-encoding {said!r}: there is no such encoding; name one as Python does, such "
+            f"--csv-encoding {option!r}: there is no such encoding; name one as Python does, such "
             "as cp1252, utf-16 or shift_jis"
         ) from None
-    return found.name
+    return codec.name

@@ -19,12 +19,12 @@ class _Renamed:
 
     @property
     def schema(self) -> pa.Schema:
-        there = set(self.table.schema.names)
+        present = set(self.table.schema.names)
         return pa.schema(
             [
                 self.table.schema.field(old).with_name(new)
                 for new, old in self.names.items()
-                if old in there
+                if old in present
             ]
         )
 
@@ -45,9 +45,9 @@ class _Renamed:
         return frozenset(new for new, old in self.names.items() if old in names)
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        asked = list(dict.fromkeys(self.names[name] for name in columns))
+        own_names = list(dict.fromkeys(self.names[name] for name in columns))
         schema = pa.schema([self.schema.field(name) for name in columns])
-        for batch in self.table.batches(asked):
+        for batch in self.table.batches(own_names):
             arrays = [batch.column(self.names[name]) for name in columns]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
@@ -68,20 +68,20 @@ def renamed(table: Table, names: Mapping[str, str]) -> Table:
     """
     if not names:
         return table
-    there = [*table.schema.names, *table.conflicts]
+    known = [*table.schema.names, *table.conflicts]
     moved = set(names.values())
     for new, old in names.items():
-        if old not in there:
+        if old not in known:
             raise ValueError(
-                f"--map {new}={old!r}: there is no column {old!r}{nearest(old, there)}; there are "
-                f"{there}"
+                f"--map {new}={old!r}: there is no column {old!r}{nearest(old, known)}; there are "
+                f"{known}"
             )
-        if new in there and new not in moved:
+        if new in known and new not in moved:
             raise ValueError(
                 f"--map {new}={old!r}: there is a column {new!r} already: give that another name "
                 f"as well, such as --map other_{new}={new}, or leave this out"
             )
-    kept = {name: [name] for name in there if name not in moved}
+    kept = {name: [name] for name in known if name not in moved}
     for new, old in names.items():
         kept.setdefault(old, []).append(new)
-    return _Renamed(table=table, names={new: old for old in there for new in kept[old]})
+    return _Renamed(table=table, names={new: old for old in known for new in kept[old]})

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 
-def nearest(name: str, there: Sequence[str]) -> str:
+def nearest(name: str, known: Sequence[str]) -> str:
     """Which names somebody may have meant, to follow a message; empty where none comes near.
 
     >>> nearest("Image src", ["Handle", "Image Src"])
     ", did you mean 'Image Src'?"
     """
-    folded = {_folded(other): other for other in reversed(there)}
-    found = [folded[key] for key in get_close_matches(_folded(name), folded, n=2)]
-    return f", did you mean {' or '.join(map(repr, found))}?" if found else ""
+    folded = {_folded(other): other for other in reversed(known)}
+    matches = [folded[key] for key in get_close_matches(_folded(name), folded, n=2)]
+    return f", did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
 def bare(name: str) -> str:

@@ -72,10 +72,10 @@ def query(*statements: str, **tables: Any) -> pa.RecordBatchReader:
 
 def _one_statement(sql: str) -> duckdb.Statement:
     """The statement in a text that holds just one: whatever was pasted into it has added none."""
-    found = duckdb.extract_statements(sql)
-    if len(found) != 1:
+    statements = duckdb.extract_statements(sql)
+    if len(statements) != 1:
         raise ValueError("must be one statement: write one expression, without a semicolon")
-    return found[0]
+    return statements[0]
 
 
 def check_condition(condition: str, columns: pa.Schema, *, known: Iterable[str] = ()) -> None:
@@ -93,8 +93,8 @@ def check_condition(condition: str, columns: pa.Schema, *, known: Iterable[str] 
     # Rows come and go once, in a stream: a condition that named their table would read it twice.
     name = f"rows_{uuid.uuid4().hex}"
     statement = f"SELECT 1 FROM {name} AS manifest WHERE ({condition})"
-    taken = {column.casefold() for column in columns.names}
-    others = [pa.field(other, pa.string()) for other in known if other.casefold() not in taken]
+    names = {column.casefold() for column in columns.names}
+    others = [pa.field(other, pa.string()) for other in known if other.casefold() not in names]
     query(statement, **{name: pa.schema([*columns, *others]).empty_table()}).read_all()
 
 
@@ -178,26 +178,26 @@ def _parser() -> duckdb.DuckDBPyConnection:
 @cache
 def _volatile() -> frozenset[str]:
     """Functions that give the same row something else each time."""
-    found = (
+    functions = (
         _parser()
         .cursor()
         .execute(
             "SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
         )
     )
-    return frozenset(name for (name,) in found.fetchall()) - {"error"}
+    return frozenset(name for (name,) in functions.fetchall()) - {"error"}
 
 
 def _parsed(statements: str) -> Any:
     """The syntax tree of DuckDB's own parser."""
-    asked = _parser().cursor().execute("SELECT json_serialize_sql(?)", [statements])
+    cursor = _parser().cursor().execute("SELECT json_serialize_sql(?)", [statements])
     try:
-        parsed = json.loads(str(asked.fetchall()[0][0]))
+        parsed = json.loads(str(cursor.fetchall()[0][0]))
     except RecursionError:
         raise ValueError("is nested too deeply: write it with fewer brackets") from None
     if parsed["error"]:
-        said = str(parsed["error_message"])
-        raise ValueError(_one_line(f"{parsed['error_type']} error: {said}"))
+        message = str(parsed["error_message"])
+        raise ValueError(_one_line(f"{parsed['error_type']} error: {message}"))
     return parsed
 
 
@@ -244,5 +244,5 @@ def _cause(error: Exception, streams: Sequence[Stream]) -> Exception:
 
 def _one_line(error: Exception | str) -> str:
     # DuckDB goes on to quote the statement, which holds parts that the user did not write.
-    said = str(error).partition("\n\nLINE")[0]
-    return " ".join(said.split())
+    message = str(error).partition("\n\nLINE")[0]
+    return " ".join(message.split())

@@ -23,7 +23,7 @@ def visible(text: str) -> str:
     >>> visible("\x1b[31mred")
     '[U+001B][31mred'
     """
-    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
+    return _UNSEEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
 
 
 def visible_lines(text: str) -> str:
@@ -43,7 +43,7 @@ def visible_json(document: str) -> str:
     '{"name": "\\u202egpj.exe"}'
     """
     return "\n".join(
-        _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", line) for line in document.split("\n")
+        _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in document.split("\n")
     )
 
 
@@ -81,6 +81,6 @@ def of_error(error: BaseException) -> str:
     '/catalog: No such file or directory'
     """
     if isinstance(error, OSError) and error.strerror:
-        said = str(error.strerror)
-        return said if error.filename is None else f"{error.filename}: {said}"
+        message = str(error.strerror)
+        return message if error.filename is None else f"{error.filename}: {message}"
     return str(error) or type(error).__name__

@@ -178,13 +178,13 @@ def _files(root: str, table: Any, columns: pa.Schema) -> list[_File]:
     values = {
         name: _partition_values(actions, name, columns.field(name).type) for name in partitions
     }
-    found = []
+    files = []
     for index, (path, num_rows) in enumerate(
         zip(actions["path"].to_pylist(), actions["num_records"].to_pylist(), strict=True)
     ):
         place = _path_of(root, unquote(path))
         live = dead.get(place)
-        found.append(
+        files.append(
             _File(
                 path=place,
                 partition={name: values[name][index] for name in partitions},
@@ -192,12 +192,12 @@ def _files(root: str, table: Any, columns: pa.Schema) -> list[_File]:
                 live=None if live is None else np.unpackbits(live[0], count=live[1]).astype(bool),
             )
         )
-    return sorted(found, key=lambda file: file.path)
+    return sorted(files, key=lambda file: file.path)
 
 
 def _partition_values(actions: pa.Table, name: str, type_: pa.DataType) -> list[pa.Scalar]:
-    found = pc.struct_field(actions["partition"], name)
-    return list(found.cast(type_))
+    struct_values = pc.struct_field(actions["partition"], name)
+    return list(struct_values.cast(type_))
 
 
 def _path_of(root: str, path: str) -> str:

@@ -39,25 +39,25 @@ def newest_metadata(root: str) -> str:
         ValueError: there is none, or several have the largest number; one line.
     """
     folder = storage.join(root, "metadata")
-    there = {PurePosixPath(file).name: file for file in storage.list_files(folder)}
-    hint = there.get(_HINT)
+    files_by_name = {PurePosixPath(file).name: file for file in storage.list_files(folder)}
+    hint = files_by_name.get(_HINT)
     if hint is not None:
-        said = storage.read(hint).decode("utf-8", "replace").strip()
+        version = storage.read(hint).decode("utf-8", "replace").strip()
         names = [
-            said,
-            f"v{said}.metadata.json",
-            f"v{said}.gz.metadata.json",
-            f"{said}.metadata.json",
+            version,
+            f"v{version}.metadata.json",
+            f"v{version}.gz.metadata.json",
+            f"{version}.metadata.json",
         ]
-        for name in [*names, f"v{said}.metadata.json.gz"]:
-            if name in there and METADATA.fullmatch(name):
-                return there[name]
+        for name in [*names, f"v{version}.metadata.json.gz"]:
+            if name in files_by_name and METADATA.fullmatch(name):
+                return files_by_name[name]
         raise ValueError(
-            f"{root} as an Iceberg table: metadata/{_HINT} says {said[:40]!r}, and there is no "
+            f"{root} as an Iceberg table: metadata/{_HINT} says {version[:40]!r}, and there is no "
             "such metadata file: name the file itself, metadata/....metadata.json"
         )
     numbered: dict[int, list[str]] = {}
-    for name, file in there.items():
+    for name, file in files_by_name.items():
         if _NUMBERED.fullmatch(name):
             number = int(re.sub(r"\D.*", "", name.removeprefix("v")))
             numbered.setdefault(number, []).append(file)

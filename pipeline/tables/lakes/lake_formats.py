@@ -155,9 +155,9 @@ def check_outside(
     """
     for file in (*hidden, *files):
         for kind in _FORMATS:
-            found = kind.trace.search(file)
-            if found is not None:
-                raise _inside(name, kind, file[: found.start()])
+            match = kind.trace.search(file)
+            if match is not None:
+                raise _inside(name, kind, file[: match.start()])
         if _DUCKLAKE.search(file):
             raise ValueError(
                 f"{name}: {file} is a file of a DuckLake catalog, and which of its rows are live "
@@ -209,13 +209,13 @@ def _seen_at(folder: str) -> _Format | None:
 
 def _folders_above(places: Iterable[str]) -> list[str]:
     """The folders that places lie in, and those above them; partitions of a table are none."""
-    found: dict[str, None] = {}
+    folders: dict[str, None] = {}
     for place in chain.from_iterable(map(_names_of, places)):
         for folder in _above(place):
-            if folder in found:
+            if folder in folders:
                 break
-            found[folder] = None
-    return [folder for folder in found if "=" not in folder.rpartition("/")[2]]
+            folders[folder] = None
+    return [folder for folder in folders if "=" not in folder.rpartition("/")[2]]
 
 
 def _names_of(place: str) -> Iterator[str]:

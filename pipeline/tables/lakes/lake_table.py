@@ -79,6 +79,6 @@ def _parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     if not batch.num_rows:
         return
     fitting = int(_BATCH_BYTES * batch.num_rows / max(1, batch.nbytes))
-    most = max(1, min(BATCH_ROWS, fitting))
-    for first in range(0, batch.num_rows, most):
-        yield batch.slice(first, most)
+    max_rows = max(1, min(BATCH_ROWS, fitting))
+    for first in range(0, batch.num_rows, max_rows):
+        yield batch.slice(first, max_rows)

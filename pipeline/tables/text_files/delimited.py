@@ -246,10 +246,10 @@ def _records(
     with opened(file, encoding=encoding) as stream:
         # Bytes that are no UTF-8 travel on as surrogates: they may be in a column nobody reads.
         text = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-        found = lines(text, file, most=MOST_ROW_BYTES, otherwise="is it a CSV file?")
-        num_before, first, excels = _start(found)
+        records = lines(text, file, most=MOST_ROW_BYTES, otherwise="is it a CSV file?")
+        num_before, first, excels = _start(records)
         delimiter = separated(first, excels)
-        reader = csv.reader(chain([first], found), strict=True, delimiter=delimiter)
+        reader = csv.reader(chain([first], records), strict=True, delimiter=delimiter)
         begins = num_before + 1
         try:
             for row in reader:

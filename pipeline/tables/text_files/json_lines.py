@@ -207,8 +207,8 @@ class _Column:
             )
             return
         except (pa.ArrowException, RecursionError) as error:
-            said = " ".join(str(error).split())
-            self.trouble = f"mixes values of no common type, {places.of(0)} and after: {said}"
+            message = " ".join(str(error).split())
+            self.trouble = f"mixes values of no common type, {places.of(0)} and after: {message}"
             return
         wider = found if self.nested is None else widened(self.nested, found)
         if wider is None:
@@ -297,8 +297,8 @@ def _rows(file: str) -> Iterator[tuple[int, dict[str, Any], int]]:
         if not _is_in_lines(stream):
             yield from _of_values(stream, file)
             return
-        found = lines(stream, file, most=MOST_ROW_BYTES, otherwise="write one object a line")
-        for number, line in enumerate(found, start=1):
+        records = lines(stream, file, most=MOST_ROW_BYTES, otherwise="write one object a line")
+        for number, line in enumerate(records, start=1):
             text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
             row = _parsed(text, f"{file}, line {number}")
             if row is not None:

@@ -80,8 +80,8 @@ class _Text:
         """The next character, which must be one of some."""
         sign = self.next_sign()
         if not sign or sign not in one_of:
-            found = f"there is {sign!r}" if sign else "it ends"
-            raise JsonError(self.line, f"{found} where {' or '.join(map(repr, one_of))} should be")
+            fault = f"there is {sign!r}" if sign else "it ends"
+            raise JsonError(self.line, f"{fault} where {' or '.join(map(repr, one_of))} should be")
         self._move(self._at + 1)
         return sign
 

@@ -104,8 +104,8 @@ def opened(file: str, *, encoding: str | None = None) -> Iterator[io.BufferedRea
             _check_text(file, start)
             if stream is not packed and _packed_by(start):
                 raise ValueError(f"{file}: {_PACKED_TWICE}")
-            found = _marked(start) or encoding or _encoding_of(file, start)
-            yield stream if _is_utf8(found) else _buffered(_Recoded(stream, found))
+            codec = _marked(start) or encoding or _encoding_of(file, start)
+            yield stream if _is_utf8(codec) else _buffered(_Recoded(stream, codec))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _damaged(file, error) from None
     except UnicodeError as error:

@@ -36,8 +36,8 @@ def cut(array: pa.Array) -> pa.Array:
         return pa.DictionaryArray.from_arrays(array.indices, values.cast(array.type.value_type))
     if not is_text(array.type):
         return array
-    found = _shortened(array, MOST_CHARACTERS, MOST_CHARACTERS)
-    return array if found is None else found.cast(plain(array.type))
+    shortened = _shortened(array, MOST_CHARACTERS, MOST_CHARACTERS)
+    return array if shortened is None else shortened.cast(plain(array.type))
 
 
 def unfolded(array: pa.Array, type_: pa.DataType) -> pa.Array:
@@ -64,18 +64,18 @@ def bounded(batch: pa.RecordBatch, *, besides: Collection[str]) -> tuple[pa.Reco
         if name in besides or not (is_coded or is_text(array.type)):
             continue
         texts = array.dictionary if is_coded else array
-        most = MOST_OF_COLUMN.get(name, MOST_CHARACTERS)
-        lengths = {place: size for place, size in _lengths(texts, most).items() if size > most}
+        cap = MOST_OF_COLUMN.get(name, MOST_CHARACTERS)
+        lengths = {place: size for place, size in _lengths(texts, cap).items() if size > cap}
         if not lengths:
             continue
         for row, place in enumerate(array.indices.to_pylist() if is_coded else range(len(array))):
             if place in lengths:
                 faults.setdefault(
                     row,
-                    f"{name} has {counted(lengths[place])} characters, at most {most:,} are taken: "
+                    f"{name} has {counted(lengths[place])} characters, at most {cap:,} are taken: "
                     "shorten it",
                 )
-        short = _shortened(texts, most, _SHOWN)
+        short = _shortened(texts, cap, _SHOWN)
         assert short is not None
         short = short.cast(plain(texts.type))
         if is_coded:

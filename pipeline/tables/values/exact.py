@@ -174,13 +174,13 @@ def differing(held: pa.DataType, own: pa.DataType) -> tuple[str, pa.DataType, pa
 def _there_and_back(array: pa.Array, type_: pa.DataType) -> pa.Array | None:
     is_wider = pa.types.is_floating(array.type) and type_ == pa.float64()
     try:
-        found = array.cast(type_)
+        converted = array.cast(type_)
         if is_wider:  # and NaN, which is like nothing, is still NaN
-            return found
-        back = found.cast(array.type)
+            return converted
+        back = converted.cast(array.type)
     except (pa.ArrowException, OverflowError):
         return None
-    return found if found.null_count == array.null_count and back.equals(array) else None
+    return converted if converted.null_count == array.null_count and back.equals(array) else None
 
 
 _UNFIT = object()

@@ -73,10 +73,10 @@ def check_key(key: str | None, columns: Mapping[str, Sequence[str]]) -> None:
     lacking = [file for file, names in columns.items() if names and key not in names]
     if key is None or not lacking or len(lacking) == sum(map(bool, columns.values())):
         return
-    there = list(columns[lacking[0]])
+    known = list(columns[lacking[0]])
     raise ValueError(
-        f"{lacking[0]}: has no column {key!r}, which other files have; it has {there}: add it, "
-        f"rename one, or leave the file out{nearest(key, there)}"
+        f"{lacking[0]}: has no column {key!r}, which other files have; it has {known}: add it, "
+        f"rename one, or leave the file out{nearest(key, known)}"
     )
 
 
@@ -187,10 +187,10 @@ def fitted(batch: pa.RecordBatch, columns: Sequence[pa.Field], file: str) -> pa.
         try:
             arrays.append(array if array.type == column.type else _cast(array, column.type))
         except (pa.ArrowException, UnfitError) as error:
-            said = " ".join(str(error).split())
+            message = " ".join(str(error).split())
             raise ValueError(
                 f"{file}: column {column.name!r} is {array.type} here and {column.type} over all "
-                f"files, which not all of its values are ({said}): cast it"
+                f"files, which not all of its values are ({message}): cast it"
             ) from None
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns))
 
@@ -200,13 +200,13 @@ class UnfitError(Exception):
 
 
 def _cast(array: pa.Array, type_: pa.DataType) -> pa.Array:
-    found = array.cast(type_)
+    converted = array.cast(type_)
     # Arrow rounds a decimal that has more digits than a floating-point number, and says nothing.
     if pa.types.is_decimal(_decoded(array.type)) and pa.types.is_floating(type_):
-        changed = pc.not_equal(found.cast(_decoded(array.type), safe=False), array)
+        changed = pc.not_equal(converted.cast(_decoded(array.type), safe=False), array)
         if pc.any(changed).as_py():
             raise UnfitError(f"such as {array.filter(changed)[0].as_py()}")
-    return found
+    return converted
 
 
 def is_text(type_: pa.DataType) -> bool:
