@@ -26,8 +26,8 @@ def brief_columns(manifest: Manifest, ignored: Sequence[str]) -> list[str]:
     Raises:
         ValueError: one is of a type that no value of it could have.
     """
-    there = {*manifest.schema.names, *manifest.table.conflicts}
-    fields = [manifest.field(name) for name in COLUMNS if name in there and name not in ignored]
+    present = {*manifest.schema.names, *manifest.table.conflicts}
+    fields = [manifest.field(name) for name in COLUMNS if name in present and name not in ignored]
     for column in fields:
         kind = COLUMNS[column.name]
         if column.name not in manifest.table.untyped and not _holds(column.type, kind):
@@ -113,15 +113,15 @@ def check_columns(manifest: Manifest) -> None:
             f"manifest {manifest.uri}: columns {twice} share a name but for case: give one "
             f"another, such as --map other_{other}={other!r}"
         )
-    there = {*schema.names, *manifest.table.conflicts}
+    present = {*schema.names, *manifest.table.conflicts}
     _check_spelling(manifest.uri, schema.names)
-    if "id" not in there:
+    if "id" not in present:
         raise ValueError(
             f"manifest {manifest.uri}: column 'id' is missing (there are {schema.names}): "
             "add one unique string per row, or say which column it is, such as --map id='sku'"
             f"{nearest('id', schema.names)}"
         )
-    if there.isdisjoint(PHOTOGRAPH_COLUMNS):
+    if present.isdisjoint(PHOTOGRAPH_COLUMNS):
         raise ValueError(
             f"manifest {manifest.uri}: column 'image_uri' (or 'image' with the bytes) is missing; "
             f"there are {schema.names}: add it, or say which column it is, such as "
@@ -169,15 +169,15 @@ def check_names(manifest: Manifest, *, ignored: Sequence[str], used: Sequence[st
     Raises:
         ValueError: there is one; one line with the option that says what it is.
     """
-    there = {*manifest.schema.names, *manifest.table.conflicts}
-    ours = {bare(name): name for name in sorted(_OURS.difference(there, ignored))}
+    present = {*manifest.schema.names, *manifest.table.conflicts}
+    ours = {bare(name): name for name in sorted(_OURS.difference(present, ignored))}
     for theirs in manifest.schema.names:
         meant = ours.get(bare(theirs))
         if meant is None or theirs in used:
             continue
         # A shop's own column of paths is no mistake beside the one that is asked for.
         if meant == "image" and (
-            "image_uri" in there or not holds_photographs(manifest.schema.field(theirs).type)
+            "image_uri" in present or not holds_photographs(manifest.schema.field(theirs).type)
         ):
             continue
         otherwise = f"--map other_{meant}={theirs!r}"

@@ -63,8 +63,8 @@ def open_manifest(
     if where is None:
         return manifest
     try:
-        asked = manifest.sql_columns(where)
-        check_condition(where, asked, known=manifest.schema.names)
+        columns = manifest.sql_columns(where)
+        check_condition(where, columns, known=manifest.schema.names)
     except ValueError as error:
         raise ValueError(f"--where {where!r}: {error}") from None
-    return replace(manifest, asked=asked)
+    return replace(manifest, asked=columns)

@@ -78,10 +78,10 @@ class Manifest:
     def count(self) -> int:
         """How many rows are selected. Raises as `batches`."""
         if self.where is None:
-            found = self.table.count()
+            count = self.table.count()
         else:
-            found = sum(map(len, self._positions(self.where)))
-        return found if self.limit is None else min(found, self.limit)
+            count = sum(map(len, self._positions(self.where)))
+        return count if self.limit is None else min(count, self.limit)
 
     def ids(self) -> Stream:
         """The ids of the selected rows, in order."""
@@ -94,12 +94,12 @@ class Manifest:
 
     def unsound_ids(self) -> list[tuple[str | None, int]]:
         """Ids that are null or not unique among the selected rows, with how often; at most 5."""
-        found = query(
+        answer = query(
             "SELECT id, count(*) AS times FROM selected GROUP BY id "
             "HAVING count(*) > 1 OR id IS NULL ORDER BY times DESC, id LIMIT 5",
             selected=self.ids(),
         )
-        return [(row["id"], row["times"]) for row in found.read_all().to_pylist()]
+        return [(row["id"], row["times"]) for row in answer.read_all().to_pylist()]
 
     def clashing_ids(self) -> tuple[str, str] | None:
         """Two selected ids of which one could name a result of the other; None if there are none.
@@ -119,8 +119,8 @@ class Manifest:
             "ORDER BY ALL LIMIT 1",
             stream=self.ids(),
         )
-        found = answer.read_all().to_pylist()
-        return (found[0]["of"], found[0]["id"]) if found else None
+        clashes = answer.read_all().to_pylist()
+        return (clashes[0]["of"], clashes[0]["id"]) if clashes else None
 
     def sql_columns(self, condition: str, *, besides: Collection[str] = ()) -> pa.Schema:
         """The columns that a condition reads, under types that SQL can compare.
@@ -135,19 +135,19 @@ class Manifest:
         Raises:
             ValueError: the condition is no expression, or reads a column that SQL has no type for.
         """
-        there = [*self.schema.names, *self.table.conflicts]
-        names = columns_of(condition, [name for name in there if name.casefold() not in besides])
+        known = [*self.schema.names, *self.table.conflicts]
+        names = columns_of(condition, [name for name in known if name.casefold() not in besides])
         if names is None:  # by a pattern, such as COLUMNS('price.*'): any that can be read
             names = [
                 column.name
                 for column in self.schema
                 if column.name.casefold() not in besides and sql_type(column.type)
             ]
-        found = types_of(self.table, [name for name in names if name in self.table.untyped])
+        types = types_of(self.table, [name for name in names if name in self.table.untyped])
         fields = []
         for name in names:
             column = self.field(name)
-            type_ = found.get(name) or sql_type(column.type)
+            type_ = types.get(name) or sql_type(column.type)
             if type_ is None:
                 raise ValueError(
                     f"column {name!r} is {column.type}, which a condition cannot read: cast it, or "
@@ -173,18 +173,18 @@ class Manifest:
 
     def _selected(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         first, left = 0, self.limit
-        found = None if self.where is None else _Ascending(self._positions(self.where))
+        positions = None if self.where is None else _Ascending(self._positions(self.where))
         for batch in self.raw_batches(columns):
             num_rows = batch.num_rows
-            if found is not None:
-                batch = batch.take(found.within(first, first + num_rows))  # noqa: PLW2901
+            if positions is not None:
+                batch = batch.take(positions.within(first, first + num_rows))  # noqa: PLW2901
             first += num_rows
             if left is not None:
                 batch = batch.slice(0, left)  # noqa: PLW2901
                 left -= batch.num_rows
             if batch.num_rows:
                 yield batch
-            if left == 0 or (found is not None and found.is_done):
+            if left == 0 or (positions is not None and positions.is_done):
                 return
 
     def _positions(self, where: str) -> Iterator[np.ndarray]:
@@ -280,7 +280,9 @@ def sql_type(type_: pa.DataType) -> pa.DataType | None:
 
 def about_manifest(uri: str, error: ValueError) -> ValueError:
     """The error in one line that begins with the manifest, whose name it may hold already."""
-    said = str(error)
+    message = str(error)
     if storage.scheme_of(uri) not in ("file", "s3"):
         uri = storage.shown(uri)
-    return ValueError(f"manifest {said}" if said.startswith(uri) else f"manifest {uri}: {said}")
+    return ValueError(
+        f"manifest {message}" if message.startswith(uri) else f"manifest {uri}: {message}"
+    )

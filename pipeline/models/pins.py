@@ -54,9 +54,9 @@ def check_sha256(file: Path, expected: str, *, named: str | None = None) -> None
         FatalError: they have another SHA-256.
     """
     with file.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != expected.lower():
-        raise FatalError(f"weights {named or file}: expected sha256 {expected}, found {found}")
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != expected.lower():
+        raise FatalError(f"weights {named or file}: expected sha256 {expected}, found {digest}")
 
 
 def _everything(directory: Path, called: str) -> Iterator[str]:

@@ -133,8 +133,8 @@ def _listen(asked: queue.SimpleQueue[Message]) -> None:
 
 
 def _send(to: IO[bytes], header: Mapping[str, Any], body: bytes) -> None:
-    said = json.dumps(header).encode()
-    for part in (_LENGTH.pack(len(said)), said, _LENGTH.pack(len(body)), body):
+    header_bytes = json.dumps(header).encode()
+    for part in (_LENGTH.pack(len(header_bytes)), header_bytes, _LENGTH.pack(len(body)), body):
         to.write(part)
     to.flush()
 

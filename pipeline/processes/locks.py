@@ -79,12 +79,12 @@ def _make_private(folder: Path) -> None:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError("a link or a file is there")
-    if found.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid():
         raise PermissionError("it is another user's")
-    if found.st_mode & 0o077:
+    if status.st_mode & 0o077:
         raise PermissionError("others may enter it: chmod 700")
 
 

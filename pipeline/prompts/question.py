@@ -238,8 +238,8 @@ def lost_words(scene: str, prompt: str) -> list[str]:
     >>> lost_words("a marble counter, morning light", "photograph of marble counters at dawn")
     ['morning', 'light']
     """
-    there = _stems(prompt)
-    return [word for word in _words(scene) if word not in _STOPWORDS and _stem(word) not in there]
+    kept = _stems(prompt)
+    return [word for word in _words(scene) if word not in _STOPWORDS and _stem(word) not in kept]
 
 
 def _words(text: str) -> list[str]:

@@ -90,7 +90,7 @@ def _read_verified(path: Path, sha256: str | None) -> bytes:
     if not path.is_file():
         raise FatalError(f"matting weights {path}: expected a file, found none")
     data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if sha256 is not None and found != sha256.lower():
-        raise FatalError(f"matting weights {path}: expected sha256 {sha256}, found {found}")
+    digest = hashlib.sha256(data).hexdigest()
+    if sha256 is not None and digest != sha256.lower():
+        raise FatalError(f"matting weights {path}: expected sha256 {sha256}, found {digest}")
     return data

@@ -96,9 +96,9 @@ def _options(num_threads: int) -> ort.SessionOptions:
 
 def _translated(error: Any) -> Exception:
     """Turn a runtime's error into one of this picture (memory), of all (device), or a bug."""
-    said = str(error)
-    if "allocate memory" in said or "out of memory" in said:
+    message = str(error)
+    if "allocate memory" in message or "out of memory" in message:
         return MemoryError("the picture does not fit in the memory of its device")
-    if "CUDA" in said or "CUDNN" in said:
-        return FatalError(f"the GPU failed: {' '.join(said.split())[:300]}")
-    return RuntimeError(said)
+    if "CUDA" in message or "CUDNN" in message:
+        return FatalError(f"the GPU failed: {' '.join(message.split())[:300]}")
+    return RuntimeError(message)
