@@ -175,7 +175,7 @@ def test_rows_go_from_pool_to_pool_and_each_unit_is_written_whole(tmp_path):
     }
 
 
-def test_a_lost_desk_costs_a_rescue_and_nothing_else(local_ray):
+def test_a_desk_that_is_lost_is_a_connection_that_failed():
     desk = start_desk()
     ray.get(desk.open_rows.remote())
     ray.kill(desk)
