@@ -12,10 +12,12 @@ from typing import Any
 import jsonschema
 import pytest
 import ray
+import typer
 import yaml
 from pydantic import ValidationError
 
-from jobs.commands.on_a_cluster import _parser
+from jobs.commands.app import app
+from jobs.commands.on_a_cluster import parser
 from jobs.from_environment import arguments
 from tests.unit.cluster.kuberay import parsed
 
@@ -195,7 +197,7 @@ def test_the_command_is_one_that_backlot_understands(name, line, container):
     words = arguments(command, variables)
     *handed_in, verb = words[: len(command)]
     assert (handed_in, verb) == ((["submit"], "nightly") if name == "standing" else ([], name))
-    given = _parser()(verb, words[len(command) :])
+    given = parser(typer.main.get_command(app))(verb, words[len(command) :])
     assert given["recipe"] == "studio"
     assert given["output"] == "s3://example-pictures/dataset"
 
