@@ -21,7 +21,7 @@ from pipeline.runs.output_checks import folders_as_before
 from pipeline.runs.past_runs import newest_start
 from pipeline.runs.report import Report, idle
 from pipeline.runs.result_files import Tally
-from pipeline.runs.run_config import RunConfig, find_run, prepare, tell
+from pipeline.runs.run_config import RunConfig, announce, find_run, prepare
 from pipeline.runs.run_folder import NothingToDo, open_ledger, start_ledger
 from pipeline.stages.fetch import fetch
 from pipeline.stages.matte import matte
@@ -93,7 +93,7 @@ def run(
     planner, request = prepare(config)
     meant = find_run(config, request, planner)
     uri = meant.uri
-    listed = stages(recipe, planner.manifest, uri, untrusted=request.untrusted)
+    in_order = stages(recipe, planner.manifest, uri, untrusted=request.untrusted)
     with (
         folders_as_before(uri),  # of a request that is refused, nothing is left
         Lease.acquire(
@@ -126,12 +126,12 @@ def run(
                 not_looked_at=nothing.not_looked_at,
                 lacking=nothing.lacking,
             )
-        tell(config, meant, ledger)
+        announce(config, meant, ledger)
         session = Session(
             ledger=ledger,
             recipe=recipe,
             budget=limited(recipe).budget if request.untrusted else recipe.budget,
-            stages=listed,
+            stages=in_order,
             columns=planner.columns,
             lease=lease,
             on_progress=on_progress,

@@ -13,7 +13,7 @@ from pipeline.engine.capacity import explained
 from pipeline.engine.pools import Pool, pools
 from pipeline.engine.stage import Stage
 from pipeline.flow import stages
-from pipeline.planning.untrusted import told
+from pipeline.planning.untrusted import described
 from pipeline.runs.output_checks import check_lease
 from pipeline.runs.run_config import RunConfig, find_run, prepare
 
@@ -45,7 +45,7 @@ def dry_run(config: RunConfig) -> None:
         "to do": f"{(num_rows if ledger is None else ledger.num_planned) - num_done:,} rows",
     }
     if config.why_untrusted is not None:
-        facts["limits"] = told(config.recipe, config.why_untrusted)
+        facts["limits"] = described(config.recipe, config.why_untrusted)
     if planner.manifest.passed_over is not None:
         facts["left out"] = planner.manifest.passed_over
     for name, value in facts.items():

@@ -26,7 +26,7 @@ from pipeline.flow import stages
 from pipeline.manifest.reader import open_manifest
 from pipeline.models.weights import Checkpoint, check_file, locate
 from pipeline.planning.planner import Planner
-from pipeline.planning.untrusted import limited, told
+from pipeline.planning.untrusted import described, limited
 from pipeline.recipe import Recipe
 from pipeline.runs.earlier_runs import held_columns
 from pipeline.runs.identity import run_uri
@@ -109,7 +109,7 @@ def preflight(config: RunConfig, *, address: str | None) -> Iterator[Check]:
         fix="check --where and --limit",
     )
     if config.why_untrusted is not None:
-        yield Check(name="limits", ok=True, said=told(config.recipe, config.why_untrusted))
+        yield Check(name="limits", ok=True, said=described(config.recipe, config.why_untrusted))
     yield _output_here(config)
     yield _lease_here(config)
     try:

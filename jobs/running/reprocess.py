@@ -17,7 +17,7 @@ from pipeline.runs.clock import now
 from pipeline.runs.identity import fresh_run_id, identify_reprocessing, run_id_of, run_uri
 from pipeline.runs.output_checks import folders_as_before
 from pipeline.runs.past_runs import PastRun
-from pipeline.runs.reselect import Chosen, choose, write_manifest
+from pipeline.runs.reselect import Selection, choose, write_manifest
 from pipeline.runs.run_config import RunConfig
 from pipeline.runs.run_folder import Origin
 from pipeline.text.yaml_text import dump_yaml
@@ -123,7 +123,7 @@ def begun_run(
     return None if begun is None else _begun(*begun, output, manifest)
 
 
-def _run_chosen(chosen: Chosen, config: RunConfig, uri: str, address: str | None) -> int:
+def _run_chosen(chosen: Selection, config: RunConfig, uri: str, address: str | None) -> int:
     assert config.origin is not None
     manifest = config.manifest
     with folders_as_before(manifest):

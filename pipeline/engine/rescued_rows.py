@@ -1,9 +1,10 @@
 """Finished rows of a block whose worker has to end: written before it does, so none goes again.
 
 A block comes again whole when its worker is lost, and where many rows are slow most of the work
-would be done twice. So what was finished by then is a result file of its own, and the desk knows:
-who is given the block again leaves those rows out, and hands the file's receipt on with its own.
-Results are the truth, as ever: where the desk is lost too, rows are made twice and counted once.
+would be done twice. So what was finished by then is a result file of its own, and the registry
+knows: who is given the block again leaves those rows out, and hands the file's receipt on with its
+own. Results are the truth, as ever: where the registry is lost too, rows are made twice and counted
+once.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ from pipeline.tables.writing import can_be_written
 logger = logging.getLogger(__name__)
 
 
-class Held(NamedTuple):
+class HeldColumn(NamedTuple):
     """A kept column as the dataset has it."""
 
     type: pa.DataType
@@ -46,12 +46,12 @@ class Held(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
+class KeptColumns:
     """The kept columns of one manifest on their way into one dataset."""
 
     recipe: Recipe
     manifest: Manifest
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, HeldColumn] = field(default_factory=dict)
 
     @property
     def fields(self) -> list[pa.Field]:
@@ -151,7 +151,7 @@ class Kept:
                 f"{name!r} out of keep_types, {_renamed(name)}, or name another --output"
             )
 
-    def _check_held(self, name: str, held: Held) -> None:
+    def _check_held(self, name: str, held: HeldColumn) -> None:
         own, whole = self._own_type(name), self._type(name)
         if is_within(held.type, own, parts_may_lack=False) or is_within(own, held.type):
             return

@@ -16,7 +16,7 @@ from pipeline.manifest.columns import (
 )
 from pipeline.manifest.rows import Manifest
 from pipeline.manifest.shots import Brief, read_brief, shots
-from pipeline.planning.kept_columns import Kept
+from pipeline.planning.kept_columns import KeptColumns
 from pipeline.planning.prompt_and_seed import template_columns
 from pipeline.recipe import Recipe
 
@@ -27,7 +27,7 @@ _EXPANDING = frozenset({"num_results", "placement"})
 
 
 def check_columns_fit(
-    recipe: Recipe, manifest: Manifest, kept: Kept, *, read: Sequence[str]
+    recipe: Recipe, manifest: Manifest, kept: KeptColumns, *, read: Sequence[str]
 ) -> None:
     """Refuse a manifest whose columns do not fit the recipe.
 

@@ -21,7 +21,7 @@ from pipeline.manifest.picture_columns import PICTURE_COLUMNS
 from pipeline.manifest.rows import Manifest
 from pipeline.manifest.shots import COLUMNS, ColumnKind
 from pipeline.planning.allowed_places import check_places
-from pipeline.planning.kept_columns import Held, Kept
+from pipeline.planning.kept_columns import HeldColumn, KeptColumns
 from pipeline.planning.manifest_checks import check_columns_fit, check_ids
 from pipeline.planning.planned_rows import RowPlanner
 from pipeline.planning.row_addresses import addresses_of_row, with_addresses_withheld
@@ -65,7 +65,7 @@ class Planner:
 
     recipe: Recipe
     manifest: Manifest
-    held: Mapping[str, Held] = field(default_factory=dict)
+    held: Mapping[str, HeldColumn] = field(default_factory=dict)
     """Kept columns as earlier runs of the dataset have them."""
     seen_before: Callable[[Sequence[str]], Mapping[str, str]] = lambda _: {}
     """The versions that earlier runs have seen last, of images by URI."""
@@ -76,8 +76,8 @@ class Planner:
     rows."""
 
     @property
-    def _kept(self) -> Kept:
-        return Kept(recipe=self.recipe, manifest=self.manifest, held=self.held)
+    def _kept(self) -> KeptColumns:
+        return KeptColumns(recipe=self.recipe, manifest=self.manifest, held=self.held)
 
     @property
     def plan_schema(self) -> pa.Schema:

@@ -109,7 +109,7 @@ def refusing(recipe: Recipe) -> dict[ErrorCode, str]:
     return found
 
 
-def told(recipe: Recipe, why: str) -> str:
+def described(recipe: Recipe, why: str) -> str:
     """One line: which limits hold, and why."""
     held = limited(recipe)
     schemes = ", ".join(held.fetch.allowed_schemes)

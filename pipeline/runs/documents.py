@@ -17,7 +17,7 @@ _ResultFile = Annotated[str, StringConstraints(pattern=r"^[^./\\][^/\\]*$")]
 _PlanFile = Annotated[str, StringConstraints(pattern=r"^_?plan/[^./\\][^/\\]*$")]
 
 
-class _Asked(BaseModel):
+class _Request(BaseModel):
     manifest: str
     config_hash: str
 
@@ -30,7 +30,7 @@ class _Plan(BaseModel):
 class _Run(BaseModel):
     run_id: str
     created_at: datetime
-    request: _Asked
+    request: _Request
     parent: list[str]
     condition: str | None
     image_root: str

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.errors import OF_A_FILE, PASSING
-from pipeline.planning.kept_columns import Held
+from pipeline.planning.kept_columns import HeldColumn
 from pipeline.processes.activity import doing
 from pipeline.runs.finished_fingerprints import Settled, collected
 from pipeline.runs.past_runs import (
@@ -63,7 +63,7 @@ _ROW_BITS = 32
 
 
 @doing("reading earlier runs")
-def held_columns(output: str, names: Sequence[str]) -> dict[str, Held]:
+def held_columns(output: str, names: Sequence[str]) -> dict[str, HeldColumn]:
     """Kept columns as the newest run under a dataset root has them, by the names asked for.
 
     Where no run has a column of that very name, one that differs in small and large letters alone.
@@ -71,8 +71,8 @@ def held_columns(output: str, names: Sequence[str]) -> dict[str, Held]:
     Raises:
         ValueError: as `past_runs`.
     """
-    exact: dict[str, Held] = {}
-    alike: dict[str, Held] = {}
+    exact: dict[str, HeldColumn] = {}
+    alike: dict[str, HeldColumn] = {}
     for run in reversed(past_runs(output)) if names else ():
         if exact.keys() >= set(names):
             break
@@ -81,7 +81,7 @@ def held_columns(output: str, names: Sequence[str]) -> dict[str, Held]:
             column = columns.get(name.casefold())
             if column is not None:
                 matching = exact if column.name == name else alike
-                matching.setdefault(name, Held(column.type, run.run_id, column.name))
+                matching.setdefault(name, HeldColumn(column.type, run.run_id, column.name))
     return {**alike, **exact}
 
 

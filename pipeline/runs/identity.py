@@ -142,7 +142,7 @@ def is_finished(uri: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Begun:
+class _BegunRun:
     """A run of the request that has a plan."""
 
     run_id: str
@@ -243,7 +243,7 @@ def _run_folders(output: str) -> list[str]:
     return [folder for folder in folders if f"/{_PREFIX}" in folder]
 
 
-def _begun(request: Request, folders: Sequence[str]) -> Iterator[_Begun]:
+def _begun(request: Request, folders: Sequence[str]) -> Iterator[_BegunRun]:
     """The runs in these folders that the request has begun, those with the last names first.
 
     The last one is read by itself, for it is the one that a repeated command goes on with. The
@@ -258,12 +258,12 @@ def _begun(request: Request, folders: Sequence[str]) -> Iterator[_Begun]:
             yield run
 
 
-def _read_begun(folder: str, *, request: Request) -> _Begun | None:
+def _read_begun(folder: str, *, request: Request) -> _BegunRun | None:
     """The run in a folder; None where another request has begun it, or nobody."""
     document = read_document(folder, "run.json")
     if document is None or document["request"] != request.as_json():
         return None
-    return _Begun(
+    return _BegunRun(
         run_id=str(document["run_id"]),
         created_at=datetime.fromisoformat(document["created_at"]),
         is_finished=is_finished(folder),

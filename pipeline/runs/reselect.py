@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
+class Selection:
     """Rows of earlier runs that a condition selects."""
 
     ids: Mapping[Source, pa.Table]
@@ -52,7 +52,7 @@ class Chosen:
         return sum(table.num_rows for table in self.ids.values())
 
 
-def choose(output: str, condition: str, *, manifest: str | None = None) -> Chosen | None:
+def choose(output: str, condition: str, *, manifest: str | None = None) -> Selection | None:
     """The rows under a dataset root that meet a condition; None if no row does.
 
     Args:
@@ -98,10 +98,10 @@ def choose(output: str, condition: str, *, manifest: str | None = None) -> Chose
         else manifests[sources[run.run_id]].root
         for run in chosen_runs
     ]
-    return Chosen(ids=ids, manifests=manifests, parents=chosen_runs, image_root=_one_of(roots))
+    return Selection(ids=ids, manifests=manifests, parents=chosen_runs, image_root=_one_of(roots))
 
 
-def write_manifest(chosen: Chosen, folder: str, *, used: Collection[str]) -> int:
+def write_manifest(chosen: Selection, folder: str, *, used: Collection[str]) -> int:
     """Write the chosen rows as a manifest of their own; returns how many there are.
 
     Image URIs are absolute: the manifest no longer lies where they are. The rows of each manifest

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.manifest.reader import open_manifest
 from pipeline.planning.planner import Planner
-from pipeline.planning.untrusted import reason, told
+from pipeline.planning.untrusted import described, reason
 from pipeline.processes.activity import doing
 from pipeline.recipe import Recipe
 from pipeline.runs.clock import now
@@ -165,10 +165,10 @@ def find_run(config: RunConfig, request: Request, planner: Planner) -> MeantRun:
     )
 
 
-def tell(config: RunConfig, meant: MeantRun, ledger: Ledger) -> None:
+def announce(config: RunConfig, meant: MeantRun, ledger: Ledger) -> None:
     """Say what those may not expect who give the command, or have given the same one before."""
     if config.why_untrusted is not None:
-        logger.info("%s", told(config.recipe, config.why_untrusted))
+        logger.info("%s", described(config.recipe, config.why_untrusted))
     if config.only_changed and meant.ledger is not None and not ledger.is_finished():
         logger.info(
             "run %s goes on as it was planned; what has changed since then, the next "

@@ -19,7 +19,7 @@ _NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class NamedFiles:
     """The files that a name stands for."""
 
     files: Sequence[str]
@@ -42,7 +42,7 @@ class Found:
         )
 
 
-def find(name: str) -> Found:
+def find(name: str) -> NamedFiles:
     """The files, in order of their names.
 
     Args:
@@ -57,10 +57,10 @@ def find(name: str) -> Found:
             return _without_hidden(files, root=name.rstrip("/"), spelled=(), is_folder=True)
         # A file that is named itself is read, whatever its name begins with or looks like.
         if storage.exists(name):
-            return Found(files=[name], root=storage.parent(name))
+            return NamedFiles(files=[name], root=storage.parent(name))
         if any(character in name for character in _WILD):
             return _matching(name)
-        return Found(files=[], root=storage.parent(name))
+        return NamedFiles(files=[], root=storage.parent(name))
     except (PermissionError, OSError) as error:
         raise ValueError(f"{name}: cannot be listed: {first_line(error)}") from None
 
@@ -78,7 +78,7 @@ def is_hidden(name: str) -> bool:
     return name.startswith("_") and "=" not in name and name != _NULL_FOLDER
 
 
-def _matching(pattern: str) -> Found:
+def _matching(pattern: str) -> NamedFiles:
     fixed = pattern[: min(pattern.find(c) for c in _WILD if c in pattern)]
     root = fixed.rpartition("/")[0]
     # As in a shell, a pattern that spells out how a hidden name begins means hidden names.
@@ -88,11 +88,11 @@ def _matching(pattern: str) -> Found:
 
 def _without_hidden(
     files: Sequence[str], *, root: str, spelled: Sequence[str], is_folder: bool = False
-) -> Found:
+) -> NamedFiles:
     seen, hidden = list[str](), list[str]()
     for file in files:
         parts = re.split("/+", file[len(root) :].lstrip("/"))
         unseen = [part for part in parts if is_hidden(part)]
         is_meant = all(any(fnmatchcase(part, one) for one in spelled) for part in unseen)
         (seen if is_meant else hidden).append(file)
-    return Found(files=seen, root=root, is_folder=is_folder, hidden=hidden)
+    return NamedFiles(files=seen, root=root, is_folder=is_folder, hidden=hidden)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipeline import storage
 from pipeline.storage.parallel import in_threads
-from pipeline.tables.finding import Found
+from pipeline.tables.finding import NamedFiles
 from pipeline.text.printable import first_line, visible
 
 FORMATS = {
@@ -55,7 +55,7 @@ _FIRST_LOOKED_AT = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Chosen:
+class ChosenFiles:
     """The files among many that hold the rows, and the format that they have."""
 
     files: Sequence[str]
@@ -75,7 +75,7 @@ class Chosen:
         )
 
 
-def choose(found: Found) -> Chosen | None:
+def choose(found: NamedFiles) -> ChosenFiles | None:
     """The files that are rows, and their format; None: there are none.
 
     Raises:
@@ -95,7 +95,7 @@ def choose(found: Found) -> Chosen | None:
     if len(kinds) > 1:
         endings = sorted({_ending(file) for file in formats})
         raise ValueError(f"mixes {endings}: keep one format per manifest")
-    return Chosen(files=list(formats), file_format=kinds.pop(), others=others)
+    return ChosenFiles(files=list(formats), file_format=kinds.pop(), others=others)
 
 
 def _rows_of_folder(

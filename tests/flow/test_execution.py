@@ -11,7 +11,7 @@ import ray
 
 from pipeline import schema
 from pipeline.engine.on_ray.execution import execute
-from pipeline.engine.on_ray.worker_registry import RemoteRescues, start_desk
+from pipeline.engine.on_ray.worker_registry import RemoteRescues, start_registry
 from pipeline.engine.rescued_rows import Rescued
 from pipeline.engine.stage import Resources, Stage
 from pipeline.errors import ErrorCode, FatalError, Outcome, Row, RowError
@@ -175,9 +175,9 @@ def test_rows_go_from_pool_to_pool_and_each_unit_is_written_whole(tmp_path):
     }
 
 
-def test_a_desk_that_is_lost_is_a_connection_that_failed():
-    desk = start_desk()
-    ray.get(desk.open_rows.remote())
-    ray.kill(desk)
+def test_a_registry_that_is_lost_is_a_connection_that_failed():
+    registry = start_registry()
+    ray.get(registry.open_rows.remote())
+    ray.kill(registry)
     with pytest.raises(ConnectionError):
-        RemoteRescues(desk).rescue(Rescued(receipt="1", ids=frozenset({"a"})))
+        RemoteRescues(registry).rescue(Rescued(receipt="1", ids=frozenset({"a"})))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline import schema, storage
 from pipeline.errors import RowError, error_value
 from pipeline.manifest.reader import open_manifest
-from pipeline.planning.kept_columns import Held
+from pipeline.planning.kept_columns import HeldColumn
 from pipeline.planning.planner import Planner
 from pipeline.recipe import Recipe
 from pipeline.runs.earlier_runs import settled
@@ -34,7 +34,7 @@ def past_run(
     origin: Origin | None = None,
     finished: bool = True,
     reading: Reading = AS_IT_IS,
-    held: Mapping[str, Held] | None = None,
+    held: Mapping[str, HeldColumn] | None = None,
     seen: bool = False,
 ) -> Ledger:
     """Plan a run and write its results: a picture for each row but those that `outcomes` names.

@@ -145,7 +145,7 @@ def _disconnect() -> bool:
     return True
 
 
-class Lookout:
+class LossWatch:
     """Looks for nodes and workers that were lost, for the length of a block, and tells of each."""
 
     def __init__(self, roll: Callable[[], Snapshot | None], *, num_pools: int) -> None:
@@ -162,7 +162,7 @@ class Lookout:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lookout", daemon=True)
 
-    def __enter__(self) -> Lookout:
+    def __enter__(self) -> LossWatch:
         self._thread.start()
         return self
 

@@ -17,14 +17,14 @@ from pipeline import schema
 from pipeline.engine.actor_memory import ROWS_PER_BLOCK
 from pipeline.engine.capacity import by_cores, check_memory, limited_by_memory, room_for
 from pipeline.engine.nodes import NODE_GROUP_LABEL
-from pipeline.engine.on_ray.cluster import SPARE, Lookout
+from pipeline.engine.on_ray.cluster import SPARE, LossWatch
 from pipeline.engine.on_ray.metrics_export import RayMeter
 from pipeline.engine.on_ray.worker_registry import (
     RemoteRescues,
     RemoteRoll,
     RemoteStrikes,
     new_note,
-    start_desk,
+    start_registry,
 )
 from pipeline.engine.pools import Pool, pools
 from pipeline.engine.stage import Stage, check_wiring
@@ -84,8 +84,8 @@ def execute(
     """
     check_wiring(stages, [*columns, "timings"])
     _set_context(max_row_seconds)
-    desk = start_desk()
-    book, roll = RemoteStrikes(desk), RemoteRoll(desk)
+    registry = start_registry()
+    book, roll = RemoteStrikes(registry), RemoteRoll(registry)
     first, *others = listed = pools(stages)
     # The last actors write, unless they hold GPUs that would wait for it.
     writes = None if listed[-1].resources.num_gpus else write
@@ -104,7 +104,7 @@ def execute(
             roll=roll,
             task_units=max(map(len, groups), default=1),
             max_row_seconds=max_row_seconds,
-            rescues=None if others or writes is None else RemoteRescues(desk),
+            rescues=None if others or writes is None else RemoteRescues(registry),
             meter=RayMeter(),
             new_note=new_note,
         ),
@@ -125,7 +125,7 @@ def execute(
                 roll=roll,
                 task_rows=most_rows,
                 max_row_seconds=max_row_seconds,
-                rescues=None if ends is None else RemoteRescues(desk),
+                rescues=None if ends is None else RemoteRescues(registry),
                 meter=RayMeter(),
                 new_note=new_note,
             ),
@@ -143,7 +143,7 @@ def execute(
             zero_copy_batch=True,
             **_light_tasks(),
         )
-    with Lookout(roll.snapshot, num_pools=len(listed)) as lookout:
+    with LossWatch(roll.snapshot, num_pools=len(listed)) as lookout:
         try:
             for table in dataset.iter_batches(
                 batch_size=None, batch_format="pyarrow", prefetch_batches=0

@@ -29,7 +29,7 @@ _LOOKS_S = 1.0
 """The time, in seconds, to wait for an answer that can be had the next time."""
 
 
-class _Desk(Strikes, Roll, Rescues):
+class _WorkerRegistry(Strikes, Roll, Rescues):
     """What workers announce work to and sign in at: one actor, as each costs a process."""
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class _Desk(Strikes, Roll, Rescues):
         return replace(super().snapshot(), slow=self.slow())
 
 
-def start_desk() -> Any:
+def start_registry() -> Any:
     """An actor beside the driver, for as long as that lives."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1}
-    return ray.remote(_Desk).options(scheduling_strategy=here, **options).remote()
+    return ray.remote(_WorkerRegistry).options(scheduling_strategy=here, **options).remote()
 
 
 def new_note() -> Path:
@@ -58,44 +58,44 @@ def new_note() -> Path:
 class RemoteStrikes:
     """The strike book as workers see it."""
 
-    desk: Any
+    registry: Any
 
     def begin(
         self, stage: str, ids: Sequence[str], *, suspects: bool, sources: Sequence[str] = ()
     ) -> list[int]:
         strikes: list[int] = ray.get(
-            self.desk.begin.remote(stage, ids, suspects=suspects, sources=sources)
+            self.registry.begin.remote(stage, ids, suspects=suspects, sources=sources)
         )
         return strikes
 
     def end(self, stage: str, ids: Sequence[str]) -> None:
-        self.desk.end.remote(stage, ids)  # nobody waits: a lost one costs a row its company
+        self.registry.end.remote(stage, ids)  # nobody waits: a lost one costs a row its company
 
     def overdue(self, found: Overdue) -> None:
         """Report a slow row within seconds, or not at all: then its worker died for some reason."""
         try:
-            ray.get(self.desk.overdue.remote(found), timeout=_TOLD_S)
+            ray.get(self.registry.overdue.remote(found), timeout=_TOLD_S)
         except ray.exceptions.RayError as error:
             logger.warning("nobody was told that %s was too slow: %s", found.ids, error)
 
     def open_rows(self) -> list[str]:
         """What was begun and not ended; nothing where nobody is left who could tell."""
         try:
-            found: list[str] = ray.get(self.desk.open_rows.remote(), timeout=_ANSWERS_S)
+            found: list[str] = ray.get(self.registry.open_rows.remote(), timeout=_ANSWERS_S)
         except ray.exceptions.RayError as error:
-            logger.debug("the desk does not answer: %s", error)
+            logger.debug("the registry does not answer: %s", error)
             return []
         return found
 
     def fail(self, message: str) -> None:
-        ray.get(self.desk.fail.remote(message))
+        ray.get(self.registry.fail.remote(message))
 
     def failures(self) -> list[str]:
         """What made workers fail; nothing where nobody is left who could tell."""
         try:
-            failures: list[str] = ray.get(self.desk.failures.remote(), timeout=_ANSWERS_S)
+            failures: list[str] = ray.get(self.registry.failures.remote(), timeout=_ANSWERS_S)
         except ray.exceptions.RayError as error:
-            logger.debug("the desk does not answer: %s", error)
+            logger.debug("the registry does not answer: %s", error)
             return []
         return failures
 
@@ -104,21 +104,21 @@ class RemoteStrikes:
 class RemoteRescues:
     """What was rescued, as workers see it."""
 
-    desk: Any
+    registry: Any
 
     def rescue(self, rescued: Rescued) -> None:
         """Hand rescued rows over within seconds, or not at all: then they are made once more.
 
         Raises:
-            ConnectionError: the desk did not answer.
+            ConnectionError: the registry did not answer.
         """
         try:
-            ray.get(self.desk.rescue.remote(rescued), timeout=_TOLD_S)
+            ray.get(self.registry.rescue.remote(rescued), timeout=_TOLD_S)
         except ray.exceptions.RayError as error:
             raise ConnectionError(str(error)) from error
 
     def rescued(self, ids: Sequence[str]) -> list[Rescued]:
-        found: list[Rescued] = ray.get(self.desk.rescued.remote(ids))
+        found: list[Rescued] = ray.get(self.registry.rescued.remote(ids))
         return found
 
 
@@ -126,7 +126,7 @@ class RemoteRescues:
 class RemoteRoll:
     """The roll as workers and the driver see it."""
 
-    desk: Any
+    registry: Any
 
     def join(self, pool: str) -> Worker:
         """Sign in. Runs in the worker."""
@@ -143,13 +143,13 @@ class RemoteRoll:
 
     def note(self, worker: Worker, path: Path) -> Path | None:
         """Say where word will be left; returns where the process before this one did."""
-        before: str | None = ray.get(self.desk.note.remote(worker.key, str(path)))
+        before: str | None = ray.get(self.registry.note.remote(worker.key, str(path)))
         return None if before is None else Path(before)
 
     def take(self, worker: Worker, rows: int, *, is_first: bool) -> None:
-        self.desk.took.remote(worker, rows, is_first=is_first)  # nobody waits
+        self.registry.took.remote(worker, rows, is_first=is_first)  # nobody waits
 
     def snapshot(self) -> Snapshot | None:
         """None if there is no answer for the moment."""
-        ready, _ = ray.wait([self.desk.snapshot.remote()], timeout=_LOOKS_S)
+        ready, _ = ray.wait([self.registry.snapshot.remote()], timeout=_LOOKS_S)
         return ray.get(ready[0]) if ready else None

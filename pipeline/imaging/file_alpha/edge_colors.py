@@ -76,7 +76,7 @@ class CutoutColors:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Told:
+class EdgeEvidence:
     """The evidence of a cut-out's edge about its colours."""
 
     colors: CutoutColors
@@ -85,7 +85,7 @@ class Told:
     that is wrong, it does the least harm."""
 
 
-def tell(rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> Told:
+def weigh_edge(rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> EdgeEvidence:
     """Tell from a cut-out's soft edge what its colours are.
 
     Colours that were laid over black are nowhere brighter than their alpha; over white, nowhere
@@ -108,18 +108,20 @@ def tell(rgb_HWC: NDArray[np.uint8], alpha_HW: Float) -> Told:
     """
     edge = Edge.of(rgb_HWC, alpha_HW)
     if len(edge) < FEWEST_SOFT:
-        return Told(colors=CutoutColors(), is_sure=False)
+        return EdgeEvidence(colors=CutoutColors(), is_sure=False)
     if (matte := laid_over(edge)) is not None:
         is_mixed = _looks_mixed(edge, matte, _FOLLOWS_MATTED)
-        return Told(colors=CutoutColors(matte=matte, is_mixed=is_mixed), is_sure=True)
+        return EdgeEvidence(colors=CutoutColors(matte=matte, is_mixed=is_mixed), is_sure=True)
     if leads_to_ground(edge):
-        return Told(colors=CutoutColors(is_mixed=True), is_sure=True)
+        return EdgeEvidence(colors=CutoutColors(is_mixed=True), is_sure=True)
     if not edge.shows_ground:
         if (matte := estimated_matte(edge)) is not None:
-            return Told(colors=CutoutColors(matte=matte), is_sure=True)
+            return EdgeEvidence(colors=CutoutColors(matte=matte), is_sure=True)
         if _looks_mixed(edge, None, _FOLLOWS_STRAIGHT):
-            return Told(colors=CutoutColors(is_mixed=True), is_sure=True)
-    return Told(colors=CutoutColors(), is_sure=not _looks_mixed(edge, None, _FOLLOWS_MATTED))
+            return EdgeEvidence(colors=CutoutColors(is_mixed=True), is_sure=True)
+    return EdgeEvidence(
+        colors=CutoutColors(), is_sure=not _looks_mixed(edge, None, _FOLLOWS_MATTED)
+    )
 
 
 def _looks_mixed(edge: Edge, matte: Rgb8 | None, follows: float) -> bool:

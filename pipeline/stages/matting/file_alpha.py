@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.imaging.compositing.solid_colors import hex_of, parse_color
-from pipeline.imaging.file_alpha.edge_colors import CutoutColors, tell
+from pipeline.imaging.file_alpha.edge_colors import CutoutColors, weigh_edge
 from pipeline.imaging.file_alpha.filling import made_whole
 from pipeline.imaging.file_alpha.shape import Shape, ShapeKind, shape_of
 from pipeline.imaging.reading.photo import Photo
@@ -58,7 +58,7 @@ def within(photo: Photo, box: tuple[slice, slice]) -> Within:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Judged:
+class FileAlphaVerdict:
     """What an alpha channel is taken for."""
 
     is_cutout: bool
@@ -66,7 +66,7 @@ class Judged:
     notes: tuple[str, ...] = ()
 
 
-def judge(photo: Photo, *, ask: Ask | None, has_network: bool) -> Judged:
+def judge(photo: Photo, *, ask: Ask | None, has_network: bool) -> FileAlphaVerdict:
     """Whether an alpha channel cuts a product out, or is only the shape of the photograph.
 
     Most often its outline says so: products are not convex. For those that are, and for frames, a
@@ -83,25 +83,25 @@ def judge(photo: Photo, *, ask: Ask | None, has_network: bool) -> Judged:
     assert photo.alpha_HW is not None
     shape = shape_of(photo.alpha_HW)
     if shape.kind is ShapeKind.PRODUCT:
-        return Judged(is_cutout=True, box=shape.box)
+        return FileAlphaVerdict(is_cutout=True, box=shape.box)
     if shape.kind is ShapeKind.NOTHING_HIDDEN:
         return _passed_over(shape, has_network=has_network)
     if ask is None:
         why = "the network will tell" if has_network else "there is no network to ask"
         note = f"the alpha channel may be the frame's own shape and no cut-out: {why}"
-        return Judged(is_cutout=True, box=shape.box, notes=(note,))
+        return FileAlphaVerdict(is_cutout=True, box=shape.box, notes=(note,))
     if _found(photo, shape, ask) >= _CONFIRMED:
-        return Judged(is_cutout=True, box=shape.box)
+        return FileAlphaVerdict(is_cutout=True, box=shape.box)
     return _passed_over(shape, has_network=has_network)
 
 
-def _passed_over(shape: Shape, *, has_network: bool) -> Judged:
+def _passed_over(shape: Shape, *, has_network: bool) -> FileAlphaVerdict:
     kept = "; kept as a limit" if has_network else ""
     note = (
         f"the alpha channel is no cut-out: {_WHAT[shape.kind]}{kept} "
         "(matte.use_file_alpha: always takes it all the same)"
     )
-    return Judged(is_cutout=False, box=shape.box, notes=(note,))
+    return FileAlphaVerdict(is_cutout=False, box=shape.box, notes=(note,))
 
 
 def _found(photo: Photo, shape: Shape, ask: Ask) -> float:
@@ -148,7 +148,7 @@ def colors_of(photo: Photo, rule: str) -> tuple[CutoutColors, str]:
         return CutoutColors(matte=None if photo.was_premultiplied else matte), "as the recipe says"
     if photo.was_premultiplied and rule == "auto":
         return CutoutColors(), "as the file declares"
-    told = tell(photo.rgb_HWC, photo.alpha_HW)
+    told = weigh_edge(photo.rgb_HWC, photo.alpha_HW)
     if rule == "mixed":
         return replace(told.colors, is_mixed=True), "as the recipe says"
     if not told.is_sure:

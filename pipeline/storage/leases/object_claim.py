@@ -21,7 +21,7 @@ from pipeline.storage.leases.holder import FILE_NAME, RELEASED, TAKEN, Holder
 from pipeline.storage.local_files import TEMPORARY_PREFIX
 from pipeline.storage.retry import describe
 from pipeline.storage.s3.connection import Connection
-from pipeline.storage.s3.requests import S3, ConflictError, Found
+from pipeline.storage.s3.requests import S3, ConflictError, ReadObject
 from pipeline.storage.uris import join
 
 logger = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ class ObjectClaim:
             return False
         return True
 
-    def _get(self, uri: str) -> Found | None:
+    def _get(self, uri: str) -> ReadObject | None:
         with suppress(FileNotFoundError):
             return self._connection.run(self._s3.get(uri))
         return None

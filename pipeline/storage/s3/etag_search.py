@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
 from pipeline.errors import TransientError
-from pipeline.storage.s3.pages import Course, Listed, version_of
+from pipeline.storage.s3.pages import Course, ListingPage, version_of
 from pipeline.storage.s3.requests import S3
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ after page; keys are asked for by themselves many at once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Looked:
+class KnownETags:
     """What became of keys of one bucket. Those in neither are not there."""
 
     etags: Mapping[str, str] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Looked:
     """Why nothing can be said of a key, by key."""
 
 
-async def look_up(s3: S3, keys: Mapping[str, Iterable[str]]) -> dict[str, Looked]:
+async def look_up(s3: S3, keys: Mapping[str, Iterable[str]]) -> dict[str, KnownETags]:
     """What is there under keys, by bucket.
 
     On a store that lists by key it takes no more requests than there are wanted keys, nor than
@@ -65,19 +65,19 @@ class _Bucket:
     def __init__(self, s3: S3, turn: asyncio.Semaphore, name: str) -> None:
         self._s3, self._turn, self._name = s3, turn, name
 
-    async def look_up(self, wanted: Sequence[str]) -> Looked:
+    async def look_up(self, wanted: Sequence[str]) -> KnownETags:
         """Sorted keys, by code point, which is the order of their UTF-8 bytes."""
         return await _merged(
             self._search(wanted[first : first + _KEYS_PER_WALK])
             for first in range(0, len(wanted), _KEYS_PER_WALK)
         )
 
-    async def _search(self, wanted: Sequence[str]) -> Looked:
+    async def _search(self, wanted: Sequence[str]) -> KnownETags:
         try:
             async with self._turn:
                 found, is_whole = await self._walk(wanted)
         except FileNotFoundError:  # no such bucket
-            return Looked()
+            return KnownETags()
         except PermissionError:
             # Perhaps only their common folder may not be listed, and the folders in it may.
             folders = _by_folder(wanted)
@@ -92,7 +92,7 @@ class _Bucket:
             logger.info("looking for %d photographs one by one: %s", len(wanted), error)
             found, is_whole = {}, False
         missing = [key for key in wanted if key not in found]
-        rest = Looked() if is_whole or not missing else await self._find(missing)
+        rest = KnownETags() if is_whole or not missing else await self._find(missing)
         return await _merged([_done(_with_etags(found)), _done(rest)])
 
     async def _is_listable(self) -> bool:
@@ -136,7 +136,7 @@ class _Bucket:
             position = bisect_right(wanted, last)
         return found, False
 
-    async def _find(self, missing: Sequence[str]) -> Looked:
+    async def _find(self, missing: Sequence[str]) -> KnownETags:
         """Keys that a walk has not come across, whatever the order of the listing."""
         folder = _common_folder(missing[0], missing[-1])
         most_pages = len(missing) // _MISSING_PER_PAGE
@@ -155,11 +155,11 @@ class _Bucket:
             rest = _merged([_done(first), *map(self._surely, left[1:])])
         return await _merged([_done(_with_etags(found)), rest])
 
-    async def _surely(self, key: str) -> Looked:
+    async def _surely(self, key: str) -> KnownETags:
         looked = await self._ask(key)
         return await self._read_folder([key]) if looked is None else looked
 
-    async def _ask(self, key: str) -> Looked | None:
+    async def _ask(self, key: str) -> KnownETags | None:
         """One key by itself; None where a store does not list by such a prefix."""
         try:
             async with self._turn:
@@ -174,7 +174,7 @@ class _Bucket:
             return _with_etags(found)
         return _all_unseen([key], DOES_NOT_END)
 
-    async def _read_folder(self, keys: Sequence[str]) -> Looked:
+    async def _read_folder(self, keys: Sequence[str]) -> KnownETags:
         """Keys of one folder, of which all is read."""
         try:
             async with self._turn:
@@ -184,7 +184,7 @@ class _Bucket:
         except PermissionError:
             return _all_unseen(keys, MAY_NOT_BE_LISTED)
         except ValueError:  # nothing can be there
-            return Looked()
+            return KnownETags()
         except (OSError, TransientError) as error:
             logger.warning("no versions of %d photographs: %s", len(keys), error)
             return _all_unseen(keys, NO_LISTING)
@@ -219,39 +219,39 @@ class _Bucket:
         token: str | None = None,
         flat: bool = True,
         most: int = 1000,
-    ) -> Listed:
+    ) -> ListingPage:
         return await self._s3.page(
             self._name, prefix=prefix, after=after, token=token, flat=flat, most=most
         )
 
 
-def _sought(page: Listed, sought: Collection[str]) -> dict[str, str]:
+def _sought(page: ListingPage, sought: Collection[str]) -> dict[str, str]:
     return {key: etag for key, etag in page.etags.items() if key in sought}
 
 
-def _with_etags(found: Mapping[str, str]) -> Looked:
+def _with_etags(found: Mapping[str, str]) -> KnownETags:
     # A store that gives no ETag tells no version: an empty one would never change.
     bare = {key: version_of(etag) for key, etag in found.items()}
-    return Looked(
+    return KnownETags(
         etags={key: etag for key, etag in bare.items() if etag},
         unseen={key: HAS_NO_ETAG for key, etag in bare.items() if not etag},
     )
 
 
-def _all_unseen(keys: Iterable[str], reason: str) -> Looked:
-    return Looked(unseen=dict.fromkeys(keys, reason))
+def _all_unseen(keys: Iterable[str], reason: str) -> KnownETags:
+    return KnownETags(unseen=dict.fromkeys(keys, reason))
 
 
-async def _done(looked: Looked) -> Looked:
+async def _done(looked: KnownETags) -> KnownETags:
     return looked
 
 
-async def _merged(parts: Iterable[Awaitable[Looked]]) -> Looked:
+async def _merged(parts: Iterable[Awaitable[KnownETags]]) -> KnownETags:
     etags, unseen = dict[str, str](), dict[str, str]()
     for looked in await asyncio.gather(*parts):
         etags |= looked.etags
         unseen |= looked.unseen
-    return Looked(etags=etags, unseen=unseen)
+    return KnownETags(etags=etags, unseen=unseen)
 
 
 def _by_folder(keys: Iterable[str]) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from fsspec.utils import glob_translate
 from pipeline.errors import ErrorCode, RowError, TransientError
 from pipeline.storage.retry import BACKOFF, Backoff
 from pipeline.storage.s3.connection import Connection
-from pipeline.storage.s3.pages import Listed
+from pipeline.storage.s3.pages import ListingPage
 from pipeline.storage.s3.refusals import OF_A_SIZE
 from pipeline.storage.s3.requests import S3
 from pipeline.storage.uris import bucket_and_key
@@ -164,8 +164,8 @@ class Objects:
         """Each once, though a page may begin with what the one before ended with."""
         return {key for page in self._list(bucket, prefix, flat=flat) for key in page.etags}
 
-    def _list(self, bucket: str, prefix: str, *, flat: bool) -> list[Listed]:
-        async def collect() -> list[Listed]:
+    def _list(self, bucket: str, prefix: str, *, flat: bool) -> list[ListingPage]:
+        async def collect() -> list[ListingPage]:
             return [page async for page in self._s3.pages(bucket, prefix=prefix, flat=flat)]
 
         return self._connection.run(collect())

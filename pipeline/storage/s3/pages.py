@@ -18,7 +18,7 @@ _HEX = re.compile(r"[0-9A-Fa-f]{32}(-[0-9]+)?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
+class ListingPage:
     """One page of a listing, in the store's order: on AWS that of the keys' UTF-8 bytes."""
 
     etags: dict[str, str]
@@ -33,7 +33,7 @@ class Listed:
     """Whether there is more, and no token that leads to it."""
 
 
-def read_page(answer: Mapping[str, Any], *, prefix: str, flat: bool) -> Listed:
+def read_page(answer: Mapping[str, Any], *, prefix: str, flat: bool) -> ListingPage:
     """What a store lists, as far as it was asked for.
 
     Args:
@@ -57,7 +57,7 @@ def read_page(answer: Mapping[str, Any], *, prefix: str, flat: bool) -> Listed:
         if rolled_up["Prefix"].startswith(prefix):
             folders[rolled_up["Prefix"]] = None
     token, is_truncated = answer.get("NextContinuationToken"), answer.get("IsTruncated")
-    return Listed(
+    return ListingPage(
         etags=etags,
         sizes=sizes,
         folders=list(folders),
@@ -73,7 +73,7 @@ class Course:
         self._tokens, self._firsts = set[str](), set[str]()
         self._num_idle = 0
 
-    def is_circle(self, page: Listed) -> bool:
+    def is_circle(self, page: ListingPage) -> bool:
         """Whether the page after this one is not worth asking for."""
         token = page.next_page or ""
         first = next(iter([*page.etags, *page.folders]), None)

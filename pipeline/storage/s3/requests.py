@@ -39,7 +39,7 @@ from pipeline.storage.retry import (
     status_of,
 )
 from pipeline.storage.s3.connection import Connection
-from pipeline.storage.s3.pages import Course, Listed, read_page
+from pipeline.storage.s3.pages import Course, ListingPage, read_page
 from pipeline.storage.s3.refusals import OF_A_SIZE, explained, unsent
 from pipeline.storage.uris import bucket_and_key
 
@@ -64,7 +64,7 @@ class ConflictError(OSError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found(Fetched):
+class ReadObject(Fetched):
     """An object that was read, or a part of one."""
 
     etag: str
@@ -94,7 +94,7 @@ class S3:
         size: int | None = None,
         max_bytes: int | None = None,
         count: Callable[[int], None] = nobody_counts,
-    ) -> Found:
+    ) -> ReadObject:
         """An object, or its bytes from `span[0]` up to and without `span[1]`.
 
         A whole object that does not agree with its ETag is read twice; `doubt` says what remains.
@@ -124,7 +124,7 @@ class S3:
         size: int | None,
         max_bytes: int | None,
         count: Callable[[int], None],
-    ) -> Found:
+    ) -> ReadObject:
         bucket, key = bucket_and_key(uri)
         # The client holds a whole object against its checksum, if the store has one: a trailer
         # would be news to many stores, and this is a header that others pass over.
@@ -151,7 +151,7 @@ class S3:
         (answer, data), retries = await self._ask(uri, request)
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         md5 = md5_of(headers)
-        return Found(
+        return ReadObject(
             data,
             retries,
             None if span is not None else doubt_of(data, headers, md5=md5),
@@ -239,7 +239,7 @@ class S3:
         token: str | None = None,
         flat: bool = True,
         most: int = 1000,
-    ) -> Listed:
+    ) -> ListingPage:
         """List at most `most` keys with a prefix; not flat: only what that one folder holds.
 
         Args:
@@ -262,7 +262,9 @@ class S3:
         )
         return read_page(answer, prefix=prefix, flat=flat)
 
-    async def pages(self, bucket: str, *, prefix: str, flat: bool = True) -> AsyncIterator[Listed]:
+    async def pages(
+        self, bucket: str, *, prefix: str, flat: bool = True
+    ) -> AsyncIterator[ListingPage]:
         """All of a listing, page by page.
 
         Raises:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 from fsspec.utils import glob_translate
 
-from pipeline.storage.s3.requests import ConflictError, Found
+from pipeline.storage.s3.requests import ConflictError, ReadObject
 
 EPOCH = datetime(2030, 5, 6, 22, tzinfo=UTC)
 
@@ -102,10 +102,10 @@ class Memory:
 
     # What a lease asks for, as `pipeline.storage.s3.requests.S3` has it.
 
-    def get(self, uri: str) -> Found:
+    def get(self, uri: str) -> ReadObject:
         data = self.read(uri)
         stored = self.objects[uri]
-        return Found(
+        return ReadObject(
             data=data,
             etag=stored.etag,
             modified_at=self._date(stored.written_s),

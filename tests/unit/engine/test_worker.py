@@ -87,7 +87,7 @@ class SignedIn:
 
 
 class Unreachable(Rescues):
-    """A desk that does not answer."""
+    """A registry that does not answer."""
 
     def rescue(self, rescued: Rescued) -> None:
         raise ConnectionError("nobody is there")

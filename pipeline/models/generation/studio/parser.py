@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.models.generation.studio import vocabulary
 from pipeline.models.generation.studio.backdrops import BACKDROPS
 from pipeline.models.generation.studio.colors import Rgb, blend, luminance
-from pipeline.models.generation.studio.prompt_reading import Kind, Named, read
+from pipeline.models.generation.studio.prompt_reading import Kind, NamedThing, read
 from pipeline.models.generation.studio.scene import Key, Scene
 from pipeline.models.generation.studio.vocabulary import Mood, Stuff
 
@@ -50,8 +50,8 @@ def parse(prompt: str) -> Scene:
     return _settle(draft)
 
 
-def _clauses(named: Sequence[Named]) -> list[list[Named]]:
-    clauses: list[list[Named]] = [[]]
+def _clauses(named: Sequence[NamedThing]) -> list[list[NamedThing]]:
+    clauses: list[list[NamedThing]] = [[]]
     for one in named:
         if one.kind is Kind.BREAK:
             clauses.append([])
@@ -60,7 +60,7 @@ def _clauses(named: Sequence[Named]) -> list[list[Named]]:
     return [clause for clause in clauses if clause]
 
 
-def _hear(draft: _Draft, clause: list[Named]) -> None:
+def _hear(draft: _Draft, clause: list[NamedThing]) -> None:
     for index, one in enumerate(clause):
         match one.kind:
             case Kind.STUFF:
@@ -99,7 +99,7 @@ def _place(draft: _Draft, place: str) -> bool:
     return place in ("bokeh", draft.backdrop)
 
 
-def _aside(draft: _Draft, one: Named) -> None:
+def _aside(draft: _Draft, one: NamedThing) -> None:
     """What neither needs its neighbours nor can be crowded out by them."""
     match one.kind:
         case Kind.STAND:
@@ -116,7 +116,7 @@ def _aside(draft: _Draft, one: Named) -> None:
             pass  # background, studio: they say that there is a backdrop, and there always is
 
 
-def _is_behind(clause: list[Named], index: int) -> bool:
+def _is_behind(clause: list[NamedThing], index: int) -> bool:
     """Whether a material is of a wall: `brick wall`, `wall of brick`, `velvet curtain`."""
     around = [*clause[index + 1 :], *reversed(clause[:index])]
     kinds = (one.kind for one in around)
@@ -124,7 +124,7 @@ def _is_behind(clause: list[Named], index: int) -> bool:
     return nearest is not Kind.STAND
 
 
-def _color(draft: _Draft, clause: list[Named], index: int) -> bool:
+def _color(draft: _Draft, clause: list[NamedThing], index: int) -> bool:
     """Give a colour to the noun after it, else to the one before it, else to what is behind.
 
     Returns:
@@ -151,7 +151,7 @@ def _color(draft: _Draft, clause: list[Named], index: int) -> bool:
     return True
 
 
-def _places(clause: list[Named]) -> set[str]:
+def _places(clause: list[NamedThing]) -> set[str]:
     return {vocabulary.BACKDROPS[one.phrase] for one in clause if one.kind is Kind.BACKDROP}
 
 

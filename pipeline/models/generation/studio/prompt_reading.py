@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedThing:
     """One thing the prompt names."""
 
     kind: Kind
@@ -41,14 +41,14 @@ class Named:
     """The value of a colour, linear RGB; None: it is no colour."""
 
 
-def read(prompt: str) -> list[Named]:
+def read(prompt: str) -> list[NamedThing]:
     """Split a prompt into what it names, in order; words that mean nothing here are dropped.
 
     >>> [(n.kind.value, n.phrase) for n in read("Oak tables, dark green wall")]
     [('stuff', 'oak'), ('stand', 'table'), ('break', ','), ('color', 'darkgreen'), ('wall', 'wall')]
     """
     tokens = _TOKEN.findall(prompt.lower().replace("-", " ").replace("'", ""))
-    found: list[Named] = []
+    found: list[NamedThing] = []
     at = 0
     while at < len(tokens):
         named = _color(tokens, at)
@@ -58,7 +58,7 @@ def read(prompt: str) -> list[Named]:
             named = phrase
         if named is None:
             if tokens[at] not in vocabulary.NEUTRAL:
-                found.append(Named(Kind.UNKNOWN, tokens[at], (tokens[at],)))
+                found.append(NamedThing(Kind.UNKNOWN, tokens[at], (tokens[at],)))
             at += 1
         else:
             at += len(named.words)
@@ -70,13 +70,13 @@ def read(prompt: str) -> list[Named]:
     return found
 
 
-def _phrase(tokens: list[str], at: int) -> Named | None:
+def _phrase(tokens: list[str], at: int) -> NamedThing | None:
     for length in range(min(_LONGEST, len(tokens) - at), 0, -1):
         words = tuple(tokens[at : at + length])
         for spelling in _spellings(" ".join(words)):
             kind = _kind(spelling)
             if kind is not None:
-                return Named(kind, spelling, words)
+                return NamedThing(kind, spelling, words)
     return None
 
 
@@ -107,7 +107,7 @@ def _kind(phrase: str) -> Kind | None:
     return next((kind for table, kind in tables if phrase in table), None)
 
 
-def _color(tokens: list[str], at: int) -> Named | None:
+def _color(tokens: list[str], at: int) -> NamedThing | None:
     """Modifiers, then a colour of one to three words: `pale dusty pink`, `dark olive green`."""
     start = at
     modifiers: list[str] = []
@@ -116,7 +116,7 @@ def _color(tokens: list[str], at: int) -> Named | None:
             name = "".join(tokens[at : at + length])
             rgb = colors.color(name, tuple(reversed(modifiers)))
             if rgb is not None and at + length <= len(tokens):
-                return Named(Kind.COLOR, name, tuple(tokens[start : at + length]), rgb)
+                return NamedThing(Kind.COLOR, name, tuple(tokens[start : at + length]), rgb)
         if at < len(tokens) and tokens[at] in colors.MODIFIERS:
             modifiers.append(tokens[at])
             at += 1

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
-from pipeline.imaging.file_alpha.edge_colors import CutoutColors, tell
+from pipeline.imaging.file_alpha.edge_colors import CutoutColors, weigh_edge
 from pipeline.imaging.file_alpha.matte_color import unmixed
 from tests import cutouts
 
@@ -24,7 +24,7 @@ EXPECTED = {
 @pytest.mark.parametrize("seed", range(4))
 def test_the_soft_edge_tells_what_its_colours_are(name, seed):
     color, alpha8 = cutouts.product(seed)
-    told = tell(cutouts.files(color, alpha8)[name], alpha8 / np.float32(255))
+    told = weigh_edge(cutouts.files(color, alpha8)[name], alpha8 / np.float32(255))
     assert (str(told.colors), told.is_sure) == (EXPECTED[name], True)
 
 
@@ -33,7 +33,7 @@ def test_and_so_it_does_where_a_lossy_codec_went_over_it(name):
     color, alpha8 = cutouts.product(2)
     file = cutouts.png(cutouts.files(color, alpha8)[name], alpha8, "WEBP", quality=90, exact=True)
     rgb8 = np.asarray(Image.open(BytesIO(file)))[..., :3]
-    assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == EXPECTED[name]
+    assert str(weigh_edge(rgb8, alpha8 / np.float32(255)).colors) == EXPECTED[name]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_and_so_it_does_where_a_lossy_codec_went_over_it(name):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_soft_shadow_in_the_alpha_channel_is_no_old_background(shadow, seed):
     rgb8, alpha8 = cutouts.with_shadow(*cutouts.product(seed), **shadow)
-    assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == "straight"
+    assert str(weigh_edge(rgb8, alpha8 / np.float32(255)).colors) == "straight"
 
 
 @pytest.mark.parametrize("level", [0, 255])
@@ -52,14 +52,14 @@ def test_a_soft_shadow_in_the_alpha_channel_is_no_old_background(shadow, seed):
 def test_a_product_with_its_shadow_may_be_laid_over_black_or_white(level, seed):
     rgb8, alpha8 = cutouts.with_shadow(*cutouts.product(seed))
     a = alpha8[..., None] / 255
-    colors = tell(cutouts.levels(a * rgb8 + (1 - a) * level), alpha8 / np.float32(255)).colors
+    colors = weigh_edge(cutouts.levels(a * rgb8 + (1 - a) * level), alpha8 / np.float32(255)).colors
     assert colors.matte == (level,) * 3
 
 
 def test_where_a_shadow_lies_all_around_nothing_is_told_and_they_are_taken_as_straight():
     color, alpha8 = cutouts.product(1)
     rgb8, alpha8 = cutouts.with_shadow(color, alpha8, blur=16, opacity=0.6, offset=(0, 0))
-    told = tell(rgb8, alpha8 / np.float32(255))
+    told = weigh_edge(rgb8, alpha8 / np.float32(255))
     assert (str(told.colors), told.is_sure) == ("straight", False)
 
 
@@ -68,7 +68,7 @@ def test_a_product_of_one_colour_may_have_a_shadow_too(level):
     _, alpha8 = cutouts.product()
     plain = np.full((*alpha8.shape, 3), level) * np.array((1, 0.6, 0.4))
     rgb8, alpha8 = cutouts.with_shadow(plain, alpha8)
-    assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == "straight"
+    assert str(weigh_edge(rgb8, alpha8 / np.float32(255)).colors) == "straight"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -80,7 +80,7 @@ def test_hidden_colours_that_continue_the_product_s_are_no_background(seed):
     rows, columns = distance_transform_edt(
         alpha8 <= 10, return_distances=False, return_indices=True
     )
-    told = tell(cutouts.levels(darker[rows, columns]), alpha8 / np.float32(255))
+    told = weigh_edge(cutouts.levels(darker[rows, columns]), alpha8 / np.float32(255))
     assert str(told.colors) == "straight"
 
 
@@ -90,7 +90,7 @@ def test_a_lossy_codec_may_change_what_was_hidden(name, quality):
     color, alpha8 = cutouts.product(2)
     file = cutouts.png(cutouts.files(color, alpha8)[name], alpha8, "WEBP", quality=quality)
     rgb8 = np.asarray(Image.open(BytesIO(file)).convert("RGBA"))[..., :3]
-    assert str(tell(rgb8, alpha8 / np.float32(255)).colors) == EXPECTED[name]
+    assert str(weigh_edge(rgb8, alpha8 / np.float32(255)).colors) == EXPECTED[name]
 
 
 @pytest.mark.parametrize("matte", [(128, 128, 128), (0, 177, 64), (40, 60, 150)], ids=str)
@@ -100,7 +100,7 @@ def test_a_colour_that_is_nowhere_left_alone_is_had_from_the_edge(matte, hidden,
     color, alpha8 = cutouts.product(seed)
     a = alpha8[..., None] / 255
     rgb8 = cutouts.levels(np.where(a == 0, hidden, a * color + (1 - a) * np.array(matte)))
-    told = tell(rgb8, alpha8 / np.float32(255))
+    told = weigh_edge(rgb8, alpha8 / np.float32(255))
     assert told.colors.matte is not None
     assert not told.colors.is_mixed
     assert np.abs(np.array(told.colors.matte) - matte).max() <= 8
@@ -112,7 +112,7 @@ def test_a_product_as_dark_as_black_or_as_bright_as_white_comes_to_no_harm(level
     _, alpha8 = cutouts.product()
     rgb8 = np.full((*alpha8.shape, 3), level, np.uint8)
     alpha = alpha8 / np.float32(255)
-    colors = tell(rgb8, alpha).colors
+    colors = weigh_edge(rgb8, alpha).colors
     own = rgb8 / np.float32(255)
     if colors.matte is not None:
         own = unmixed(own, alpha, colors.matte)
@@ -126,7 +126,7 @@ def test_a_product_as_dark_as_black_or_as_bright_as_white_comes_to_no_harm(level
 def test_a_hard_edge_has_nothing_to_tell_and_is_taken_as_straight():
     color, alpha8 = cutouts.product()
     hard = np.where(alpha8 > 127, np.float32(1), np.float32(0))
-    told = tell(cutouts.levels(color), hard)
+    told = weigh_edge(cutouts.levels(color), hard)
     assert (str(told.colors), told.is_sure) == ("straight", False)
 
 
@@ -160,7 +160,7 @@ def test_an_outline_that_turns_dark_within_the_product_is_no_old_background(seed
     color, alpha8 = cutouts.product(seed)
     a = alpha8[..., None] / 255
     over = a * dark_outline(color, alpha8) + (1 - a) * level
-    colors = tell(cutouts.levels(over), alpha8 / np.float32(255)).colors
+    colors = weigh_edge(cutouts.levels(over), alpha8 / np.float32(255)).colors
     assert colors == CutoutColors(matte=(level,) * 3)
 
 
@@ -170,14 +170,14 @@ def test_a_photograph_of_a_dark_outline_is_told_by_the_background_in_view(seed):
     a = alpha8[..., None] / 255
     bright = 200 + cutouts.ground(*alpha8.shape) / 5
     photo = cutouts.levels(a * dark_outline(color, alpha8, level=5) + (1 - a) * bright)
-    assert str(tell(photo, alpha8 / np.float32(255)).colors) == "mixed"
+    assert str(weigh_edge(photo, alpha8 / np.float32(255)).colors) == "mixed"
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_background_that_was_painted_over_is_seen_in_the_edge(seed):
     color, alpha8 = cutouts.product(seed)
     photo = cutouts.files(color, alpha8)["photograph"]
-    told = tell(
+    told = weigh_edge(
         np.where(alpha8[..., None] > 0, photo, 0).astype(np.uint8), alpha8 / np.float32(255)
     )
     assert str(told.colors) == "mixed"
@@ -190,7 +190,7 @@ def test_a_nearly_black_or_white_background_in_view_is_an_old_background(seed, l
     a = alpha8[..., None] / 255
     rows = np.linspace(-5, 5, len(a))[:, None, None]
     photo = a * color + (1 - a) * (level + rows)
-    assert str(tell(cutouts.levels(photo), alpha8 / np.float32(255)).colors) == "mixed"
+    assert str(weigh_edge(cutouts.levels(photo), alpha8 / np.float32(255)).colors) == "mixed"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -199,5 +199,5 @@ def test_a_photograph_out_of_focus_may_be_laid_over_black(seed):
     a = alpha8[..., None] / 255
     photo = cutouts.levels(a * color + (1 - a) * (200 + cutouts.ground(*alpha8.shape) / 5))
     for rgb, is_mixed in ((photo, True), (color, False)):
-        colors = tell(cutouts.levels(a * rgb), alpha8 / np.float32(255)).colors
+        colors = weigh_edge(cutouts.levels(a * rgb), alpha8 / np.float32(255)).colors
         assert colors == CutoutColors(matte=(0, 0, 0), is_mixed=is_mixed)
