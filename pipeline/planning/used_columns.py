@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.manifest.picture_columns import PHOTOGRAPH_COLUMNS
 from pipeline.manifest.shots import COLUMNS
 from pipeline.planning.prompt_and_seed import template_columns
 from pipeline.recipe import Recipe
@@ -10,7 +11,7 @@ from pipeline.recipe import Recipe
 def deciding_columns(recipe: Recipe) -> list[str]:
     """The columns whose values decide something, where they are there."""
     config = recipe.prompt
-    named = ["id", "image_uri", "image", "mask_uri", "prompt", "seed"]
+    named = ["id", *PHOTOGRAPH_COLUMNS, "mask_uri", "prompt", "seed"]
     named += [*template_columns(config.template), *config.columns]
     of_brief = [name for name in COLUMNS if name not in recipe.ignore_columns]
     return list(dict.fromkeys([*named, *of_brief]))
